@@ -1,0 +1,81 @@
+"""What an atlas holds: its models, dictionaries, corpora and documents. Read-only queries."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, select
+
+from app.db import schema
+from app.db.records import CorpusRecord, ModelRecord, QualityRecord, SaeRecord
+
+
+@dataclass(frozen=True)
+class Sae:
+    """A dictionary with the keys under which its rows stand and the corpus it was run over."""
+
+    sae_id: int
+    model_id: int
+    corpus_id: int
+    record: SaeRecord
+    model: ModelRecord
+    corpus: CorpusRecord
+
+    @property
+    def address(self) -> str:
+        """`model/sae`, the identity under which everything refers to it."""
+        return f"{self.record.model}/{self.record.sae}"
+
+
+def list_saes(connection: Connection) -> list[Sae]:
+    """Every dictionary of the atlas, by model, then in the order they were added."""
+    rows = connection.execute(_select_saes().order_by(schema.sae.c.model_id, schema.sae.c.sae_id))
+    return [_sae(row) for row in rows]
+
+
+def find_sae(connection: Connection, model: str, sae: str) -> Sae | None:
+    """The dictionary at an address, or None."""
+    row = connection.execute(
+        _select_saes().where(schema.model.c.model == model, schema.sae.c.sae == sae)
+    ).one_or_none()
+    return None if row is None else _sae(row)
+
+
+def document_names(
+    connection: Connection, corpus_id: int, document_ids: Iterable[int]
+) -> dict[int, str]:
+    """Names of the documents asked for; unknown ids are absent."""
+    table = schema.document
+    rows = connection.execute(
+        select(table.c.document_id, table.c.name).where(
+            table.c.corpus_id == corpus_id, table.c.document_id.in_(set(document_ids))
+        )
+    )
+    return {row.document_id: row.name for row in rows}
+
+
+def _select_saes() -> Any:
+    return (
+        select(
+            schema.sae.c.sae_id,
+            schema.sae.c.model_id,
+            schema.sae.c.corpus_id,
+            schema.sae.c.record,
+            schema.model.c.record.label("model_record"),
+            schema.corpus.c.record.label("corpus_record"),
+        )
+        .join(schema.model, schema.model.c.model_id == schema.sae.c.model_id)
+        .join(schema.corpus, schema.corpus.c.corpus_id == schema.sae.c.corpus_id)
+    )
+
+
+def _sae(row: Row[Any]) -> Sae:
+    record = {**row.record, "quality": QualityRecord(**row.record["quality"])}
+    return Sae(
+        row.sae_id,
+        row.model_id,
+        row.corpus_id,
+        SaeRecord(**record),
+        ModelRecord(**row.model_record),
+        CorpusRecord(**row.corpus_record),
+    )

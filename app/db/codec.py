@@ -1,0 +1,39 @@
+"""Arrays of one panel of a feature, packed into one small blob and back.
+
+A feature page needs a few dozen short arrays. A row for each number would cost more in keys than in
+content, so every panel is one record (see `records.py`) whose array and scalar fields are stored
+together: the safetensors layout, compressed. Knows no table and no record by name.
+"""
+
+import zlib
+from dataclasses import fields
+from typing import Any, TypeVar, get_type_hints
+
+import numpy as np
+from safetensors.numpy import load, save
+
+Record = TypeVar("Record")
+
+_SCALARS: dict[type, Any] = {int: np.int64, float: np.float64}
+
+
+def pack(record: Any) -> bytes:
+    """One compressed blob of a dataclass whose fields are numpy arrays, ints or floats."""
+    arrays: dict[str, np.ndarray] = {}
+    for field in fields(record):
+        value = getattr(record, field.name)
+        if not isinstance(value, np.ndarray):
+            value = np.asarray(value, dtype=_SCALARS[type(value)])
+        arrays[field.name] = np.ascontiguousarray(value).reshape(value.shape)
+    return zlib.compress(save(arrays), 6)
+
+
+def unpack(kind: type[Record], blob: bytes) -> Record:
+    """The record that `pack` stored; scalar fields come back as Python numbers."""
+    arrays = load(zlib.decompress(blob))
+    hints = get_type_hints(kind)
+    values = {
+        name: hints[name](array.item()) if hints[name] in _SCALARS else array
+        for name, array in arrays.items()
+    }
+    return kind(**values)

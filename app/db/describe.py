@@ -1,0 +1,48 @@
+"""An atlas in a few lines of plain text, for `feature-atlas info`."""
+
+from pathlib import Path
+
+from app.db.catalog import Sae, list_saes
+from app.db.engine import open_atlas
+
+
+def describe_atlas(path: Path) -> str:
+    """What an atlas holds and how it was made, one dictionary after the other.
+
+    Raises:
+        AtlasError: there is no readable atlas at `path`.
+    """
+    atlas = open_atlas(path)
+    with atlas.connect() as connection:
+        saes = list_saes(connection)
+    atlas.close()
+    generator = atlas.meta.get("generator")
+    versions = ", ".join(f"{k} {v}" for k, v in generator.items()) if generator else "unknown"  # type: ignore[union-attr]
+    size = path.stat().st_size
+    lines = [
+        f"{path}: atlas {atlas.build_id}, {size / 1e6:.1f} MB",
+        f"made by: {versions}",
+    ]
+    for sae in saes:
+        lines += ["", *_describe(sae)]
+    return "\n".join(lines)
+
+
+def _describe(sae: Sae) -> list[str]:
+    record, corpus, quality = sae.record, sae.corpus, sae.record.quality
+    figures = {
+        "L0": quality.l0,
+        "explained variance": quality.explained_variance,
+        "ΔCE": quality.delta_ce,
+        "CE recovered (mean)": quality.ce_recovered_mean,
+    }
+    measured = ", ".join(
+        f"{name} {value:.4g}" for name, value in figures.items() if value is not None
+    )
+    return [
+        f"{sae.address}: {record.d_sae:,} features on {record.hook_name} ({record.architecture})",
+        f"  corpus  {corpus.name}: {corpus.n_tokens:,} tokens in {corpus.n_contexts:,} contexts "
+        f"of {corpus.context_size}",
+        f"  quality {measured or 'not measured'}",
+        f"  recipe  {record.recipe.get('command', 'not recorded')}",
+    ]

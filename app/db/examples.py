@@ -1,0 +1,45 @@
+"""Queries over the stored examples of a feature and the contexts they point to. Read-only."""
+
+from collections.abc import Iterable
+from typing import cast
+
+from sqlalchemy import Connection, select
+
+from app.db import codec, schema
+from app.db.records import AblationGroup, ContextRecord, ExampleGroup, Group
+
+
+def get_groups(
+    connection: Connection,
+    sae_id: int,
+    feature_index: int,
+    groups: Iterable[Group] | None = None,
+) -> dict[Group, tuple[ExampleGroup, AblationGroup | None]]:
+    """Example groups of a feature with their ablated text; all of them when none is named."""
+    table = schema.example_group
+    conditions = [table.c.sae_id == sae_id, table.c.feature_index == feature_index]
+    if groups is not None:
+        conditions.append(table.c.group.in_(list(groups)))
+    rows = connection.execute(
+        select(table.c.group, table.c.examples, table.c.ablations).where(*conditions)
+    )
+    return {
+        cast(Group, row.group): (
+            codec.unpack(ExampleGroup, row.examples),
+            None if row.ablations is None else codec.unpack(AblationGroup, row.ablations),
+        )
+        for row in rows
+    }
+
+
+def get_contexts(
+    connection: Connection, corpus_id: int, context_ids: Iterable[int]
+) -> dict[int, ContextRecord]:
+    """The stored contexts asked for, by id; those not stored are absent."""
+    table = schema.context
+    rows = connection.execute(
+        select(table.c.context_id, table.c.tokens).where(
+            table.c.corpus_id == corpus_id, table.c.context_id.in_({int(i) for i in context_ids})
+        )
+    )
+    return {row.context_id: codec.unpack(ContextRecord, row.tokens) for row in rows}

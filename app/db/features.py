@@ -1,0 +1,189 @@
+"""Queries over the features of one dictionary: one, a page of a sorted list, their panels.
+
+Every list is answered from an index: features without a value come last in either direction (a
+second query), ties go to the lower feature_index. Knows no page and no address.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, get_type_hints
+
+import numpy as np
+from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select
+
+from app.db import codec, schema
+from app.db.cursor import decode_cursor, encode_cursor
+from app.db.records import FeaturePanels, FeatureRecord
+
+_feature = schema.feature
+
+
+@dataclass(frozen=True)
+class Range:
+    """An inclusive range filter on one sortable column; None leaves a side open."""
+
+    column: str
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class FeatureQuery:
+    """Which features of a dictionary, in which order, how many at a time."""
+
+    sort: str = "feature_index"
+    """a column of `schema.SORTABLE` or feature_index"""
+    descending: bool = False
+    ranges: tuple[Range, ...] = ()
+    dead: bool | None = None
+    """True: only features that never fired; False: only those that did"""
+    top_token_ids: tuple[int, ...] | None = None
+    """only features whose strongest token is one of these"""
+    size: int = 50
+    next: str | None = None
+    """token of `FeaturePage.next`"""
+
+    def identity(self) -> list[Any]:
+        """What a `next` token is bound to: everything but the place and the page's size."""
+        ranges = [[item.column, item.low, item.high] for item in self.ranges]
+        tokens = None if self.top_token_ids is None else list(self.top_token_ids)
+        return [self.sort, self.descending, ranges, self.dead, tokens]
+
+
+@dataclass(frozen=True)
+class FeaturePage:
+    """One page of a list."""
+
+    features: list[FeatureRecord]
+    n_matching: int
+    next: str | None
+
+
+def get_feature(connection: Connection, sae_id: int, feature_index: int) -> FeatureRecord | None:
+    """One feature's scalars, or None where there is no such feature."""
+    row = connection.execute(
+        select(_feature).where(
+            _feature.c.sae_id == sae_id, _feature.c.feature_index == feature_index
+        )
+    ).one_or_none()
+    return None if row is None else _record(row)
+
+
+def get_features(
+    connection: Connection, sae_id: int, feature_indices: Iterable[int]
+) -> dict[int, FeatureRecord]:
+    """The features asked for by index; unknown indices are absent."""
+    rows = connection.execute(
+        select(_feature).where(
+            _feature.c.sae_id == sae_id, _feature.c.feature_index.in_(set(feature_indices))
+        )
+    )
+    return {row.feature_index: _record(row) for row in rows}
+
+
+def get_panels(connection: Connection, sae_id: int, feature_index: int) -> FeaturePanels:
+    """All packed panels of a feature that exists."""
+    table = schema.feature_panel
+    row = connection.execute(
+        select(table).where(table.c.sae_id == sae_id, table.c.feature_index == feature_index)
+    ).one()
+    kinds = get_type_hints(FeaturePanels)
+    return FeaturePanels(
+        **{
+            field.name: None
+            if getattr(row, field.name) is None
+            else codec.unpack(kinds[field.name].__args__[0], getattr(row, field.name))
+            for field in fields(FeaturePanels)
+        }
+    )
+
+
+def list_features(connection: Connection, sae_id: int, query: FeatureQuery) -> FeaturePage:
+    """One page of the list a query describes.
+
+    Raises:
+        BadCursor: `query.next` is damaged or belongs to another list.
+    """
+    conditions = [_feature.c.sae_id == sae_id, *_filters(query)]
+    n_matching = connection.scalar(select(func.count()).select_from(_feature).where(*conditions))
+    place = None if query.next is None else decode_cursor(query.next, query.identity())
+    rows = _rows_after(connection, conditions, query, place)
+    features = [_record(row) for row in rows[: query.size]]
+    token = None
+    if len(rows) > query.size:
+        last = features[-1]
+        token = encode_cursor([getattr(last, query.sort), last.feature_index], query.identity())
+    return FeaturePage(features, int(n_matching or 0), token)
+
+
+def column_values(
+    connection: Connection, sae_id: int, columns: Sequence[str]
+) -> dict[str, np.ndarray]:
+    """Columns over the whole dictionary in order of feature_index, float64, NaN where missing."""
+    rows = connection.execute(
+        select(*(_feature.c[name] for name in columns))
+        .where(_feature.c.sae_id == sae_id)
+        .order_by(_feature.c.feature_index)
+    ).all()
+    table = np.array([tuple(row) for row in rows], dtype=np.float64).reshape(-1, len(columns))
+    return {name: table[:, i] for i, name in enumerate(columns)}
+
+
+def _filters(query: FeatureQuery) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    for item in query.ranges:
+        column = _feature.c[item.column]
+        if item.low is not None:
+            conditions.append(column >= item.low)
+        if item.high is not None:
+            conditions.append(column <= item.high)
+    if query.dead is not None:
+        conditions.append(_feature.c.density == 0 if query.dead else _feature.c.density > 0)
+    if query.top_token_ids is not None:
+        conditions.append(_feature.c.top_token_id.in_(query.top_token_ids))
+    return conditions
+
+
+def _rows_after(
+    connection: Connection,
+    conditions: list[ColumnElement[bool]],
+    query: FeatureQuery,
+    place: list[Any] | None,
+) -> list[Row[Any]]:
+    """Up to size + 1 rows: first those with a value in order, then those without."""
+    column, index = _feature.c[query.sort], _feature.c.feature_index
+    limit = query.size + 1
+    rows: list[Row[Any]] = []
+    if place is None or place[0] is not None:
+        after = [] if place is None else [_beyond(column, index, query.descending, place)]
+        order = column.desc() if query.descending else column.asc()
+        ordering = [order] if query.sort == "feature_index" else [order, index.asc()]
+        rows += connection.execute(
+            select(_feature)
+            .where(*conditions, column.is_not(None), *after)
+            .order_by(*ordering)
+            .limit(limit)
+        ).all()
+        place = None
+    if len(rows) < limit and query.sort != "feature_index":
+        after = [] if place is None else [index > place[1]]
+        rows += connection.execute(
+            select(_feature)
+            .where(*conditions, column.is_(None), *after)
+            .order_by(index.asc())
+            .limit(limit - len(rows))
+        ).all()
+    return rows
+
+
+def _beyond(
+    column: ColumnElement[Any], index: ColumnElement[int], descending: bool, place: list[Any]
+) -> ColumnElement[bool]:
+    value, feature_index = place
+    further = column < value if descending else column > value
+    return or_(further, and_(column == value, index > feature_index))
+
+
+def _record(row: Row[Any]) -> FeatureRecord:
+    values = row._mapping
+    return FeatureRecord(**{field.name: values[field.name] for field in fields(FeatureRecord)})

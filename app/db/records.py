@@ -1,0 +1,424 @@
+"""What an atlas holds, one dataclass per thing; each field has its line with its unit.
+
+The writer takes these records and the queries return them, so the two halves of the project share
+no other vocabulary. `FeatureRecord` is a row of scalars (its fields are the columns of the table
+`feature`); the `…Panel` and `…Group` records are packed into one blob each by `codec.py`.
+Positions count from the start of the context, BOS included; `context_id` is the row of the corpus
+array. Knows no SQL and computes nothing.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from jaxtyping import Float, Int, Integer
+from numpy import ndarray
+
+Group = Literal["top", "interval", "quantile", "silent"]
+GROUPS: tuple[Group, ...] = ("top", "interval", "quantile", "silent")
+
+RankingMode = Literal["fires", "rate", "promotes", "suppresses"]
+RANKING_MODES: tuple[RankingMode, ...] = ("fires", "rate", "promotes", "suppresses")
+
+
+@dataclass(frozen=True)
+class ModelRecord:
+    """One language model of the atlas."""
+
+    model: str
+    """slug: the first part of every address under it"""
+    name: str
+    """name or folder name the model was loaded by"""
+    architecture: str
+    """the model's own class, e.g. GPTNeoXForCausalLM"""
+    n_layers: int
+    d_model: int
+    d_vocab: int
+    n_ctx: int
+    """longest input, in tokens"""
+    weights_hash: str
+    tokenizer_hash: str
+
+
+@dataclass(frozen=True)
+class TokenRecord:
+    """One entry of a model's vocabulary: the id, the exact text, and what it is good for."""
+
+    token_id: int
+    token: str
+    r"""exact text; bytes that are not valid UTF-8 alone are escaped as \xNN"""
+    piece: str
+    """the vocabulary's own string for it"""
+    token_bytes: bytes
+    """exact bytes; empty where they are not known"""
+    special: bool
+    """BOS, EOS, padding or unknown: never counted, never an example"""
+    producible: bool
+    """id → text → id gives the id back"""
+
+
+@dataclass(frozen=True)
+class CorpusRecord:
+    """The text a dictionary was run over, as contexts of equal length."""
+
+    name: str
+    source: str
+    hash: str
+    n_contexts: int
+    context_size: int
+    """tokens in a context, BOS included"""
+    n_tokens: int
+    """counted tokens, the N of every rate"""
+    n_documents: int
+    packing: str
+    """packed, document, or array (token ids used as they are)"""
+    prepend_bos: bool
+    position_zero: str
+    """what is done with position 0; printed on the pages"""
+    settings: dict[str, Any] = field(default_factory=dict)
+    """everything else the tokens stage was told"""
+
+
+@dataclass(frozen=True)
+class ContextRecord:
+    """One stored context: its tokens and where its documents begin."""
+
+    context_id: int
+    token_ids: Integer[ndarray, " context_size"]
+    document_ids: Int[ndarray, " context_size"]
+    """row of the corpus' document list at every token; -1 for BOS, separators and padding"""
+
+
+@dataclass(frozen=True)
+class QualityRecord:
+    """How well a dictionary reconstructs, in the model's scale; None where it was not measured."""
+
+    l0: float | None = None
+    """mean number of features active at a counted token"""
+    mse: float | None = None
+    """mean over counted tokens of ‖x − x̂‖² / d_in"""
+    explained_variance: float | None = None
+    """1 − Σ‖x−x̂‖² / Σ‖x−x̄‖², pooled over the corpus"""
+    cosine: float | None = None
+    """mean cosine of x and x̂"""
+    gamma: float | None = None
+    """E‖x̂‖² / E[x·x̂]: below 1 the reconstruction is too short"""
+    n_dead: int | None = None
+    """features that never fired in n_tokens tokens"""
+    n_dense_1: int | None = None
+    """features firing on more than 1% of tokens"""
+    n_dense_10: int | None = None
+    """features firing on more than 10% of tokens"""
+    ce_clean: float | None = None
+    """next-token cross-entropy of the untouched model, nats"""
+    ce_spliced: float | None = None
+    """the same with the reconstruction in place, nats"""
+    ce_zero_ablated: float | None = None
+    ce_mean_ablated: float | None = None
+    ce_clean_error: float | None = None
+    """standard error of ce_clean, nats"""
+    delta_ce: float | None = None
+    """ce_spliced − ce_clean, nats"""
+    delta_ce_error: float | None = None
+    """standard error of delta_ce (paired by token), nats"""
+    kl: float | None = None
+    """mean KL(clean ‖ spliced) of the next-token distribution, nats"""
+    ce_recovered_mean: float | None = None
+    """(CE_mean − CE_spliced) / (CE_mean − CE_clean), never clipped"""
+    ce_recovered_zero: float | None = None
+    """(CE_zero − CE_spliced) / (CE_zero − CE_clean), never clipped"""
+    n_ce_tokens: int | None = None
+    """target tokens behind the cross-entropies"""
+
+
+@dataclass(frozen=True)
+class SaeRecord:
+    """One dictionary of the atlas and how it was run."""
+
+    model: str
+    sae: str
+    """slug: the second part of every address under it"""
+    hook_name: str
+    sae_format: str
+    architecture: str
+    d_in: int
+    d_sae: int
+    convention: str
+    """which input scaling and decoder norms hold, in one line"""
+    weights_hash: str
+    linear_path: str
+    """how the feature reaches the residual stream; empty where there is no linear path"""
+    quality: QualityRecord
+    n_tokens_unproducible: int
+    """tokens left out of the adjusted logit lens: the tokenizer can't produce them"""
+    n_tokens_outlier: int
+    """tokens left out of it: unembedding norm more than 6 MAD above the median"""
+    mean_final_norm_scale: float | None
+    """mean of the final norm's denominator on the corpus; adjusted logit × mean activation / this
+    is the average direct contribution in logits"""
+    ablation: dict[str, Any]
+    """settings of the ablated-text stage: examples, window, replacements; empty if skipped"""
+    hidden_pre_sample: dict[str, Any]
+    """which contexts the stored sample of hidden_pre covers"""
+    recipe: dict[str, Any]
+    """everything needed to make this dictionary's part again"""
+
+
+@dataclass(frozen=True)
+class FeatureRecord:
+    """The scalars of one feature: what lists sort and filter by. None where undefined."""
+
+    feature_index: int
+    n_active: int
+    """counted tokens with activation > 0"""
+    density: float
+    """n_active / N"""
+    max_activation: float | None
+    mean_activation: float | None
+    """mean of the active values"""
+    std_activation: float | None
+    """population standard deviation of the active values"""
+    skewness: float | None
+    kurtosis: float | None
+    """excess kurtosis of the active values"""
+    n_contexts_active: int
+    decoder_norm: float
+    """‖W_dec[f]‖"""
+    encoder_decoder_cosine: float | None
+    top_token_id: int | None
+    """token with the largest share of the feature's activation mass"""
+    top_token_share: float | None
+    """that share, 0 to 1"""
+    top_token_rate: float | None
+    """share of that token's occurrences on which the feature fires"""
+    context_share: float | None
+    """mean share of the activation left when only the peak token keeps its place and the text
+    before it is filled from other contexts, over the top examples measured"""
+    ablation_token_id: int | None
+    """context token whose deletion lowers the peak most, averaged over the examples that have it"""
+    ablation_token_effect: float | None
+    """that mean effect as a share of the example's baseline; negative lowers"""
+    run_length: float | None
+    """mean number of consecutive firings"""
+    span_fill: float | None
+    """share of tokens between first and last firing on which it fires"""
+    max_logit: float | None
+    """largest adjusted direct logit per unit of activation"""
+    position_zero_n_active: int
+    """firings at position 0, kept apart from every other count"""
+    position_zero_max: float
+    """largest activation at position 0"""
+    summary: list[list[str]]
+    """the sentence as [kind, text] pieces; kind is text, number or token"""
+    short: list[list[str]]
+    """the short form, in the same pieces"""
+    sparkline: bytes
+    """50 bytes: the activation histogram's counts scaled to 0–255, any count at least 1"""
+    ablation_strip: bytes
+    """mean deletion effect at −16 … −1 and replacement at the peak (0), as signed bytes of percent
+    of the baseline, −128 where not measured; empty when the feature has none"""
+    top_tokens: list[int]
+    """up to 3 token ids with the largest share of mass"""
+
+
+@dataclass(frozen=True)
+class HistogramPanel:
+    """Activation histogram: bin j = (max·j/n, max·(j+1)/n]; the counts sum to n_active."""
+
+    max_activation: float
+    counts: Integer[ndarray, " n_bins"]
+
+
+@dataclass(frozen=True)
+class LogitLensPanel:
+    """Direct effect on the logits per unit of activation, strongest tokens and distribution."""
+
+    raw_positive_ids: Integer[ndarray, " k"]
+    raw_positive: Float[ndarray, " k"]
+    raw_negative_ids: Integer[ndarray, " k"]
+    raw_negative: Float[ndarray, " k"]
+    adjusted_positive_ids: Integer[ndarray, " k"]
+    adjusted_positive: Float[ndarray, " k"]
+    adjusted_negative_ids: Integer[ndarray, " k"]
+    adjusted_negative: Float[ndarray, " k"]
+    histogram_edges: Float[ndarray, " n_bins_plus_1"]
+    histogram_counts: Integer[ndarray, " n_bins"]
+    mean: float
+    """mean adjusted logit over the kept vocabulary before it was subtracted"""
+    std: float
+    skewness: float
+    kurtosis: float
+    """excess kurtosis"""
+
+
+@dataclass(frozen=True)
+class TokenPanel:
+    """The feature's strongest tokens by share of its activation mass, and what is left out."""
+
+    token_id: Integer[ndarray, " n"]
+    n_active: Integer[ndarray, " n"]
+    n_occurrences: Integer[ndarray, " n"]
+    share: Float[ndarray, " n"]
+    mean: Float[ndarray, " n"]
+    max: Float[ndarray, " n"]
+    n_token_ids: int
+    """distinct tokens the feature fires on"""
+    left_out_n_active: int
+    """firings on tokens not listed"""
+    left_out_share: float
+    """their share of the activation mass"""
+
+
+@dataclass(frozen=True)
+class LocalityPanel:
+    """Token or region: runs, lift over distance, spans. NaN where undefined."""
+
+    run_length_counts: Integer[ndarray, " 8"]
+    """runs of length 1 … 7, and 8 or more"""
+    n_runs: int
+    n_cut_runs: int
+    """runs that touch an edge of their context"""
+    run_length_mean: float
+    run_length_median: float
+    single_run_share: float
+    lift: Float[ndarray, " 64"]
+    """P(active at t+τ | active at t) / density for τ = 1 … 64"""
+    lift_null: Float[ndarray, " 64"]
+    """the same if each token id fired at its own rate, whatever its place"""
+    n_null_sample: int
+    """firings the null was averaged over"""
+    firings_per_context: float
+    span_fill: float
+    n_spans: int
+
+
+@dataclass(frozen=True)
+class PlacesPanel:
+    """Where in contexts and documents the feature fires."""
+
+    position_n_active: Integer[ndarray, " context_size"]
+    position_n_tokens: Integer[ndarray, " context_size"]
+    """counted tokens at every position of the corpus"""
+    document_id: Integer[ndarray, " n"]
+    """the documents with most firings, at most 10"""
+    document_n_active: Integer[ndarray, " n"]
+    document_n_tokens: Integer[ndarray, " n"]
+    n_documents_active: int
+
+
+@dataclass(frozen=True)
+class NeighborPanel:
+    """Nearest features by cosine of the decoder rows, signed, self excluded."""
+
+    feature_index: Integer[ndarray, " n"]
+    cosine_similarity: Float[ndarray, " n"]
+
+
+@dataclass(frozen=True)
+class CoactivePanel:
+    """Features that fire on the same tokens, by Jaccard."""
+
+    feature_index: Integer[ndarray, " n"]
+    n_joint: Integer[ndarray, " n"]
+    jaccard: Float[ndarray, " n"]
+    lift: Float[ndarray, " n"]
+    p_other_given_this: Float[ndarray, " n"]
+    p_this_given_other: Float[ndarray, " n"]
+    n_tokens: int
+    """tokens the joint counts were taken over"""
+
+
+@dataclass(frozen=True)
+class FeaturePanels:
+    """All packed panels of one feature; None where the job had nothing to measure."""
+
+    histogram: HistogramPanel | None
+    logit_lens: LogitLensPanel | None
+    tokens: TokenPanel | None
+    locality: LocalityPanel | None
+    places: PlacesPanel | None
+    neighbors: NeighborPanel | None
+    coactive: CoactivePanel | None
+
+
+@dataclass(frozen=True)
+class ExampleGroup:
+    """The examples of one group, in rank order, with the activations inside their windows."""
+
+    context_id: Integer[ndarray, " n"]
+    position: Integer[ndarray, " n"]
+    """of the peak (for silent examples: of the token where it did not fire)"""
+    activation: Float[ndarray, " n"]
+    hidden_pre: Float[ndarray, " n"]
+    """pre-activation at the position; NaN where not measured"""
+    band: Integer[ndarray, " n"]
+    """row of the bands below; -1 for groups without bands"""
+    repeats: Integer[ndarray, " n"]
+    """contexts whose window up to the peak is identical, this one included"""
+    window_start: Integer[ndarray, " n"]
+    window_stop: Integer[ndarray, " n"]
+    """exclusive"""
+    window_indptr: Integer[ndarray, " n_plus_1"]
+    window_position: Integer[ndarray, " m"]
+    """positions in the context with activation > 0, example by example"""
+    window_activation: Float[ndarray, " m"]
+    band_low: Float[ndarray, " b"]
+    """activation, exclusive (interval) or inclusive (quantile)"""
+    band_high: Float[ndarray, " b"]
+    band_n_active: Integer[ndarray, " b"]
+    band_share: Float[ndarray, " b"]
+    """exact share of the active tokens in the band"""
+    n_candidates: int
+    """silent: all occurrences it was drawn from; else the contexts or tokens there were"""
+
+
+@dataclass(frozen=True)
+class AblationGroup:
+    """Ablated text of the examples of one group that have it.
+
+    Effects are activation (hidden_pre) with the change minus without it.
+    """
+
+    rank: Integer[ndarray, " a"]
+    """row in the example group, from 0"""
+    baseline: Float[ndarray, " a"]
+    hidden_pre_baseline: Float[ndarray, " a"]
+    delete_indptr: Integer[ndarray, " a_plus_1"]
+    delete_position: Integer[ndarray, " d"]
+    delete_effect: Float[ndarray, " d"]
+    delete_hidden_pre_effect: Float[ndarray, " d"]
+    replace_indptr: Integer[ndarray, " a_plus_1"]
+    replace_position: Integer[ndarray, " r"]
+    replace_effect: Float[ndarray, " r"]
+    replace_hidden_pre_effect: Float[ndarray, " r"]
+    kept: Integer[ndarray, " k"]
+    """tokens before the peak that keep their places, with the peak"""
+    context_filled: Float[ndarray, "a k"]
+    """share of the baseline left, text before filled from other contexts; NaN where k ≥ position"""
+    context_truncated: Float[ndarray, "a k"]
+    """the same with the text before cut off: moves it to the start of a document"""
+
+
+@dataclass(frozen=True)
+class TokenRanking:
+    """The strongest features of one token under one ranking."""
+
+    feature_index: Integer[ndarray, " n"]
+    score: Float[ndarray, " n"]
+    """fires: share of the feature's mass; rate: n_active / occurrences; promotes, suppresses:
+    adjusted logit"""
+    share: Float[ndarray, " n"]
+    """share of the feature's mass (empty for logits)"""
+    n_active: Integer[ndarray, " n"]
+    """firings of the feature on the token (empty for logits)"""
+    n_total: int
+    """features with any score here; those beyond the listed are left out"""
+
+
+@dataclass(frozen=True)
+class FeatureBundle:
+    """Everything the job writes about one feature."""
+
+    record: FeatureRecord
+    panels: FeaturePanels
+    examples: dict[Group, ExampleGroup]
+    ablations: dict[Group, AblationGroup]

@@ -1,0 +1,179 @@
+"""The tables of an atlas and the number of their version.
+
+Packed blobs (`codec.py`) hold what is only ever read whole; columns hold what is sorted, filtered
+or
+joined. Every sortable column of a feature has two indexes, because ties go to the lower
+`feature_index` in either direction. Knows no query and no record values.
+"""
+
+from dataclasses import fields
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    Float,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+)
+
+from app.db.records import FeaturePanels, FeatureRecord, Group
+
+SCHEMA_VERSION = 1
+"""Raised whenever a reader of the old tables would go wrong; there is no migration of a build
+product: the atlas is built again."""
+
+metadata = MetaData()
+
+meta = Table("meta", metadata, Column("key", String, primary_key=True), Column("value", JSON))
+
+model = Table(
+    "model",
+    metadata,
+    Column("model_id", Integer, primary_key=True),
+    Column("model", String, nullable=False, unique=True),
+    Column("record", JSON, nullable=False),
+)
+
+token = Table(
+    "token",
+    metadata,
+    Column("model_id", Integer, primary_key=True, autoincrement=False),
+    Column("token_id", Integer, primary_key=True, autoincrement=False),
+    Column("token", String, nullable=False),
+    Column("piece", String, nullable=False),
+    Column("token_bytes", LargeBinary, nullable=False),
+    Column("special", Boolean, nullable=False),
+    Column("producible", Boolean, nullable=False),
+    Column("stripped", String, nullable=False),
+    Column("folded", String, nullable=False),
+    Index("token_by_stripped", "model_id", "stripped", "token_id"),
+    Index("token_by_folded", "model_id", "folded", "token_id"),
+    sqlite_with_rowid=False,
+)
+
+corpus = Table(
+    "corpus",
+    metadata,
+    Column("corpus_id", Integer, primary_key=True),
+    Column("model_id", Integer, nullable=False),
+    Column("hash", String, nullable=False),
+    Column("record", JSON, nullable=False),
+    Index("corpus_by_hash", "model_id", "hash", unique=True),
+)
+
+corpus_token = Table(
+    "corpus_token",
+    metadata,
+    Column("corpus_id", Integer, primary_key=True, autoincrement=False),
+    Column("token_id", Integer, primary_key=True, autoincrement=False),
+    Column("n_occurrences", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+document = Table(
+    "document",
+    metadata,
+    Column("corpus_id", Integer, primary_key=True, autoincrement=False),
+    Column("document_id", Integer, primary_key=True, autoincrement=False),
+    Column("name", String, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+context = Table(
+    "context",
+    metadata,
+    Column("corpus_id", Integer, primary_key=True, autoincrement=False),
+    Column("context_id", Integer, primary_key=True, autoincrement=False),
+    Column("tokens", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+sae = Table(
+    "sae",
+    metadata,
+    Column("sae_id", Integer, primary_key=True),
+    Column("model_id", Integer, nullable=False),
+    Column("corpus_id", Integer, nullable=False),
+    Column("sae", String, nullable=False),
+    Column("record", JSON, nullable=False),
+    Index("sae_by_slug", "model_id", "sae", unique=True),
+)
+
+SORTABLE: tuple[str, ...] = (
+    "density",
+    "max_activation",
+    "mean_activation",
+    "top_token_share",
+    "top_token_rate",
+    "context_share",
+    "ablation_token_effect",
+    "run_length",
+    "span_fill",
+    "decoder_norm",
+    "max_logit",
+)
+"""Columns of a feature that lists sort by and filter as ranges, besides `feature_index` itself."""
+
+
+def _type_of(annotation: object) -> type:
+    kinds: dict[object, type] = {
+        int: Integer, float: Float, bytes: LargeBinary, int | None: Integer, float | None: Float,
+    }  # fmt: skip
+    return kinds.get(annotation, JSON)
+
+
+feature = Table(
+    "feature",
+    metadata,
+    Column("sae_id", Integer, primary_key=True, autoincrement=False),
+    *(
+        Column(
+            field.name,
+            _type_of(field.type),
+            primary_key=field.name == "feature_index",
+            autoincrement=False,
+        )
+        for field in fields(FeatureRecord)
+    ),
+    *(
+        Index(f"feature_by_{name}_{way}", "sae_id", column, "feature_index")
+        for name in SORTABLE
+        for way, column in (("up", name), ("down", Column(name).desc()))
+    ),
+    sqlite_with_rowid=False,
+)
+
+feature_panel = Table(
+    "feature_panel",
+    metadata,
+    Column("sae_id", Integer, primary_key=True, autoincrement=False),
+    Column("feature_index", Integer, primary_key=True, autoincrement=False),
+    *(Column(field.name, LargeBinary) for field in fields(FeaturePanels)),
+)
+
+example_group = Table(
+    "example_group",
+    metadata,
+    Column("sae_id", Integer, primary_key=True, autoincrement=False),
+    Column("feature_index", Integer, primary_key=True, autoincrement=False),
+    Column("group", String, primary_key=True),
+    Column("examples", LargeBinary, nullable=False),
+    Column("ablations", LargeBinary),
+)
+"""`group` holds one of `records.Group`."""
+
+token_ranking = Table(
+    "token_ranking",
+    metadata,
+    Column("sae_id", Integer, primary_key=True, autoincrement=False),
+    Column("mode", String, primary_key=True),
+    Column("token_id", Integer, primary_key=True, autoincrement=False),
+    Column("ranking", LargeBinary, nullable=False),
+)
+
+__all__ = ["SCHEMA_VERSION", "SORTABLE", "Group", "metadata"]

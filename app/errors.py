@@ -1,0 +1,19 @@
+"""The one error a user is meant to read.
+
+Everything a person can get wrong (a missing file, an unknown hook, a full disk) is raised as an
+`AtlasError` whose text is one sentence: the thing, its value, what was expected, the next step. The
+command line prints it and exits with 2; the server turns its own kind into an HTTP answer.
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class AtlasError(Exception):
+    """A mistake or a limit a user can act on; its text is shown as it is, without a traceback."""
+
+
+def closest(name: str, valid: Iterable[str], n: int = 5) -> str:
+    """The valid names most like `name`, joined for a sentence; all of them when none is close."""
+    names = sorted(set(valid))
+    return ", ".join(get_close_matches(name, names, n=n, cutoff=0.4) or names[: n * 2])

@@ -69,7 +69,8 @@ def read_meta(path: Path) -> dict[str, object]:
         raise AtlasError(
             f"{path} is not an atlas ({error}): give a file written by `feature-atlas precompute`."
         ) from error
-    meta = {key: json.loads(value) for key, value in rows}
+    # SQLite turns a JSON number in such a column into a number of its own.
+    meta = {key: json.loads(str(value)) for key, value in rows}
     if meta.get("schema_version") != SCHEMA_VERSION or "build_id" not in meta:
         raise AtlasError(
             f"{path} has atlas schema version {meta.get('schema_version')}, this program reads "

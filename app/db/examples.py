@@ -1,6 +1,6 @@
 """Queries over the stored examples of a feature and the contexts they point to. Read-only."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import cast
 
 from sqlalchemy import Connection, select
@@ -30,6 +30,20 @@ def get_groups(
         )
         for row in rows
     }
+
+
+def iterate_group(
+    connection: Connection, sae_id: int, group: Group
+) -> Iterator[tuple[int, ExampleGroup]]:
+    """One group of every feature that has it, as (feature_index, examples) in feature order."""
+    table = schema.example_group
+    rows = connection.execute(
+        select(table.c.feature_index, table.c.examples)
+        .where(table.c.sae_id == sae_id, table.c.group == group)
+        .order_by(table.c.feature_index)
+    )
+    for row in rows:
+        yield row.feature_index, codec.unpack(ExampleGroup, row.examples)
 
 
 def get_contexts(

@@ -6,10 +6,12 @@ second query), ties go to the lower feature_index. Knows no page and no address.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
+from itertools import pairwise
 from typing import Any, get_type_hints
 
 import numpy as np
-from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, UnaryExpression, func, or_, select
+from sqlalchemy.sql.operators import custom_op
 
 from app.db import codec, schema
 from app.db.cursor import decode_cursor, encode_cursor
@@ -73,12 +75,23 @@ def get_features(
     connection: Connection, sae_id: int, feature_indices: Iterable[int]
 ) -> dict[int, FeatureRecord]:
     """The features asked for by index; unknown indices are absent."""
+    wanted = set(feature_indices)
+    if not wanted:
+        return {}
     rows = connection.execute(
-        select(_feature).where(
-            _feature.c.sae_id == sae_id, _feature.c.feature_index.in_(set(feature_indices))
-        )
+        select(_feature).where(_feature.c.sae_id == sae_id, _feature.c.feature_index.in_(wanted))
     )
     return {row.feature_index: _record(row) for row in rows}
+
+
+def list_feature_indices(connection: Connection, sae_id: int) -> list[int]:
+    """Every feature_index of a dictionary, ascending."""
+    rows = connection.scalars(
+        select(_feature.c.feature_index)
+        .where(_feature.c.sae_id == sae_id)
+        .order_by(_feature.c.feature_index)
+    )
+    return list(rows)
 
 
 def get_panels(connection: Connection, sae_id: int, feature_index: int) -> FeaturePanels:
@@ -107,13 +120,37 @@ def list_features(connection: Connection, sae_id: int, query: FeatureQuery) -> F
     conditions = [_feature.c.sae_id == sae_id, *_filters(query)]
     n_matching = connection.scalar(select(func.count()).select_from(_feature).where(*conditions))
     place = None if query.next is None else decode_cursor(query.next, query.identity())
-    rows = _rows_after(connection, conditions, query, place)
-    features = [_record(row) for row in rows[: query.size]]
+    indices = _indices_after(connection, sae_id, query, place)
+    found = get_features(connection, sae_id, indices[: query.size])
+    features = [found[index] for index in indices[: query.size]]
     token = None
-    if len(rows) > query.size:
+    if len(indices) > query.size:
         last = features[-1]
         token = encode_cursor([getattr(last, query.sort), last.feature_index], query.identity())
     return FeaturePage(features, int(n_matching or 0), token)
+
+
+def smallest_above_zero(connection: Connection, sae_id: int, column: str) -> float | None:
+    """The smallest positive value of a sortable column, or None."""
+    value = _feature.c[column]
+    return connection.scalar(
+        select(value).where(_feature.c.sae_id == sae_id, value > 0).order_by(value).limit(1)
+    )
+
+
+def counts_between(
+    connection: Connection, sae_id: int, column: str, edges: Sequence[float]
+) -> list[int]:
+    """Features with a value of a sortable column in each (edges[i], edges[i+1]]."""
+    value = _feature.c[column]
+    counts = [
+        select(func.count())
+        .select_from(_feature)
+        .where(_feature.c.sae_id == sae_id, value > low, value <= high)
+        .scalar_subquery()
+        for low, high in pairwise(edges)
+    ]
+    return list(connection.execute(select(*counts)).one()) if counts else []
 
 
 def column_values(
@@ -129,59 +166,72 @@ def column_values(
     return {name: table[:, i] for i, name in enumerate(columns)}
 
 
-def _filters(query: FeatureQuery) -> list[ColumnElement[bool]]:
+def _filters(query: FeatureQuery, walked: bool = False) -> list[ColumnElement[bool]]:
+    """The conditions of a query; `walked` keeps filters from choosing the index of another column
+    than the one the list is sorted by."""
+
+    def column_of(name: str) -> ColumnElement[Any]:
+        column = _feature.c[name]
+        return _unindexed(column) if walked and name != query.sort else column
+
     conditions: list[ColumnElement[bool]] = []
     for item in query.ranges:
-        column = _feature.c[item.column]
+        column = column_of(item.column)
         if item.low is not None:
             conditions.append(column >= item.low)
         if item.high is not None:
             conditions.append(column <= item.high)
     if query.dead is not None:
-        conditions.append(_feature.c.density == 0 if query.dead else _feature.c.density > 0)
+        density = column_of("density")
+        conditions.append(density == 0 if query.dead else density > 0)
     if query.top_token_ids is not None:
-        conditions.append(_feature.c.top_token_id.in_(query.top_token_ids))
+        conditions.append(column_of("top_token_id").in_(query.top_token_ids))
     return conditions
 
 
-def _rows_after(
-    connection: Connection,
-    conditions: list[ColumnElement[bool]],
-    query: FeatureQuery,
-    place: list[Any] | None,
-) -> list[Row[Any]]:
-    """Up to size + 1 rows: first those with a value in order, then those without."""
+def _unindexed(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """SQLite's unary plus: the same value, but no reason to look for an index."""
+    return UnaryExpression(column, operator=custom_op("+"), type_=column.type)
+
+
+def _indices_after(
+    connection: Connection, sae_id: int, query: FeatureQuery, place: list[Any] | None
+) -> list[int]:
+    """Up to size + 1 features: first those with a value in order, then those without."""
     column, index = _feature.c[query.sort], _feature.c.feature_index
+    conditions = [_feature.c.sae_id == sae_id, *_filters(query, walked=True)]
     limit = query.size + 1
-    rows: list[Row[Any]] = []
+    found: list[int] = []
     if place is None or place[0] is not None:
-        after = [] if place is None else [_beyond(column, index, query.descending, place)]
+        after = [] if place is None else _beyond(column, index, query.descending, place)
         order = column.desc() if query.descending else column.asc()
         ordering = [order] if query.sort == "feature_index" else [order, index.asc()]
-        rows += connection.execute(
-            select(_feature)
+        found += connection.scalars(
+            select(index)
             .where(*conditions, column.is_not(None), *after)
             .order_by(*ordering)
             .limit(limit)
         ).all()
         place = None
-    if len(rows) < limit and query.sort != "feature_index":
+    if len(found) < limit and query.sort != "feature_index":
         after = [] if place is None else [index > place[1]]
-        rows += connection.execute(
-            select(_feature)
+        found += connection.scalars(
+            select(index)
             .where(*conditions, column.is_(None), *after)
             .order_by(index.asc())
-            .limit(limit - len(rows))
+            .limit(limit - len(found))
         ).all()
-    return rows
+    return found
 
 
 def _beyond(
     column: ColumnElement[Any], index: ColumnElement[int], descending: bool, place: list[Any]
-) -> ColumnElement[bool]:
+) -> list[ColumnElement[bool]]:
+    """What lies after a place; the first condition alone is what the index can start from."""
     value, feature_index = place
-    further = column < value if descending else column > value
-    return or_(further, and_(column == value, index > feature_index))
+    if descending:
+        return [column <= value, or_(column < value, index > feature_index)]
+    return [column >= value, or_(column > value, index > feature_index)]
 
 
 def _record(row: Row[Any]) -> FeatureRecord:

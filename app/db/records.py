@@ -179,7 +179,7 @@ class FeatureRecord:
     """population standard deviation of the active values"""
     skewness: float | None
     kurtosis: float | None
-    """excess kurtosis of the active values"""
+    """fourth standardised moment of the active values, 3 for a normal"""
     n_contexts_active: int
     decoder_norm: float
     """‖W_dec[f]‖"""
@@ -247,7 +247,7 @@ class LogitLensPanel:
     std: float
     skewness: float
     kurtosis: float
-    """excess kurtosis"""
+    """fourth standardised moment, 3 for a normal; NaN where all logits are equal"""
 
 
 @dataclass(frozen=True)

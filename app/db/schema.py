@@ -1,9 +1,9 @@
 """The tables of an atlas and the number of their version.
 
 Packed blobs (`codec.py`) hold what is only ever read whole; columns hold what is sorted, filtered
-or
-joined. Every sortable column of a feature has two indexes, because ties go to the lower
-`feature_index` in either direction. Knows no query and no record values.
+or joined. Every sortable column of a feature has two indexes, because ties go to the lower
+`feature_index` in either direction; each carries all columns that lists filter by, so that any
+filter is decided along the index, without a look at the rows. Knows no query and no record values.
 """
 
 from dataclasses import fields
@@ -29,7 +29,13 @@ product: the atlas is built again."""
 
 metadata = MetaData()
 
-meta = Table("meta", metadata, Column("key", String, primary_key=True), Column("value", JSON))
+meta = Table(
+    "meta",
+    metadata,
+    Column("key", String, primary_key=True),
+    Column("value", String, nullable=False),
+)
+"""Values are JSON texts."""
 
 model = Table(
     "model",
@@ -120,6 +126,14 @@ SORTABLE: tuple[str, ...] = (
 """Columns of a feature that lists sort by and filter as ranges, besides `feature_index` itself."""
 
 
+FILTERABLE: tuple[str, ...] = (*SORTABLE, "top_token_id")
+"""Columns of a feature that can leave it out of a list."""
+
+
+def _others(sort: str) -> list[str]:
+    return [name for name in FILTERABLE if name != sort]
+
+
 def _type_of(annotation: object) -> type:
     kinds: dict[object, type] = {
         int: Integer, float: Float, bytes: LargeBinary, int | None: Integer, float | None: Float,
@@ -141,10 +155,11 @@ feature = Table(
         for field in fields(FeatureRecord)
     ),
     *(
-        Index(f"feature_by_{name}_{way}", "sae_id", column, "feature_index")
+        Index(f"feature_by_{name}_{way}", "sae_id", column, "feature_index", *_others(name))
         for name in SORTABLE
         for way, column in (("up", name), ("down", Column(name).desc()))
     ),
+    Index("feature_by_feature_index", "sae_id", "feature_index", *_others("feature_index")),
     sqlite_with_rowid=False,
 )
 

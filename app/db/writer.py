@@ -15,17 +15,29 @@ from pathlib import Path
 from types import TracebackType
 
 import numpy as np
-from sqlalchemy import Connection, create_engine, delete, func, insert, select
+from sqlalchemy import (
+    Connection,
+    bindparam,
+    create_engine,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.exc import OperationalError
 
 from app.db import codec, schema
 from app.db.check import check_atlas
 from app.db.engine import read_meta
 from app.db.records import (
+    AblationGroup,
     ContextRecord,
     CorpusRecord,
+    ExampleGroup,
     FeatureBundle,
     FeaturePanels,
+    Group,
     ModelRecord,
     RankingMode,
     SaeRecord,
@@ -65,6 +77,11 @@ class AtlasWriter:
         self._connection.exec_driver_sql("PRAGMA synchronous = OFF")
         schema.metadata.create_all(self._connection)
         self._connection.commit()
+
+    @property
+    def connection(self) -> Connection:
+        """For stages that read back, through the queries of the pages, what was written."""
+        return self._connection
 
     def __enter__(self) -> "AtlasWriter":
         return self
@@ -244,6 +261,34 @@ class AtlasWriter:
                 flush()
         flush()
 
+    def update_examples(
+        self, sae_id: int, group: Group, examples: Iterable[tuple[int, ExampleGroup]]
+    ) -> None:
+        """Replaces a group's examples of features already written: (feature_index, examples)."""
+        self._update_groups(sae_id, group, "examples", examples)
+
+    def add_ablations(
+        self, sae_id: int, group: Group, ablations: Iterable[tuple[int, AblationGroup]]
+    ) -> None:
+        """Adds the ablated text of a group to features already written."""
+        self._update_groups(sae_id, group, "ablations", ablations)
+
+    def update_features(self, sae_id: int, values: Iterable[dict[str, object]]) -> None:
+        """Sets columns of features already written; each dict names its feature_index."""
+        table = schema.feature
+        rows = [{f"new_{name}": value for name, value in row.items()} for row in values]
+        if not rows:
+            return
+        names = [name.removeprefix("new_") for name in rows[0] if name != "new_feature_index"]
+        self._connection.execute(
+            update(table)
+            .where(
+                table.c.sae_id == sae_id, table.c.feature_index == bindparam("new_feature_index")
+            )
+            .values({name: bindparam(f"new_{name}") for name in names}),
+            rows,
+        )
+
     def add_token_rankings(
         self, sae_id: int, mode: RankingMode, rankings: Iterable[tuple[int, TokenRanking]]
     ) -> None:
@@ -298,8 +343,27 @@ class AtlasWriter:
             "generator": self._generator,
         }
         self._connection.execute(delete(schema.meta))
-        self._insert_many(schema.meta, ({"key": k, "value": v} for k, v in values.items()))
+        self._insert_many(
+            schema.meta, ({"key": k, "value": json.dumps(v)} for k, v in values.items())
+        )
         return build_id
+
+    def _update_groups(
+        self, sae_id: int, group: Group, column: str, records: Iterable[tuple[int, object]]
+    ) -> None:
+        table = schema.example_group
+        rows = [{"feature": index, "blob": codec.pack(record)} for index, record in records]
+        if rows:
+            self._connection.execute(
+                update(table)
+                .where(
+                    table.c.sae_id == sae_id,
+                    table.c.group == group,
+                    table.c.feature_index == bindparam("feature"),
+                )
+                .values({column: bindparam("blob")}),
+                rows,
+            )
 
     def _insert(self, table: schema.Table, row: dict[str, object]) -> int:
         result = self._connection.execute(insert(table).values(row))

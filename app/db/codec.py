@@ -7,6 +7,7 @@ together: the safetensors layout, compressed. Knows no table and no record by na
 
 import zlib
 from dataclasses import fields
+from functools import lru_cache
 from typing import Any, TypeVar, get_type_hints
 
 import numpy as np
@@ -31,9 +32,14 @@ def pack(record: Any) -> bytes:
 def unpack(kind: type[Record], blob: bytes) -> Record:
     """The record that `pack` stored; scalar fields come back as Python numbers."""
     arrays = load(zlib.decompress(blob))
-    hints = get_type_hints(kind)
+    hints = _hints(kind)
     values = {
         name: hints[name](array.item()) if hints[name] in _SCALARS else array
         for name, array in arrays.items()
     }
     return kind(**values)
+
+
+@lru_cache
+def _hints(kind: type) -> dict[str, Any]:
+    return get_type_hints(kind)

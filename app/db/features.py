@@ -153,6 +153,19 @@ def counts_between(
     return list(connection.execute(select(*counts)).one()) if counts else []
 
 
+def random_living_feature(connection: Connection, sae_id: int, draw: float) -> int | None:
+    """The feature at the place `draw` (0 ≤ draw < 1) among those that fired; None if none did."""
+    living = [_feature.c.sae_id == sae_id, _feature.c.density > 0]
+    n_living = connection.scalar(select(func.count()).select_from(_feature).where(*living)) or 0
+    return connection.scalar(
+        select(_feature.c.feature_index)
+        .where(*living)
+        .order_by(_feature.c.density, _feature.c.feature_index)
+        .limit(1)
+        .offset(int(draw * n_living))
+    )
+
+
 def column_values(
     connection: Connection, sae_id: int, columns: Sequence[str]
 ) -> dict[str, np.ndarray]:

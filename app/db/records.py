@@ -110,24 +110,34 @@ class QualityRecord:
     """features firing on more than 10% of tokens"""
     ce_clean: float | None = None
     """next-token cross-entropy of the untouched model, nats"""
-    ce_spliced: float | None = None
-    """the same with the reconstruction in place, nats"""
-    ce_zero_ablated: float | None = None
-    ce_mean_ablated: float | None = None
     ce_clean_error: float | None = None
-    """standard error of ce_clean, nats"""
+    """standard error, contexts as the unit sampled; so are the other errors"""
+    ce_spliced: float | None = None
+    """the same with the reconstruction in place at counted positions, nats"""
+    ce_spliced_error: float | None = None
+    ce_zero_ablated: float | None = None
+    """the same with zero in place, nats"""
+    ce_zero_ablated_error: float | None = None
+    ce_mean_ablated: float | None = None
+    """the same with the corpus' mean activation in place, nats"""
+    ce_mean_ablated_error: float | None = None
     delta_ce: float | None = None
     """ce_spliced − ce_clean, nats"""
     delta_ce_error: float | None = None
-    """standard error of delta_ce (paired by token), nats"""
+    """of the difference token by token"""
     kl: float | None = None
     """mean KL(clean ‖ spliced) of the next-token distribution, nats"""
+    kl_error: float | None = None
     ce_recovered_mean: float | None = None
     """(CE_mean − CE_spliced) / (CE_mean − CE_clean), never clipped"""
     ce_recovered_zero: float | None = None
     """(CE_zero − CE_spliced) / (CE_zero − CE_clean), never clipped"""
     n_ce_tokens: int | None = None
     """target tokens behind the cross-entropies"""
+    n_ce_contexts: int | None = None
+    """contexts they come from"""
+    spliced_positions: str | None = None
+    """which positions were changed, in words"""
 
 
 @dataclass(frozen=True)

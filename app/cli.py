@@ -1,0 +1,169 @@
+"""The command line: `feature-atlas demo | precompute | serve | info | check`.
+
+Turns options into settings and calls one function for each command; libraries are imported inside
+the commands, so that the server's commands work where torch is not installed. Bad input ends with
+exit code 2 and one sentence. Progress goes to stderr, results to stdout.
+"""
+
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from inspect import Parameter, Signature
+from pathlib import Path
+from typing import Annotated, Any, Literal, NoReturn, get_origin
+
+import typer
+
+from app.errors import AtlasError
+from app.precompute.settings import PrecomputeSettings, read_settings
+
+cli = typer.Typer(
+    name="feature-atlas",
+    help="Browse the features of a language model's dictionaries.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+AtlasPath = Annotated[Path, typer.Argument(help="An atlas file.")]
+Host = Annotated[str, typer.Option(help="Address to listen on.")]
+Port = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")]
+AccessKey = Annotated[
+    str | None,
+    typer.Option(
+        envvar="FEATURE_ATLAS_ACCESS_KEY", help="Only who has the link with this key sees a page."
+    ),
+]
+Public = Annotated[bool, typer.Option("--public", help="Let anyone who can reach it see it.")]
+AllowedHost = Annotated[
+    list[str] | None, typer.Option(help="Host name under which it is reached (repeatable).")
+]
+
+
+def main() -> None:
+    """The entry point of the installed command."""
+    try:
+        cli()
+    except AtlasError as error:
+        _fail(str(error))
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def precompute(config: Path | None, **options: Any) -> None:
+    """Run a model and its dictionaries over a corpus and write an atlas."""
+    settings = read_settings(config, **options)
+    run = _needs_precompute(lambda: import_module("app.precompute.pipeline").run)
+    run(settings)
+    _say_how_to_open(settings.output)
+
+
+def _precompute_signature() -> Signature:
+    """One option for every field of the settings, under its name and with its docstring as help."""
+    config = Annotated[Path | None, typer.Option(help="A .toml that holds the same options.")]
+    parameters = [Parameter("config", Parameter.KEYWORD_ONLY, default=None, annotation=config)]
+    for name, field in PrecomputeSettings.model_fields.items():
+        kind = field.annotation
+        if get_origin(kind) is Literal:
+            kind = str
+        flags = [f"--{name.replace('_', '-')}"]
+        if kind in (bool, bool | None):
+            flags = [f"{flags[0]}/--no-{flags[0][2:]}"]
+        default = "" if field.is_required() or not field.default else f" [default: {field.default}]"
+        option = typer.Option(
+            *flags, help=f"{field.description or ''}{default}", show_default=False
+        )
+        parameters.append(
+            Parameter(
+                name,
+                Parameter.KEYWORD_ONLY,
+                default=None,
+                annotation=Annotated[kind | None, option],  # type: ignore[operator]
+            )
+        )
+    return Signature(parameters)
+
+
+precompute.__signature__ = _precompute_signature()  # type: ignore[attr-defined]
+cli.command()(precompute)
+
+
+@cli.command()
+def serve(
+    atlas: AtlasPath,
+    host: Host = "127.0.0.1",
+    port: Port = 8000,
+    access_key: AccessKey = None,
+    public: Public = False,
+    allowed_host: AllowedHost = None,
+) -> None:
+    """Show an atlas in the browser."""
+    from app.web.serve import serve as run_server
+
+    run_server(atlas, host, port, access_key, public, tuple(allowed_host or ()))
+
+
+@cli.command()
+def demo(
+    output: Annotated[Path, typer.Option(help="Where the demo's atlas is kept.")] = Path(
+        "demo-atlas.db"
+    ),
+    serve: Annotated[bool, typer.Option("--serve/--no-serve")] = True,
+    host: Host = "127.0.0.1",
+    port: Port = 8000,
+) -> None:
+    """Build the bundled demo's atlas (a few minutes, once) and show it."""
+    build = _needs_precompute(lambda: import_module("app.demo.build").build)
+    build(output)
+    if serve:
+        from app.web.serve import serve as run_server
+
+        run_server(output, host, port, None, False, ())
+    else:
+        _say_how_to_open(output)
+
+
+@cli.command()
+def info(atlas: AtlasPath) -> None:
+    """Print what an atlas holds and how it was made."""
+    from app.db.describe import describe_atlas
+
+    typer.echo(describe_atlas(atlas))
+
+
+@cli.command()
+def check(atlas: AtlasPath) -> None:
+    """Verify that an atlas agrees with itself; exit code 1 if it doesn't."""
+    from app.db.check import check_atlas
+    from app.db.engine import open_atlas
+
+    opened = open_atlas(atlas)
+    with opened.connect() as connection:
+        problems = check_atlas(connection)
+    opened.close()
+    for problem in problems:
+        typer.echo(problem)
+    if problems:
+        raise typer.Exit(1)
+    typer.echo(f"{atlas} is in order.")
+
+
+def _needs_precompute(load: Callable[[], Any]) -> Any:
+    try:
+        return load()
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.split(".")[0] == "app":
+            raise
+        raise AtlasError(
+            f"This command needs {error.name}, which is not installed: run "
+            "`pip install 'feature-atlas[precompute]'`."
+        ) from error
+
+
+def _say_how_to_open(atlas: Path) -> None:
+    typer.echo(f"Open it with: feature-atlas serve {atlas}")
+
+
+def _fail(sentence: str) -> NoReturn:
+    typer.echo(f"Error: {sentence}", err=True)
+    sys.exit(2)

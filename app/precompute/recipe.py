@@ -1,0 +1,86 @@
+"""What has to be known to make an atlas again: settings, hashes, versions, commit.
+
+Gives plain JSON values. Names machines and folders nowhere: paths are reduced to their last part,
+so that an atlas that is sent away tells what was run, not where.
+"""
+
+import subprocess
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import app
+from app.precompute.events import Target
+from app.precompute.settings import PrecomputeSettings
+
+LIBRARIES = ("torch", "transformers", "transformer-lens", "tokenizers", "numpy", "sqlalchemy")
+
+_NOT_IN_RECIPE = {"output", "replace", "name", "threads", "device"}
+"""Where and how fast, not what."""
+
+
+def generator() -> dict[str, str]:
+    """The program that writes: its version, its commit where there is one, its libraries'."""
+    found = {"feature-atlas": app.__version__}
+    commit = _commit()
+    if commit:
+        found["commit"] = commit
+    for library in LIBRARIES:
+        try:
+            found[library] = version(library)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def run_recipe(
+    settings: PrecomputeSettings, model_hash: str, targets: Sequence[Target]
+) -> dict[str, Any]:
+    """Everything that changes the content of what a run writes."""
+    options = settings.model_dump(mode="json", exclude=_NOT_IN_RECIPE)
+    options["model"] = Path(settings.model).name
+    options["sae"] = [Path(path).name for path in settings.sae]
+    options["corpus"] = Path(settings.corpus).name
+    return {
+        **options,
+        "model_hash": model_hash,
+        "saes": {
+            target.sae: {
+                "hook_name": target.hook_name,
+                "weights_hash": target.dictionary.weights_hash(),
+            }
+            for target in targets
+        },
+    }
+
+
+def command_of(settings: PrecomputeSettings) -> str:
+    """The command line that would run these settings, paths reduced to their last part."""
+    parts = ["feature-atlas precompute"]
+    for name, field in PrecomputeSettings.model_fields.items():
+        value = getattr(settings, name)
+        if name in ("threads", "replace") or value == field.get_default(call_default_factory=True):
+            continue
+        flag = f"--{name.replace('_', '-')}"
+        if isinstance(value, bool):
+            parts.append(flag if value else f"--no-{flag[2:]}")
+            continue
+        values = value if isinstance(value, list) else [value]
+        as_file = name in ("model", "sae", "corpus", "output")
+        parts += [f"{flag} {Path(str(item)).name if as_file else item}" for item in values]
+    return " ".join(parts)
+
+
+def _commit() -> str | None:
+    root = Path(app.__file__).parent.parent
+    if not (root / ".git").exists():
+        return None
+    try:
+        found = subprocess.run(
+            ["git", "-C", str(root), "rev-parse", "--short=12", "HEAD"],
+            capture_output=True, text=True, check=True, timeout=10,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return found.stdout.strip()

@@ -1,0 +1,147 @@
+"""Every option of the job, with its default; the command line and a `.toml` file use these names.
+
+Knows ranges and names, opens no file and loads no library of the model's.
+"""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from app.errors import AtlasError, closest
+
+SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+RESERVED_SLUGS = frozenset({"index", "random", "compare"})
+
+
+class PrecomputeSettings(BaseModel):
+    """What one run of the job is told."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    model: str
+    """folder or name of the language model"""
+    sae: list[Path] = Field(min_length=1)
+    """folders or files of the dictionaries; all are run over the corpus in one pass"""
+    corpus: str
+    """text, folder, .jsonl, .parquet, .npy of token ids, or the name of a dataset"""
+    output: Path
+    """the atlas to write or add to"""
+    name: list[str] = []
+    """addresses `model/sae`, one for each dictionary; by default made from the folder names"""
+    hook_name: str | None = None
+    """where the dictionaries read, when their files don't say"""
+    sae_format: str | None = None
+    """on-disk format of the dictionaries, when it can't be told from the files"""
+    replace: bool = False
+    """build a dictionary again that the atlas already holds"""
+    verify: bool = True
+    """refuse dictionaries that explain nothing of this model's activations"""
+
+    context_size: int | None = Field(default=None, ge=2)
+    """tokens in a context; by default the dictionary's own, at most the model's"""
+    packing: Literal["packed", "document"] = "packed"
+    """join documents and cut, or one document a context"""
+    prepend_bos: bool | None = None
+    """by default the dictionary's own policy"""
+    max_tokens: int | None = Field(default=None, ge=2)
+    """most tokens to take from the corpus"""
+    text_field: str = "text"
+    """field or column that holds the text"""
+    split: str = "train"
+    """split of a dataset"""
+
+    device: str = "auto"
+    """cpu, cuda, cuda:1, mps, or auto for the best there is"""
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """of the model's forward pass"""
+    threads: int | None = Field(default=None, ge=1)
+    """CPU threads of torch; by default torch's own choice"""
+    batch_contexts: int | None = Field(default=None, ge=1)
+    """contexts in a batch; by default chosen by a short trial"""
+    contexts_per_shard: int | None = Field(default=None, ge=1)
+    """by default as many as fit 65,536 tokens"""
+    seed: int = 0
+    """of every random draw"""
+
+    top_examples: int = Field(default=20, ge=1)
+    """contexts with the largest activation"""
+    interval_examples: int = Field(default=5, ge=1)
+    """in each of five bands"""
+    quantile_examples: int = Field(default=5, ge=1)
+    """in each of five groups"""
+    silent_examples: int = Field(default=10, ge=0)
+    """occurrences of its tokens at which it is silent"""
+
+    ablation_examples: int = Field(default=5, ge=0)
+    """top examples a feature that get ablated text"""
+    ablation_interval_examples: int = Field(default=1, ge=0)
+    """interval examples of each band that get it as well"""
+    ablation_window: int = Field(default=32, ge=1)
+    """positions before the peak that are ablated"""
+    replacements: int = Field(default=2, ge=1)
+    """draws averaged for every replaced token"""
+    context_draws: int = Field(default=2, ge=1)
+    """fillings averaged for the context needed"""
+
+    hidden_pre_contexts: int = Field(default=32, ge=0)
+    """contexts whose whole hidden_pre is kept"""
+    quality_contexts: int = Field(default=64, ge=0)
+    """contexts the cross-entropies are measured on"""
+    coactivation_tokens: int = Field(default=262_144, ge=0)
+    """tokens the co-activation is counted over"""
+
+    @field_validator("name")
+    @classmethod
+    def _valid_names(cls, names: list[str]) -> list[str]:
+        for name in names:
+            parts = name.split("/")
+            if len(parts) != 2 or any(
+                not SLUG.fullmatch(part) or part in RESERVED_SLUGS for part in parts
+            ):
+                raise ValueError(
+                    f"--name {name!r} is not an address like pythia-70m/resid-3 (small letters, "
+                    f"digits and single hyphens; {', '.join(sorted(RESERVED_SLUGS))} are reserved)"
+                )
+        return names
+
+
+def read_settings(config: Path | None, **options: Any) -> PrecomputeSettings:
+    """Settings from an optional `.toml` file, overridden by the options that are not None.
+
+    Raises:
+        AtlasError: the file is missing or malformed, an option is unknown or out of range.
+    """
+    values = {} if config is None else _read_toml(config)
+    values |= {name: value for name, value in options.items() if value not in (None, [])}
+    unknown = set(values) - set(PrecomputeSettings.model_fields)
+    if unknown:
+        name = sorted(unknown)[0]
+        near = closest(name, PrecomputeSettings.model_fields)
+        raise AtlasError(f"{config}: there is no option {name!r}; the closest are {near}.")
+    try:
+        return PrecomputeSettings(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        option = str(first["loc"][0]).replace("_", "-")
+        message = first["msg"].removeprefix("Value error, ")
+        raise AtlasError(f"--{option}: {message[0].lower()}{message[1:]}.") from error
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        values = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise AtlasError(f"Can't read {path}: {error.strerror}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise AtlasError(f"{path} is not valid TOML: {error}.") from error
+    return {name.replace("-", "_"): value for name, value in values.items()}
+
+
+def slug_of(name: str) -> str:
+    """The address part made of a folder's or model's name: its last component, tamed."""
+    tail = name.rstrip("/").rsplit("/", 1)[-1].lower()
+    slug = re.sub(r"[^a-z0-9]+", "-", tail).strip("-") or "unnamed"
+    return f"{slug}-1" if slug in RESERVED_SLUGS else slug

@@ -1,0 +1,65 @@
+"""Stage 3: every statistic that events give, feature range by feature range, without the model.
+
+Takes a dictionary's event shards and the corpus; gives one `FeatureStatistics` a feature, in order.
+Ranges are independent: with several workers they are computed in processes of their own, which
+changes nothing in the result. Knows no weights and no table.
+"""
+
+import multiprocessing
+from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from functools import lru_cache
+from pathlib import Path
+
+from app.stats.corpus import Corpus
+from app.stats.events import EventStore
+from app.stats.feature import FeatureStatistics, StatisticsSettings, describe_feature
+
+EVENTS_AT_ONCE = 2_000_000
+"""Events of one range: about 24 MB in a worker."""
+
+
+def describe_features(
+    events_folder: Path,
+    corpus_folder: Path,
+    settings: StatisticsSettings,
+    workers: int = 1,
+) -> Iterator[FeatureStatistics]:
+    """The statistics of every feature of a dictionary, in feature order.
+
+    Holds the results of at most two ranges for every worker.
+    """
+    ranges = list(EventStore.open(events_folder).ranges(EVENTS_AT_ONCE))
+    if workers == 1:
+        for part in ranges:
+            yield from _describe_range(events_folder, corpus_folder, settings, part)
+        return
+    # Spawned, not forked: the parent has torch's threads, which do not survive a fork.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+        waiting: list[Future[list[FeatureStatistics]]] = []
+        for part in ranges:
+            waiting.append(
+                pool.submit(_describe_range, events_folder, corpus_folder, settings, part)
+            )
+            if len(waiting) == 2 * workers:
+                yield from waiting.pop(0).result()
+        for future in waiting:
+            yield from future.result()
+
+
+def _describe_range(
+    events_folder: Path,
+    corpus_folder: Path,
+    settings: StatisticsSettings,
+    part: tuple[int, int],
+) -> list[FeatureStatistics]:
+    corpus = _open_corpus(corpus_folder)
+    store = EventStore.open(events_folder)
+    return [describe_feature(events, corpus, settings) for events in store.features(*part)]
+
+
+@lru_cache(maxsize=1)
+def _open_corpus(folder: Path) -> Corpus:
+    # The corpus' index from tokens to places is worth keeping between the ranges of one worker.
+    return Corpus.open(folder)

@@ -1,0 +1,108 @@
+"""The dictionaries of a run, read, named and matched to the model.
+
+Takes paths and names, gives one `Target` each, or the sentence that says what does not fit. What
+all dictionaries of a run must share (the corpus is tokenized once) is settled here too. Knows the
+settings; runs the model only to measure a hook's width.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from app.errors import AtlasError
+from app.precompute.events import Target
+from app.precompute.model import LanguageModel
+from app.precompute.settings import PrecomputeSettings, slug_of
+from app.sae.readers import load_dictionary
+
+DEFAULT_CONTEXT_SIZE = 128
+
+
+def load_targets(
+    settings: PrecomputeSettings, model: LanguageModel, events_folder: Path
+) -> tuple[str, list[Target]]:
+    """(model slug, targets), each dictionary on the model's device.
+
+    Raises:
+        AtlasError: a dictionary can't be read, has no hook, sits on an unknown one or has another
+            width; or names and dictionaries don't go together.
+    """
+    model_slug, names = _names(settings)
+    targets = []
+    for path, name in zip(settings.sae, names, strict=True):
+        dictionary = load_dictionary(path, sae_format=settings.sae_format)
+        hook_name = settings.hook_name or dictionary.config.hook_name
+        if hook_name is None:
+            raise AtlasError(f"{path} does not say where it reads: give --hook-name.")
+        width = model.hook_width(hook_name)
+        if dictionary.config.d_in != width:
+            raise AtlasError(
+                f"The dictionary {path} has d_in {dictionary.config.d_in:,}, but {hook_name} of "
+                f"{settings.model} is {width:,} wide: give the model or the hook it was trained on."
+            )
+        folder = events_folder / name
+        targets.append(Target(name, dictionary.to(model.device), hook_name, folder))
+    return model_slug, targets
+
+
+def shared_bos(settings: PrecomputeSettings, targets: Sequence[Target]) -> bool:
+    """Whether contexts begin with BOS: the option, else what all dictionaries say, else no.
+
+    Raises:
+        AtlasError: the dictionaries disagree and no option decides.
+    """
+    if settings.prepend_bos is not None:
+        return settings.prepend_bos
+    said = {
+        target.dictionary.config.prepend_bos
+        for target in targets
+        if target.dictionary.config.prepend_bos is not None
+    }
+    if len(said) > 1:
+        raise AtlasError(
+            "Some of the dictionaries want a BOS before every context and others don't: run them "
+            "one by one, or decide with --prepend-bos or --no-prepend-bos."
+        )
+    return said.pop() if said else False
+
+
+def shared_context_size(settings: PrecomputeSettings, targets: Sequence[Target], n_ctx: int) -> int:
+    """Tokens in a context: the option, else the longest a dictionary names, at most the model's."""
+    if settings.context_size is not None:
+        return settings.context_size
+    named = [size for target in targets if (size := target.dictionary.config.context_size)]
+    return min(max(named, default=DEFAULT_CONTEXT_SIZE), n_ctx)
+
+
+def _names(settings: PrecomputeSettings) -> tuple[str, list[str]]:
+    """The model's slug and one slug a dictionary, from --name or from the folders."""
+    if not settings.name:
+        names = [slug_of(Path(path).stem if path.is_file() else str(path)) for path in settings.sae]
+        model_slug = slug_of(settings.model)
+    elif len(settings.name) != len(settings.sae):
+        raise AtlasError(
+            f"There are {len(settings.sae)} --sae and {len(settings.name)} --name: give one "
+            "model/sae for each, in the same order."
+        )
+    else:
+        models = {name.split("/")[0] for name in settings.name}
+        if len(models) > 1:
+            raise AtlasError(f"One run has one model, but --name has {', '.join(sorted(models))}.")
+        model_slug, names = models.pop(), [name.split("/")[1] for name in settings.name]
+    if len(set(names)) < len(names):
+        raise AtlasError(f"Two dictionaries would be called {_twice(names)}: give --name for each.")
+    return model_slug, names
+
+
+def _twice(names: Sequence[str]) -> str:
+    return next(name for name in names if names.count(name) > 1)
+
+
+def device_of(name: str) -> str:
+    """The device a run uses: the name itself, or for `auto` the best there is."""
+    if name != "auto":
+        return name
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"

@@ -21,11 +21,11 @@ _IN_CORPUS_RECORD = {
 }
 
 
-def model_record(model: LanguageModel, slug: str, words: Vocabulary) -> ModelRecord:
-    """The model under its address part."""
+def model_record(model: LanguageModel, slug: str, name: str, words: Vocabulary) -> ModelRecord:
+    """The model under its address part; `name` is what pages call it."""
     return ModelRecord(
         model=slug,
-        name=model.name.rstrip("/").rsplit("/", 1)[-1],
+        name=name,
         architecture=type(model.plain).__name__,
         n_layers=model.n_layers,
         d_model=model.d_model,

@@ -211,7 +211,8 @@ def _write(run: Run) -> str:
     settings = run.settings
     with AtlasWriter(settings.output, generator()) as writer:
         model_id = writer.add_model(
-            model_record(run.model, run.model_slug, run.vocabulary), token_records(run.vocabulary)
+            model_record(run.model, run.model_slug, _model_name(run), run.vocabulary),
+            token_records(run.vocabulary),
         )
         corpus_id = writer.add_corpus(
             model_id,
@@ -281,6 +282,11 @@ def _counted(
     for bundle in bundles:
         yield bundle
         advance(1)
+
+
+def _model_name(run: Run) -> str:
+    """What pages call the model: the last part of its path or name, or what --name calls it."""
+    return run.model_slug if run.settings.name else run.model.name.rstrip("/").split("/")[-1]
 
 
 def _write_silent(run: Run, writer: AtlasWriter, written: Mapping[int, Target]) -> None:

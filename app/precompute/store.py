@@ -40,18 +40,23 @@ def store_rankings(writer: AtlasWriter, sae_id: int, rankings: Rankings) -> None
     writer.add_token_rankings(sae_id, "fires", _by_token(fires))
     writer.add_token_rankings(sae_id, "rate", _by_token(rate))
     writer.add_token_rankings(sae_id, "promotes", _by_token(rankings.promotes.result()))
-    writer.add_token_rankings(sae_id, "suppresses", _by_token(rankings.suppresses.result()))
+    writer.add_token_rankings(
+        sae_id, "suppresses", _by_token(rankings.suppresses.result(), sign=-1)
+    )
 
 
-def _by_token(ranking: Ranking) -> Iterator[tuple[int, TokenRanking]]:
-    """Every token that has any feature, with its strongest ones."""
+def _by_token(ranking: Ranking, sign: int = 1) -> Iterator[tuple[int, TokenRanking]]:
+    """Every token that has any feature, with its strongest ones.
+
+    `sign` is -1 where scores were turned round to rank the lowest first.
+    """
     for token_id in np.flatnonzero(ranking.n_features):
         rows = slice(ranking.indptr[token_id], ranking.indptr[token_id + 1])
         yield (
             int(token_id),
             TokenRanking(
                 ranking.feature_index[rows].astype(np.uint32),
-                ranking.score[rows].astype(np.float32),
+                (sign * ranking.score[rows]).astype(np.float32),
                 ranking.share[rows].astype(np.float32),
                 ranking.n_active[rows].astype(np.uint32),
                 int(ranking.n_features[token_id]),

@@ -1,0 +1,235 @@
+"""Writes the invented atlas: one model, one corpus, any number of dictionaries of one size.
+
+Takes a path and sizes, gives the published file through `AtlasWriter`. Knows no page.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, Int
+from numpy import ndarray
+
+from app import __version__
+from app.db.records import (
+    ContextRecord,
+    CorpusRecord,
+    FeatureBundle,
+    ModelRecord,
+    QualityRecord,
+    RankingMode,
+    SaeRecord,
+    TokenPanel,
+    TokenRanking,
+)
+from app.db.writer import AtlasWriter
+from app.demo.synthetic.examples import ABLATION_WINDOW
+from app.demo.synthetic.feature import make_feature
+from app.demo.synthetic.firings import FiringMaker
+from app.demo.synthetic.text import SyntheticText, make_text
+
+MODEL = "synthetic"
+_KEPT_FEATURES = 100
+
+
+def build_synthetic_atlas(
+    path: Path,
+    n_features: int = 200,
+    d_vocab: int = 500,
+    n_contexts: int = 64,
+    context_size: int = 128,
+    seed: int = 0,
+    hostile: bool = False,
+    saes: tuple[str, ...] = ("resid-2-1k", "resid-1-1k"),
+    model: str = MODEL,
+) -> Path:
+    """An atlas of one model at `path`; the same arguments give the same content.
+
+    An atlas that stands there already is added to.
+
+    Holds a float32 matrix [n_features, d_vocab] for the logits of one dictionary at a time.
+    """
+    text = make_text(d_vocab, n_contexts, context_size, np.random.default_rng(seed), hostile)
+    with AtlasWriter(path, {"name": "synthetic", "version": __version__, "seed": str(seed)}) as out:
+        model_id = out.add_model(_model(model, text), text.tokens)
+        corpus = _corpus(text, seed, hostile)
+        corpus_id = out.add_corpus(model_id, corpus, text.occurrences, text.documents)
+        out.add_contexts(
+            corpus_id,
+            (
+                ContextRecord(i, text.token_ids[i], text.document_ids[i])
+                for i in range(len(text.token_ids))
+            ),
+        )
+        for number, name in enumerate(saes):
+            maker = FiringMaker(text, seed, number)
+            n_active = np.array([maker.firings(i).n_active for i in range(n_features)])
+            record = _sae(model, name, number, n_active, corpus.n_tokens, seed)
+            sae_id = out.add_sae(model_id, corpus_id, record)
+            logits = _logits(n_features, d_vocab, seed, number)
+            panels: list[TokenPanel | None] = []
+            out.add_features(sae_id, _bundles(maker, text, logits, panels))
+            for mode, rankings in _rankings(panels, logits, text):
+                out.add_token_rankings(sae_id, mode, rankings)
+        out.publish()
+    return path
+
+
+def _bundles(
+    maker: FiringMaker,
+    text: SyntheticText,
+    logits: Float[ndarray, "n_features d_vocab"],
+    panels: list[TokenPanel | None],
+) -> Iterator[FeatureBundle]:
+    """All features in order; their token panels are appended to `panels` for the rankings."""
+    for index, row in enumerate(logits):
+        bundle = make_feature(
+            index,
+            maker.firings(index),
+            text,
+            row.astype(np.float64),
+            len(logits),
+            np.random.default_rng([*maker.seed, index, 1]),
+        )
+        panels.append(bundle.panels.tokens)
+        yield bundle
+
+
+def _logits(
+    n_features: int, d_vocab: int, seed: int, sae: int
+) -> Float[ndarray, "n_features d_vocab"]:
+    rng = np.random.default_rng([seed, sae, 2])
+    logits = rng.standard_normal((n_features, d_vocab), dtype=np.float32)
+    boosted = rng.integers(1, d_vocab, size=(n_features, 4))
+    np.put_along_axis(logits, boosted, rng.uniform(3, 8, boosted.shape).astype(np.float32), axis=1)
+    return logits - logits.mean(axis=1, keepdims=True)
+
+
+def _rankings(
+    panels: list[TokenPanel | None],
+    logits: Float[ndarray, "n_features d_vocab"],
+    text: SyntheticText,
+) -> Iterator[tuple[RankingMode, Iterator[tuple[int, TokenRanking]]]]:
+    rows = [(index, panel) for index, panel in enumerate(panels) if panel is not None]
+    index = np.concatenate([np.full(panel.token_id.size, i) for i, panel in rows])
+    token_id = np.concatenate([panel.token_id for _, panel in rows])
+    share = np.concatenate([panel.share for _, panel in rows])
+    n_active = np.concatenate([panel.n_active for _, panel in rows])
+    rate = n_active / text.occurrences[token_id]
+    by_token = np.argsort(token_id, kind="stable")
+    starts = np.searchsorted(token_id[by_token], np.arange(len(text.tokens) + 1))
+
+    def events(score: Float[ndarray, " n"]) -> Iterator[tuple[int, TokenRanking]]:
+        for token in np.flatnonzero(np.diff(starts)):
+            here = by_token[starts[token] : starts[token + 1]]
+            best = here[np.lexsort((index[here], -score[here]))][:_KEPT_FEATURES]
+            yield (
+                int(token),
+                TokenRanking(index[best], score[best], share[best], n_active[best], here.size),
+            )
+
+    yield "fires", events(share)
+    yield "rate", events(rate)
+    yield "promotes", _logit_rankings(logits, 1)
+    yield "suppresses", _logit_rankings(logits, -1)
+
+
+def _logit_rankings(
+    logits: Float[ndarray, "n_features d_vocab"], sign: int
+) -> Iterator[tuple[int, TokenRanking]]:
+    for token in range(1, logits.shape[1]):
+        column = logits[:, token].astype(np.float64)
+        best: Int[ndarray, " n"] = np.argsort(-sign * column, kind="stable")[:_KEPT_FEATURES]
+        best = best[sign * column[best] > 0]
+        empty = np.zeros(0)
+        yield (
+            token,
+            TokenRanking(
+                best, column[best], empty, empty.astype(np.int64), int((sign * column > 0).sum())
+            ),
+        )
+
+
+def _model(model: str, text: SyntheticText) -> ModelRecord:
+    return ModelRecord(
+        model=model,
+        name="invented, no weights",
+        architecture="none",
+        n_layers=4,
+        d_model=64,
+        d_vocab=len(text.tokens),
+        n_ctx=text.token_ids.shape[1],
+        weights_hash="0" * 16,
+        tokenizer_hash="0" * 16,
+    )
+
+
+def _corpus(text: SyntheticText, seed: int, hostile: bool) -> CorpusRecord:
+    n_contexts, context_size = text.token_ids.shape
+    return CorpusRecord(
+        name="invented lines",
+        source="app.demo.synthetic",
+        hash=f"synthetic-{seed}-{hostile}-{n_contexts}x{context_size}x{len(text.tokens)}",
+        n_contexts=n_contexts,
+        context_size=context_size,
+        n_tokens=n_contexts * (context_size - 1),
+        n_documents=len(text.documents),
+        packing="packed",
+        prepend_bos=True,
+        position_zero="position 0 is not counted and never chosen as an example",
+    )
+
+
+def _sae(
+    model: str,
+    name: str,
+    number: int,
+    n_active: Int[ndarray, " n_features"],
+    n_tokens: int,
+    seed: int,
+) -> SaeRecord:
+    return SaeRecord(
+        model=model,
+        sae=name,
+        hook_name=f"blocks.{2 - number % 2}.hook_resid_post",
+        sae_format="none",
+        architecture="topk",
+        d_in=64,
+        d_sae=n_active.size,
+        convention="invented; decoder norms between 0.8 and 1.2",
+        weights_hash=f"synthetic-{number}",
+        linear_path="the residual stream, directly",
+        quality=_quality(n_active, n_tokens),
+        n_tokens_unproducible=4,
+        n_tokens_outlier=1,
+        mean_final_norm_scale=6.5,
+        ablation={"examples": 10, "window": ABLATION_WINDOW, "replacements": 1},
+        hidden_pre_sample={"n_contexts": 8},
+        recipe={"generator": "app.demo.synthetic", "seed": seed},
+    )
+
+
+def _quality(n_active: Int[ndarray, " n_features"], n_tokens: int) -> QualityRecord:
+    """L0, dead and dense counted from the firings; what needs a model is fixed and invented."""
+    clean, spliced, mean_ablated, zero_ablated = 2.41, 2.58, 6.32, 6.90
+    return QualityRecord(
+        l0=float(n_active.sum() / n_tokens),
+        mse=0.0312,
+        explained_variance=0.874,
+        cosine=0.941,
+        gamma=0.93,
+        n_dead=int((n_active == 0).sum()),
+        n_dense_1=int((n_active > 0.01 * n_tokens).sum()),
+        n_dense_10=int((n_active > 0.1 * n_tokens).sum()),
+        ce_clean=clean,
+        ce_spliced=spliced,
+        ce_zero_ablated=zero_ablated,
+        ce_mean_ablated=mean_ablated,
+        ce_clean_error=0.011,
+        delta_ce=spliced - clean,
+        delta_ce_error=0.004,
+        kl=0.16,
+        ce_recovered_mean=(mean_ablated - spliced) / (mean_ablated - clean),
+        ce_recovered_zero=(zero_ablated - spliced) / (zero_ablated - clean),
+        n_ce_tokens=n_tokens // 4,
+    )

@@ -1,0 +1,71 @@
+"""What a server is told: which atlas, where to listen, who may look.
+
+Filled from arguments (the command line) or from the environment (`FEATURE_ATLAS_PORT=…`); a
+combination that would show an atlas to strangers by accident is refused. Reads no file.
+"""
+
+import ipaddress
+from pathlib import Path
+
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from app.errors import AtlasError
+
+
+class Settings(BaseSettings):
+    """Settings of one server.
+
+    Raises:
+        AtlasError: an address other than this machine's own without an access key or `public`,
+            an access key together with `public`, or an empty access key.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="FEATURE_ATLAS_", frozen=True)
+
+    atlas: Path
+    """the atlas file"""
+    host: str = "127.0.0.1"
+    """address to listen on"""
+    port: int = Field(default=8000, ge=0, le=65535)
+    """0 lets the system choose"""
+    access_key: SecretStr | None = None
+    """whoever opens a link with `?key=` and this value may look; nobody else"""
+    public: bool = False
+    """anyone who can reach the server may look"""
+    allowed_hosts: tuple[str, ...] = ()
+    """names the server is reached by, besides this machine's own; `*` allows any"""
+
+    @property
+    def loopback(self) -> bool:
+        """Only this machine can reach the server."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    @property
+    def key(self) -> str | None:
+        """The access key itself."""
+        return None if self.access_key is None else self.access_key.get_secret_value()
+
+    @model_validator(mode="after")
+    def _check_access(self) -> "Settings":
+        if self.key is not None and not self.key.strip():
+            raise AtlasError(
+                "The access key is empty: give --access-key a value that is hard to guess, or "
+                "leave the option out."
+            )
+        if self.key is not None and self.public:
+            raise AtlasError(
+                "Both --access-key and --public are given: a public atlas needs no key, so choose "
+                "one of them."
+            )
+        if not self.loopback and self.key is None and not self.public:
+            raise AtlasError(
+                f"Listening on {self.host} would show the atlas to other machines: add "
+                "--access-key KEY to admit those who have the link, or --public to admit anyone."
+            )
+        return self

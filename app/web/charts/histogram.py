@@ -1,0 +1,146 @@
+"""Histograms: counts in bins, drawn linear or log, as SVG geometry and as a Plotly figure.
+
+Takes edges and counts. Bars are coloured by a class per bin (the activation histogram is also the
+legend of the text's colours) or all alike. Knows no feature.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Literal
+
+from app.web.charts.plot import Chart, Figure, Tick, column, from_top
+from app.web.charts.scales import heat_class, linear_ticks, log_height, log_ticks
+
+Scale = Literal["linear", "log"]
+
+LIGHT_HEAT = (
+    "#f8f0d6", "#f1deb2", "#eccb8e", "#e9b66c", "#e4a04b",
+    "#de8a2c", "#d67312", "#ca5d07", "#bb4811", "#ab3419",
+)  # fmt: skip
+"""The ramp of the light theme, as in base.css: a figure is complete without a style sheet; the
+page's script puts the colours of the current theme in their place."""
+
+LIGHT_BAR = "#959187"
+"""The same for bars without a step."""
+
+
+def histogram(
+    edges: Sequence[float],
+    counts: Sequence[int],
+    *,
+    kind: str,
+    label: str,
+    x_name: str,
+    y_name: str,
+    noun: str,
+    scale: Scale = "linear",
+    heat: bool = False,
+    note: str = "",
+) -> Chart:
+    """One histogram; `noun` is what is counted, in the plural ("tokens").
+
+    Args:
+        edges: n + 1 equally spaced borders; a value on a border belongs to the bin below it.
+        counts: n counts.
+        heat: colour each bar by its upper edge's share of the last edge.
+
+    Raises:
+        ValueError: the lengths don't fit.
+    """
+    if len(edges) != len(counts) + 1:
+        raise ValueError(f"{len(counts)} counts need {len(counts) + 1} edges, not {len(edges)}")
+    largest, total = max(counts, default=0), sum(counts)
+    log = scale == "log"
+    heights = [
+        log_height(count, largest) if log else 100 * count / max(largest, 1) for count in counts
+    ]
+    css = [heat_class(high, edges[-1]) if heat else "mark" for high in edges[1:]]
+    marks = [
+        column(i, len(counts), heights[i], css[i], _bin_label(edges, counts, i, noun, total))
+        for i in range(len(counts))
+        if counts[i]
+    ]
+    x_ticks = _edge_ticks(edges)
+    y_ticks = log_ticks(largest) if log else _count_ticks(largest)
+    return Chart(
+        kind,
+        f"{label}, {scale} counts",
+        x_name,
+        y_name,
+        x_ticks,
+        from_top(y_ticks),
+        marks,
+        figure=_figure(edges, counts, css, x_ticks, (x_name, y_name, noun), scale),
+        note=note,
+    )
+
+
+def _edge_ticks(edges: Sequence[float]) -> list[Tick]:
+    """Round values, and the last edge itself where it is not too close to the last of them."""
+    ticks = [tick for tick in linear_ticks(edges[0], edges[-1], 4) if tick.at <= 90]
+    return [*ticks, Tick(100.0, f"{edges[-1]:.3g}".replace("-", "−"))]
+
+
+def _count_ticks(largest: int) -> list[Tick]:
+    """Ticks at whole numbers only."""
+    ticks = linear_ticks(0, max(largest, 1), 4)
+    return [tick for tick in ticks if "." not in tick.label]
+
+
+def _bin_label(edges: Sequence[float], counts: Sequence[int], i: int, noun: str, total: int) -> str:
+    share = counts[i] / total if total else 0.0
+    return f"{edges[i]:.3g} – {edges[i + 1]:.3g}: {counts[i]:,} {noun} ({share:.1%})"
+
+
+def _figure(
+    edges: Sequence[float],
+    counts: Sequence[int],
+    css: Sequence[str],
+    x_ticks: Sequence[Tick],
+    names: tuple[str, str, str],
+    scale: Scale,
+) -> Figure:
+    """The same histogram for Plotly; colours by class number, so that a theme can recolour them."""
+    x_name, y_name, noun = names
+    total, span = max(sum(counts), 1), edges[-1] - edges[0]
+    trace = {
+        "type": "bar",
+        "x0": (edges[0] + edges[1]) / 2,
+        "dx": edges[1] - edges[0],
+        "y": list(counts),
+        "customdata": [
+            [_short(low), _short(high), _short(count / total)]
+            for (low, high), count in zip(pairwise(edges), counts, strict=True)
+        ],
+        "hovertemplate": "%{customdata[0]} – %{customdata[1]}<br>"
+        f"%{{y:,}} {noun} (%{{customdata[2]:.1%}})<extra></extra>",
+        **_colours(css),
+    }
+    layout = {
+        "bargap": 0.1,
+        "showlegend": False,
+        "margin": {"l": 48, "r": 6, "t": 8, "b": 38},
+        "xaxis": {
+            "title": {"text": x_name},
+            "range": [edges[0], edges[-1]],
+            "showgrid": False,
+            "tickmode": "array",
+            "tickvals": [edges[0] + span * tick.at / 100 for tick in x_ticks],
+            "ticktext": [tick.label for tick in x_ticks],
+        },
+        "yaxis": {"title": {"text": y_name}, "type": scale, "fixedrange": True},
+    }
+    return {"data": [trace], "layout": layout}
+
+
+def _short(value: float) -> float:
+    """Four digits: what the card of a bar shows."""
+    return float(f"{value:.4g}")
+
+
+def _colours(css: Sequence[str]) -> dict[str, object]:
+    """Colours of the light theme, and the steps they stand for, by which a page recolours them."""
+    if not any(name.startswith("heat-") for name in css):
+        return {"marker": {"color": LIGHT_BAR}}
+    steps = [int(name[5:]) if name else 0 for name in css]
+    return {"marker": {"color": [LIGHT_HEAT[step] for step in steps]}, "meta": {"heat": steps}}

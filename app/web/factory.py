@@ -1,0 +1,78 @@
+"""Makes the application: the only place of the server that knows all its parts.
+
+Takes settings, gives a FastAPI application; importing this makes nothing.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware.gzip import GZipMiddleware
+
+from app import __version__
+from app.db.cursor import BadCursor
+from app.errors import AtlasError
+from app.settings import Settings
+from app.web import respond, static_files, urls
+from app.web.access import AccessKeyMiddleware
+from app.web.atlas_file import AtlasFile
+from app.web.headers import SecurityHeadersMiddleware
+from app.web.hosts import HostMiddleware
+from app.web.ranks import RankCache
+from app.web.routes import dictionary, docs, feature, health, index, search
+from app.web.templating import make_templates
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The server of one atlas.
+
+    Raises:
+        AtlasError: the atlas can't be opened.
+    """
+    static = static_files.load_static_files()
+    atlas_file = AtlasFile(settings.atlas)
+    atlas_file.current()
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        yield
+        atlas_file.close()
+
+    app = FastAPI(
+        title="Feature Atlas",
+        version=__version__,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=urls.openapi_url(),
+        lifespan=lifespan,
+    )
+    app.state.atlas_file = atlas_file
+    app.state.static = static
+    app.state.ranks = RankCache()
+    app.state.code_version = static_files.code_version(static)
+    app.state.templates = make_templates(static)
+    app.state.cache_control = "private, no-cache" if settings.key else "no-cache"
+    for module in (health, static_files, docs, index, search, feature, dictionary):
+        app.include_router(module.router)
+    _add_handlers(app)
+    _add_middleware(app, settings)
+    return app
+
+
+def _add_handlers(app: FastAPI) -> None:
+    app.add_exception_handler(HTTPException, respond.on_http_exception)
+    app.add_exception_handler(RequestValidationError, respond.on_invalid_arguments)
+    app.add_exception_handler(BadCursor, respond.on_bad_cursor)
+    app.add_exception_handler(AtlasError, respond.on_atlas_error)
+    app.add_exception_handler(Exception, respond.on_any_error)
+
+
+def _add_middleware(app: FastAPI, settings: Settings) -> None:
+    """The last one added sees a request first."""
+    if settings.key is not None:
+        app.add_middleware(AccessKeyMiddleware, key=settings.key)
+    app.add_middleware(HostMiddleware, settings=settings)
+    app.add_middleware(GZipMiddleware, minimum_size=1_000, compresslevel=3)
+    app.add_middleware(SecurityHeadersMiddleware)

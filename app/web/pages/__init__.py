@@ -1,0 +1,1 @@
+"""One documented record for each page: what its template shows and what its JSON twin says."""

@@ -1,0 +1,86 @@
+"""The table of one example: every token of its window with everything measured on it, exactly.
+
+What hovering shows with a script, this shows without one. Knows no group and no address.
+"""
+
+import math
+from dataclasses import dataclass
+
+from app.db.records import AblationGroup, Group
+from app.web import text
+from app.web.pages.feature_material import Material
+from app.web.pages.stored_example import MODES, effects_of, measured_at, place_of
+from app.web.pages.token_line import Effects, Window, exact
+from app.web.token_text import Pieces, text_pieces
+
+
+@dataclass(frozen=True)
+class ValueRow:
+    """Everything measured on one token of a marked example, as text."""
+
+    position: int
+    relative: str
+    token_id: int
+    pieces: Pieces
+    activation: str
+    delete: str
+    """difference of activation, with its percentage; empty where not measured"""
+    replace: str
+    delete_hidden_pre: str
+    replace_hidden_pre: str
+    css: str
+
+
+def value_rows(material: Material, group: Group, row: int, window: Window) -> list[ValueRow]:
+    """One row for every token of the window, in order."""
+    ablations = material.ablations.get(group)
+    both = {mode: effects_of(ablations, row, mode) for mode in MODES}
+    before = {mode: _hidden_pre_effects(ablations, row, mode) for mode in MODES}
+    rows = []
+    for i, token in enumerate(window.tokens):
+        position = window.start + i
+        relative = position - window.peak
+        rows.append(
+            ValueRow(
+                position=position,
+                relative="peak" if relative == 0 else f"{relative:+d}".replace("-", "−"),
+                token_id=token.token_id,
+                pieces=text_pieces(token.token),
+                activation=exact(window.activations.get(position, 0.0)),
+                delete=_effect_text(both["delete"], position),
+                replace=_effect_text(both["replace"], position),
+                delete_hidden_pre=_signed_exact(before["delete"].get(position)),
+                replace_hidden_pre=_signed_exact(before["replace"].get(position)),
+                css=" ".join(
+                    name
+                    for name, holds in (
+                        ("peak-row", relative == 0),
+                        ("uncounted", not window.counted[i]),
+                    )
+                    if holds
+                ),
+            )
+        )
+    return rows
+
+
+def _hidden_pre_effects(ablations: AblationGroup | None, row: int, mode: str) -> dict[int, float]:
+    place = None if ablations is None else place_of(ablations, row)
+    if ablations is None or place is None:
+        return {}
+    found = measured_at(ablations, place, mode)
+    return dict(zip(found.position.tolist(), found.hidden_pre_effect.tolist(), strict=True))
+
+
+def _effect_text(effects: Effects | None, position: int) -> str:
+    if effects is None or position not in effects.by_position:
+        return ""
+    share = effects.shares.get(position)
+    value = _signed_exact(effects.by_position[position])
+    return value if share is None else f"{value} ({text.signed_percent(share)})"
+
+
+def _signed_exact(value: float | None) -> str:
+    if value is None or not math.isfinite(value):
+        return ""
+    return f"{value:+.6g}".replace("-", "−") if value else "0"

@@ -1,0 +1,82 @@
+"""One feature as lists show it, and as list twins say it.
+
+Takes feature records and the texts of their tokens; knows neither the list's order nor a template.
+"""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sqlalchemy import Connection
+
+from app.db.records import FeatureRecord, TokenRecord
+from app.db.tokens import get_tokens
+from app.web.charts.sparkline import StripPart, sparkline_path, strip_parts, strip_percents
+
+REGION_RUN = 1.5
+"""Mean run length from which a feature is said to live in regions."""
+
+
+@dataclass(frozen=True)
+class FeatureRow:
+    """A feature with what its row needs besides its scalars."""
+
+    record: FeatureRecord
+    top_tokens: list[TokenRecord]
+    """up to 3, by share of the activation mass"""
+    ablation_token: TokenRecord | None
+    spark: str
+    """SVG path of the histogram, empty for a dead feature"""
+    strip: list[StripPart]
+    """empty where nothing was ablated"""
+    strip_cells: int
+    """how many positions the strip has"""
+
+    @property
+    def lives_as(self) -> str:
+        """A word for the mean run length: point, or region from 1.5 consecutive firings on."""
+        run = self.record.run_length
+        return "" if run is None else "region" if run >= REGION_RUN else "point"
+
+    def as_json(self) -> dict[str, Any]:
+        """Every scalar of the feature; tokens with their texts, bytes as numbers."""
+        record = self.record
+        scalars = asdict(record)
+        scalars["top_tokens"] = [
+            {"token_id": token.token_id, "token": token.token} for token in self.top_tokens
+        ]
+        scalars["ablation_token"] = self.ablation_token.token if self.ablation_token else None
+        scalars["summary"] = plain_text(record.summary)
+        scalars["short"] = plain_text(record.short)
+        scalars["sparkline"] = list(record.sparkline)
+        scalars["ablation_strip"] = strip_percents(record.ablation_strip)
+        return scalars
+
+
+def make_rows(
+    connection: Connection, model_id: int, records: Iterable[FeatureRecord]
+) -> list[FeatureRow]:
+    """Rows of the features given, in their order; one query for all their tokens."""
+    kept = list(records)
+    wanted = {token_id for record in kept for token_id in record.top_tokens}
+    wanted |= {r.ablation_token_id for r in kept if r.ablation_token_id is not None}
+    tokens = get_tokens(connection, model_id, wanted)
+    return [_row(record, tokens) for record in kept]
+
+
+def plain_text(pieces: list[list[str]]) -> str:
+    """The pieces of a summary as one text; tokens are exact and unmarked."""
+    return "".join(text for _, text in pieces)
+
+
+def _row(record: FeatureRecord, tokens: dict[int, TokenRecord]) -> FeatureRow:
+    percents = strip_percents(record.ablation_strip)
+    return FeatureRow(
+        record=record,
+        top_tokens=[tokens[i] for i in record.top_tokens if i in tokens],
+        ablation_token=tokens.get(-1 if record.ablation_token_id is None
+                                  else record.ablation_token_id),
+        spark=sparkline_path(record.sparkline) if record.n_active else "",
+        strip=strip_parts(percents),
+        strip_cells=len(percents),
+    )  # fmt: skip

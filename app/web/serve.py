@@ -1,0 +1,102 @@
+"""Runs the server until it is interrupted, and says where it can be reached.
+
+Takes what the command line was told; binds the address itself, so that a port in use is a sentence
+and port 0 has a number before it is announced. Knows no page.
+"""
+
+import ipaddress
+import socket
+import sys
+from pathlib import Path
+from urllib.parse import quote
+
+import uvicorn
+from pydantic import SecretStr
+
+from app.errors import AtlasError
+from app.settings import Settings
+from app.web.factory import create_app
+
+_BACKLOG = 128
+
+
+def serve(
+    atlas: Path,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    access_key: str | None = None,
+    public: bool = False,
+    allowed_hosts: tuple[str, ...] = (),
+) -> None:
+    """Serves an atlas; returns after an interrupt.
+
+    Raises:
+        AtlasError: the atlas can't be opened, the address can't be taken, or the settings would
+            show it to strangers by accident.
+    """
+    settings = Settings(
+        atlas=atlas,
+        host=host,
+        port=port,
+        access_key=None if access_key is None else SecretStr(access_key),
+        public=public,
+        allowed_hosts=allowed_hosts,
+    )
+    app = create_app(settings)
+    bound = bind(settings)
+    config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False)
+    print(
+        f"{settings.atlas} is open at {open_url(settings, bound.getsockname()[1])}\n"
+        "Ctrl-C ends the server.",
+        file=sys.stderr,
+        flush=True,
+    )
+    uvicorn.Server(config).run(sockets=[bound])
+
+
+def bind(settings: Settings) -> socket.socket:
+    """A listening socket on the address of the settings.
+
+    Raises:
+        AtlasError: the port is in use or not allowed, or the address isn't this machine's.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            settings.host, settings.port, type=socket.SOCK_STREAM
+        )[0]
+        # The protocol must be named: without it asyncio leaves Nagle's algorithm on, and every
+        # answer waits 40 ms for an acknowledgement.
+        bound = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise _cannot_listen(settings, error) from error
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(address)
+        bound.listen(_BACKLOG)
+    except OSError as error:
+        bound.close()
+        raise _cannot_listen(settings, error) from error
+    return bound
+
+
+def _cannot_listen(settings: Settings, error: OSError) -> AtlasError:
+    return AtlasError(
+        f"Can't listen on {settings.host} port {settings.port} ({error.strerror or error}): "
+        "choose another --port, or 0 for any free one."
+    )
+
+
+def open_url(settings: Settings, port: int) -> str:
+    """The link to give to those who may look; it holds the access key if there is one."""
+    name = settings.host
+    try:
+        number = ipaddress.ip_address(name)
+    except ValueError:
+        pass
+    else:
+        if number.is_unspecified:
+            name = socket.gethostname()
+        elif number.version == 6:
+            name = f"[{name}]"
+    key = f"?key={quote(settings.key, safe='')}" if settings.key is not None else ""
+    return f"http://{name}:{port}/{key}"

@@ -1,0 +1,52 @@
+"""The templates and what every one of them may use: addresses, number formats, token texts.
+
+Autoescape is on for everything, an unknown name is an error. Knows no page.
+"""
+
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from app.db.display import display
+from app.web import chips, text, urls
+from app.web.charts.scales import effect_class, heat_class
+from app.web.paths import templates_folder
+from app.web.static_files import StaticFiles
+from app.web.token_markup import pieces_markup
+
+
+def make_templates(static: StaticFiles) -> Environment:
+    """An environment over the project's templates."""
+    environment = Environment(
+        loader=FileSystemLoader(templates_folder()),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    formats = (
+        text.count,
+        text.compact,
+        text.number,
+        text.signed,
+        text.percent,
+        text.signed_percent,
+    )
+    environment.filters |= {function.__name__: function for function in formats}
+    environment.filters["display"] = display
+    environment.filters["pieces"] = pieces_markup
+    environment.filters["chip"] = chips.chip
+    addresses = (
+        urls.index_url,
+        urls.sae_url,
+        urls.feature_url,
+        urls.random_url,
+        urls.search_url,
+        urls.docs_url,
+        urls.openapi_url,
+    )
+    names: dict[str, Any] = {function.__name__: function for function in addresses}
+    environment.globals.update(
+        names, static=static.url, heat_class=heat_class, effect_class=effect_class
+    )
+    return environment

@@ -1,0 +1,96 @@
+"""A token's text cut into the pieces a page prints: real characters, each run with its kind.
+
+Spaces and newlines stay the characters they are (style sheets paint a dot or ↵ over them), so that
+text copied from a page is the exact text; whatever draws nothing or changes its surroundings is
+named by `app.db.display`. Knows no markup.
+"""
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Literal
+
+from app.db.display import CONTINUATION, display, join_bytes, shorten
+from app.db.records import TokenRecord
+
+Kind = Literal["", "nl", "sp", "tab", "ctl"]
+"""text, newline, run of spaces, tab, or characters shown by name"""
+
+Pieces = tuple[tuple[Kind, str], ...]
+
+IN_TEXT_CHARACTERS = 80
+"""Inside running text a token is shown up to here; the rest is counted."""
+
+_RUNS = re.compile(r"\n|\t| +|[^ \n\t]+")
+_KINDS: dict[str, Kind] = {"\n": "nl", "\t": "tab", " ": "sp"}
+
+
+@lru_cache(maxsize=16_384)
+def text_pieces(text: str) -> Pieces:
+    """The pieces of one exact text."""
+    return tuple(map(_piece, _RUNS.findall(shorten(text, IN_TEXT_CHARACTERS))))
+
+
+def line_pieces(tokens: Sequence[TokenRecord]) -> list[Pieces]:
+    """The pieces of every token of a line.
+
+    The bytes of one character spread over several tokens are shown as that character at the first
+    of them, with a mark at the others.
+    """
+    pieces = [text_pieces(token.token) for token in tokens]
+    for start, stop in _partial_runs(tokens):
+        for i, joined in zip(
+            range(start, stop), _join([t.token_bytes for t in tokens[start:stop]]), strict=True
+        ):
+            pieces[i] = joined
+    return pieces
+
+
+def _piece(run: str) -> tuple[Kind, str]:
+    kind = _KINDS.get(run[0], "")
+    if kind:
+        return kind, run
+    shown = display(run)
+    return ("", run) if shown == run else ("ctl", shown)
+
+
+def _join(token_bytes: Sequence[bytes]) -> list[Pieces]:
+    """Pieces of tokens that hold parts of characters; their leading spaces stay real."""
+    bodies = [data.lstrip(b" \n\t") for data in token_bytes]
+    leads = [
+        data[: len(data) - len(body)].decode()
+        for data, body in zip(token_bytes, bodies, strict=True)
+    ]
+    return [
+        (*text_pieces(lead), *_joined_piece(shown))
+        for lead, shown in zip(leads, join_bytes(bodies), strict=True)
+    ]
+
+
+def _joined_piece(shown: str) -> Pieces:
+    if not shown:
+        return ()
+    return (("ctl" if CONTINUATION in shown or "\\x" in shown else "", shown),)
+
+
+def _partial_runs(tokens: Sequence[TokenRecord]) -> list[tuple[int, int]]:
+    """Ranges of neighbouring tokens, two or more, whose bytes are not text on their own."""
+    runs: list[tuple[int, int]] = []
+    start: int | None = None
+    for i, token in enumerate([*tokens, None]):
+        partial = token is not None and _is_partial(token.token_bytes)
+        if partial and start is None:
+            start = i
+        if not partial and start is not None:
+            runs.append((start, i))
+            start = None
+    return runs
+
+
+@lru_cache(maxsize=16_384)
+def _is_partial(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return True
+    return False

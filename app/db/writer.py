@@ -8,6 +8,7 @@ made.
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterable
 from dataclasses import asdict, fields
@@ -16,6 +17,7 @@ from types import TracebackType
 
 import numpy as np
 from sqlalchemy import (
+    URL,
     Connection,
     bindparam,
     create_engine,
@@ -28,6 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import OperationalError
 
 from app.db import codec, schema
+from app.db.addition import find_model_id, find_sae_id, taken
 from app.db.check import check_atlas
 from app.db.engine import read_meta
 from app.db.records import (
@@ -69,14 +72,21 @@ class AtlasWriter:
             else:
                 self.partial.touch()
         except OSError as error:
+            self.partial.unlink(missing_ok=True)
             raise AtlasError(f"Can't write {output}: {error.strerror or error}.") from error
-        self._engine = create_engine(f"sqlite:///{self.partial}")
+        self._engine = create_engine(URL.create("sqlite", database=str(self.partial)))
         self._connection: Connection = self._engine.connect()
         # The partial file is worthless until it is renamed, so durability waits for `publish`.
         self._connection.exec_driver_sql("PRAGMA journal_mode = OFF")
         self._connection.exec_driver_sql("PRAGMA synchronous = OFF")
-        schema.metadata.create_all(self._connection)
-        self._connection.commit()
+        try:
+            schema.metadata.create_all(self._connection)
+            self._connection.commit()
+        except OperationalError as error:
+            self._abandon()
+            if _is_full(error):
+                raise self._no_room(error) from error
+            raise
 
     @property
     def connection(self) -> Connection:
@@ -92,15 +102,26 @@ class AtlasWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if error is None:
+            self._close()
+            return
+        self._abandon()
+        if isinstance(error, OperationalError) and _is_full(error):
+            raise self._no_room(error) from error
+
+    def _close(self) -> None:
         self._connection.close()
         self._engine.dispose()
-        if kind is not None:
-            self.partial.unlink(missing_ok=True)
-        if isinstance(error, OperationalError) and "full" in str(error.orig):
-            raise AtlasError(
-                f"The disk holding {self.output} is full: free some space and run the same command "
-                "again."
-            ) from error
+
+    def _abandon(self) -> None:
+        self._close()
+        self.partial.unlink(missing_ok=True)
+
+    def _no_room(self, error: OperationalError) -> AtlasError:
+        return AtlasError(
+            f"{self.output} can't be written ({error.orig}): free some space on its disk and run "
+            "the same command again."
+        )
 
     def add_model(self, record: ModelRecord, tokens: Iterable[TokenRecord]) -> int:
         """The id of the model under this slug, written with its vocabulary if it is new.
@@ -108,17 +129,9 @@ class AtlasWriter:
         Raises:
             AtlasError: another model or tokenizer already has this slug.
         """
-        row = self._connection.execute(
-            select(schema.model).where(schema.model.c.model == record.model)
-        ).one_or_none()
-        if row is not None:
-            for name in ("tokenizer_hash", "weights_hash"):
-                if row.record[name] != getattr(record, name):
-                    raise AtlasError(
-                        f"{self.output} already holds another model called {record.model!r} (its "
-                        f"{name.removesuffix('_hash')} differs): choose another --name."
-                    )
-            return row.model_id
+        known = find_model_id(self._connection, self.output, record)
+        if known is not None:
+            return known
         model_id = self._insert(schema.model, {"model": record.model, "record": asdict(record)})
         self._insert_many(schema.token, (_token_row(model_id, token) for token in tokens))
         return model_id
@@ -186,13 +199,10 @@ class AtlasWriter:
         Raises:
             AtlasError: the slug is taken and `replace` is false.
         """
-        existing = self.sae_id(record.model, record.sae)
+        existing = find_sae_id(self._connection, record.model, record.sae)
         if existing is not None:
             if not replace:
-                raise AtlasError(
-                    f"{self.output} already holds {record.model}/{record.sae}: use --replace to "
-                    "build it again, or another --name."
-                )
+                raise taken(self.output, record.model, record.sae)
             for table in (
                 schema.feature,
                 schema.feature_panel,
@@ -209,14 +219,6 @@ class AtlasWriter:
                 "sae": record.sae,
                 "record": asdict(record),
             },
-        )
-
-    def sae_id(self, model: str, sae: str) -> int | None:
-        """The id under which a dictionary stands in the file, if it does."""
-        return self._connection.scalar(
-            select(schema.sae.c.sae_id)
-            .join(schema.model, schema.model.c.model_id == schema.sae.c.model_id)
-            .where(schema.model.c.model == model, schema.sae.c.sae == sae)
         )
 
     def add_features(self, sae_id: int, bundles: Iterable[FeatureBundle]) -> None:
@@ -380,6 +382,11 @@ class AtlasWriter:
                 batch = []
         if batch:
             self._connection.execute(insert(table), batch)
+
+
+def _is_full(error: OperationalError) -> bool:
+    """A full disk; to SQLite a file that is allowed to grow no further is an I/O error."""
+    return re.search(r"full|I/O", str(error.orig)) is not None
 
 
 def _packed(record: object | None) -> bytes | None:

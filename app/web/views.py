@@ -4,7 +4,7 @@ Each argument has one name everywhere and a default that stays out of addresses.
 are refused in a sentence that names the known ones. Knows no query and no template.
 """
 
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -46,12 +46,8 @@ class View(BaseModel):
             if value == field.get_default(call_default_factory=True):
                 continue
             values = value if isinstance(value, tuple | list) else [value]
-            found += [(name, _text(item)) for item in values]
+            found += [(name, str(item)) for item in values]
         return found
-
-    def changed(self, **changes: Any) -> Self:
-        """The view with some arguments changed, not validated again."""
-        return self.model_copy(update=changes)
 
 
 class IndexView(View):
@@ -140,7 +136,3 @@ class FeatureView(View):
     mode: Literal["adjusted", "raw"] = "adjusted"
     """of the logit lens"""
     example: str = Field(default="", pattern=r"^((top|interval|quantile|silent)-\d{1,4})?$")
-
-
-def _text(value: object) -> str:
-    return str(value)

@@ -43,7 +43,7 @@ const themed = (figure) => {
     plot_bgcolor: "transparent",
     dragmode: matchMedia("(pointer: fine)").matches ? "zoom" : false,
     hoverlabel: { bgcolor: colour("paper-raised"), bordercolor: colour("rule-strong"), font: { ...font, size: rem(0.75), color: colour("ink") } },
-    xaxis: { ...xaxis, ...axis, title: { ...xaxis.title, standoff: 6, font: { ...font, color: colour("ink-2") } } },
+    xaxis: { ...xaxis, ...axis, ticklabeloverflow: "allow", title: { ...xaxis.title, standoff: 6, font: { ...font, color: colour("ink-2") } } },
     yaxis: { ...yaxis, ...axis, showline: false, title: { text: "" }, nticks: 5, dtick: log ? 1 : undefined },
     // the name of the counts stands where the drawing has it: over the axis, not turned
     annotations: [{

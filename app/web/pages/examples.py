@@ -122,6 +122,7 @@ def build_sections(
             continue
         for band in sorted(set(stored.band[wanted].tolist()), reverse=True):
             inside = [row for row in wanted if stored.band[row] == band]
+            inside.sort(key=lambda row: (-stored.activation[row], row))
             heading, detail = _band_words(group, stored, band, len(inside))
             sections.append(Section(heading, detail, _examples(material, group, inside, view)))
     return sections

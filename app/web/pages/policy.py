@@ -8,10 +8,12 @@ from typing import Any
 from app.db.catalog import Sae
 
 _ABLATION_WORDS = {
-    "examples": "top examples",
+    "top_examples": "top examples",
+    "interval_examples": "examples of each interval",
     "window": "tokens before the peak",
     "replacements": "replacement draws",
-    "draws": "draws of other contexts",
+    "context_draws": "draws of other contexts",
+    "kept": "tokens kept for the context needed",
 }
 
 
@@ -23,7 +25,7 @@ def corpus_sentence(sae: Sae) -> str:
         f"Every number on this page: corpus {corpus.name}, N = {corpus.n_tokens:,} counted tokens "
         f"in {corpus.n_contexts:,} contexts of {corpus.context_size} ({bos}, "
         f"{corpus.packing}). BOS, padding and other special tokens are not counted; "
-        f"{_clause(corpus.position_zero)}."
+        f"{_position_zero(corpus.position_zero)}."
     )
 
 
@@ -38,10 +40,10 @@ def ablation_sentence(sae: Sae) -> str:
     return f"Ablated text of this run: {named}."
 
 
-def _clause(sentence: str) -> str:
-    """A stored sentence as the end of another."""
-    text = sentence.strip().rstrip(".")
-    return text[:1].lower() + text[1:] if text[:2].istitle() else text
+def _position_zero(policy: str) -> str:
+    """The stored policy, with its subject where it has none ("not counted")."""
+    words = policy.strip().rstrip(".")
+    return words if "position 0" in words.lower() else f"position 0 is {words}"
 
 
 def _words(key: str) -> str:

@@ -14,61 +14,17 @@ from sqlalchemy import Connection
 from app.db.catalog import Sae, list_saes
 from app.db.cursor import decode_cursor, encode_cursor
 from app.db.features import get_features
-from app.db.records import RANKING_MODES, RankingMode, TokenRecord
-from app.db.tokens import get_tokens
+from app.db.records import RANKING_MODES, RankingMode
 from app.errors import closest
 from app.web.pages.feature_row import FeatureRow, make_rows
 from app.web.pages.search_meaning import Meaning, find_meanings
 from app.web.pages.search_ranking import Hit, Ranking, rank
+from app.web.pages.search_results import ResultGroup, make_group
 from app.web.urls import json_twin, search_url
 from app.web.views import SearchView
 
 _OVERVIEW_SIZE = 8
 _OVERVIEW_MODES: tuple[RankingMode, ...] = ("fires", "rate", "promotes", "suppresses")
-
-
-@dataclass(frozen=True)
-class Result:
-    """One hit with what its row shows."""
-
-    hit: Hit
-    row: FeatureRow
-    token: TokenRecord | None
-    """the meant token that contributes most"""
-    bar: float
-    """length of its bar, percent of the longest of the ranking"""
-
-    def as_json(self) -> dict[str, Any]:
-        """The feature's address, its score with the counts behind it, and a few scalars."""
-        hit, record = self.hit, self.row.record
-        return {
-            "model": hit.sae.record.model,
-            "sae": hit.sae.record.sae,
-            "feature_index": hit.feature_index,
-            "score": hit.score,
-            "share": hit.share,
-            "n_active": hit.n_active,
-            "n_occurrences": hit.n_occurrences,
-            "complete": hit.complete,
-            "token_id": hit.token_id,
-            "density": record.density,
-            "max_activation": record.max_activation,
-            "short": self.row.as_json()["short"],
-        }
-
-
-@dataclass(frozen=True)
-class ResultGroup:
-    """One ranking, or the first of it."""
-
-    mode: RankingMode
-    results: list[Result]
-    n_features: int
-    """ranked features that can be paged through"""
-    n_left_out: int
-    """features beyond the stored lists of the tokens, counted token by token"""
-    all_url: str
-    """this ranking alone; empty when it is shown alone"""
 
 
 @dataclass(frozen=True)
@@ -160,13 +116,13 @@ def build(connection: Connection, view: SearchView, everything: bool) -> SearchP
         if alone is None:
             rankings = [rank(connection, mode, searched) for mode in _OVERVIEW_MODES]
             groups = [
-                _group(connection, view, ranking, ranking.hits(0, _OVERVIEW_SIZE))
+                make_group(connection, view, ranking, ranking.hits(0, _OVERVIEW_SIZE))
                 for ranking in rankings
             ]
         else:
             ranking = rank(connection, alone, searched)
             hits, token = _page_of(ranking, view, searched)
-            groups = [_group(connection, view, ranking, hits)]
+            groups = [make_group(connection, view, ranking, hits)]
     here = view.arguments(mode=alone or "", next=token)
     return SearchPage(
         view=view,
@@ -212,35 +168,6 @@ def _page_of(
 
 def _place(hit: Hit) -> list[Any]:
     return [hit.sae.address, hit.feature_index]
-
-
-def _group(
-    connection: Connection, view: SearchView, ranking: Ranking, hits: list[Hit]
-) -> ResultGroup:
-    rows: dict[tuple[int, int], FeatureRow] = {}
-    tokens: dict[tuple[int, int], TokenRecord] = {}
-    for sae in {hit.sae.sae_id: hit.sae for hit in hits}.values():
-        own = [hit for hit in hits if hit.sae.sae_id == sae.sae_id]
-        records = get_features(connection, sae.sae_id, (hit.feature_index for hit in own))
-        for row in make_rows(connection, sae.model_id, records.values()):
-            rows[sae.sae_id, row.record.feature_index] = row
-        strongest = get_tokens(connection, sae.model_id, (hit.token_id for hit in own))
-        tokens |= {(sae.sae_id, token_id): token for token_id, token in strongest.items()}
-    return ResultGroup(
-        ranking.mode,
-        [
-            Result(
-                hit,
-                rows[hit.sae.sae_id, hit.feature_index],
-                tokens.get((hit.sae.sae_id, hit.token_id)),
-                100 * abs(hit.score) / (ranking.largest or 1.0),
-            )
-            for hit in hits
-        ],
-        len(ranking),
-        ranking.n_left_out,
-        "" if view.mode else search_url(view.arguments(mode=ranking.mode, next=None)),
-    )
 
 
 def _direct(connection: Connection, scope: list[Sae], text: str) -> list[Direct]:

@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PORT ?= 8000
 DEMO_ATLAS ?= demo-atlas.db
 
-.PHONY: demo demo-atlas test check format browser clean
+.PHONY: demo demo-atlas test check format bench browser clean
 
 demo: $(VENV)/.precompute
 	$(BIN)/feature-atlas demo --output $(DEMO_ATLAS) --port $(PORT)
@@ -26,6 +26,10 @@ check: $(VENV)/.test
 format: $(VENV)/.test
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# Ratios measured in one process; single times on a shared machine mean little.
+bench: $(VENV)/.test
+	$(BIN)/python benchmarks/bench_ablation.py
 
 # The browser tests drive Debian's Chromium: installed here where that is allowed, else asked for.
 browser:

@@ -10,9 +10,11 @@ from collections.abc import Callable
 from importlib import import_module
 from inspect import Parameter, Signature
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn, get_origin
+from typing import Annotated, Any, Literal, NoReturn, get_args, get_origin
 
 import typer
+from pydantic.fields import FieldInfo
+from typer.exceptions import TyperException
 
 from app.errors import AtlasError
 from app.precompute.settings import PrecomputeSettings, read_settings
@@ -20,7 +22,6 @@ from app.precompute.settings import PrecomputeSettings, read_settings
 cli = typer.Typer(
     name="feature-atlas",
     help="Browse the features of a language model's dictionaries.",
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -43,15 +44,21 @@ AllowedHost = Annotated[
 def main() -> None:
     """The entry point of the installed command."""
     try:
-        cli()
+        sys.exit(cli(args=sys.argv[1:] or ["--help"], standalone_mode=False))
     except AtlasError as error:
         _fail(str(error))
+    except TyperException as error:
+        _fail(f"{error.format_message().rstrip('.')} (--help lists the options).")
     except KeyboardInterrupt:
         sys.exit(130)
 
 
 def precompute(config: Path | None, **options: Any) -> None:
-    """Run a model and its dictionaries over a corpus and write an atlas."""
+    """Write an atlas.
+
+    Runs a model and its dictionaries over a corpus; progress goes to stderr. A run that was cut
+    short goes on where it was when the same command is given again.
+    """
     settings = read_settings(config, **options)
     run = _needs_precompute(lambda: import_module("app.precompute.pipeline").run)
     run(settings)
@@ -60,19 +67,16 @@ def precompute(config: Path | None, **options: Any) -> None:
 
 def _precompute_signature() -> Signature:
     """One option for every field of the settings, under its name and with its docstring as help."""
-    config = Annotated[Path | None, typer.Option(help="A .toml that holds the same options.")]
+    config = Annotated[
+        Path | None, typer.Option(help="A .toml that holds the same options.", metavar="PATH")
+    ]
     parameters = [Parameter("config", Parameter.KEYWORD_ONLY, default=None, annotation=config)]
     for name, field in PrecomputeSettings.model_fields.items():
-        kind = field.annotation
-        if get_origin(kind) is Literal:
-            kind = str
+        kind, metavar = _kind_and_metavar(name, field.annotation)
         flags = [f"--{name.replace('_', '-')}"]
         if kind in (bool, bool | None):
             flags = [f"{flags[0]}/--no-{flags[0][2:]}"]
-        default = "" if field.is_required() or not field.default else f" [default: {field.default}]"
-        option = typer.Option(
-            *flags, help=f"{field.description or ''}{default}", show_default=False
-        )
+        option = typer.Option(*flags, help=_help(kind, field), metavar=metavar, show_default=False)
         parameters.append(
             Parameter(
                 name,
@@ -82,6 +86,28 @@ def _precompute_signature() -> Signature:
             )
         )
     return Signature(parameters)
+
+
+def _kind_and_metavar(name: str, kind: Any) -> tuple[Any, str | None]:
+    """The type the command line reads an option as, and what `--help` calls its value."""
+    if get_origin(kind) is Literal:
+        return str, "|".join(get_args(kind))
+    if name == "name":
+        return kind, "MODEL/SAE"
+    (value,) = [part for part in get_args(kind) or [kind] if part is not type(None)]
+    return kind, {Path: "PATH", str: "TEXT", int: "N"}.get(value)
+
+
+def _help(kind: Any, field: FieldInfo) -> str:
+    notes = []
+    if get_origin(kind) is list:
+        notes.append("repeatable")
+    if field.is_required():
+        notes.append("required")
+    elif field.default is not None and field.default != []:
+        value = field.default
+        notes.append(f"default: {('no', 'yes')[value] if isinstance(value, bool) else value}")
+    return f"{field.description} [{'; '.join(notes)}]" if notes else str(field.description)
 
 
 precompute.__signature__ = _precompute_signature()  # type: ignore[attr-defined]
@@ -112,7 +138,10 @@ def demo(
     host: Host = "127.0.0.1",
     port: Port = 8000,
 ) -> None:
-    """Build the bundled demo's atlas (a few minutes, once) and show it."""
+    """Build the bundled demo's atlas and show it.
+
+    Building takes a few minutes, once.
+    """
     build = _needs_precompute(lambda: import_module("app.demo.build").build)
     build(output)
     if serve:
@@ -133,7 +162,10 @@ def info(atlas: AtlasPath) -> None:
 
 @cli.command()
 def check(atlas: AtlasPath) -> None:
-    """Verify that an atlas agrees with itself; exit code 1 if it doesn't."""
+    """Verify that an atlas agrees with itself.
+
+    Prints every contradiction; the exit code is 1 if there is one.
+    """
     from app.db.check import check_atlas
     from app.db.engine import open_atlas
 

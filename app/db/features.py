@@ -94,6 +94,18 @@ def list_feature_indices(connection: Connection, sae_id: int) -> list[int]:
     return list(rows)
 
 
+def short_forms(
+    connection: Connection, sae_id: int, feature_indices: Iterable[int]
+) -> dict[int, list[list[str]]]:
+    """The short forms of the features asked for, by index; unknown indices are absent."""
+    rows = connection.execute(
+        select(_feature.c.feature_index, _feature.c.short).where(
+            _feature.c.sae_id == sae_id, _feature.c.feature_index.in_(set(feature_indices))
+        )
+    )
+    return {row.feature_index: row.short for row in rows}
+
+
 def get_panels(connection: Connection, sae_id: int, feature_index: int) -> FeaturePanels:
     """All packed panels of a feature that exists."""
     table = schema.feature_panel

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Int
 
 from app.db.examples import iterate_group
 from app.db.records import AblationGroup, ExampleGroup, Group
@@ -99,14 +100,15 @@ def add_ablated_text(
     """Runs the chosen examples and stores what they give; `advance` counts examples, twice each."""
     mounts = [Mount(target.dictionary, target.hook_name) for target in targets.values()]
     examples = [item.example for item in chosen]
-    special_ids = corpus.metadata["special_token_ids"]
+    # A tokenizer may have special tokens that the model has no embedding for.
+    special_ids = [i for i in corpus.metadata["special_token_ids"] if i < corpus.d_vocab]
     ablated: dict[int, AblatedExample] = {}
     for item in ablate(model, mounts, examples, corpus.occurrences, special_ids, settings.ablation):
         ablated[item.example] = item
         advance(1)
     needed: dict[int, ContextNeeded] = {}
     for found in context_needed(
-        model, mounts, examples, corpus.tokens, special_ids, settings.context
+        model, mounts, examples, corpus.tokens, special_ids, settings.context, text_lengths(corpus)
     ):
         needed[found.example] = found
         advance(1)
@@ -122,6 +124,15 @@ def add_ablated_text(
                 for feature_index, indices in features.items()
             ),
         )
+
+
+def text_lengths(corpus: Corpus) -> Int[np.ndarray, " n_contexts"] | None:
+    """Tokens of each context without the padding at its end; None where nothing is padded."""
+    if corpus.metadata["packing"] != "document":
+        return None
+    of_text = corpus.document_ids >= 0
+    behind = of_text[:, ::-1].argmax(axis=1)
+    return np.where(of_text.any(axis=1), corpus.context_size - behind, 0)
 
 
 def _ranks(group: Group, examples: ExampleGroup, settings: AblatedTextSettings) -> list[int]:

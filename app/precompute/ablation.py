@@ -21,14 +21,14 @@ from app.precompute.texts import (
     Mount,
     Reading,
     Text,
+    chunks_of,
+    hooks_under,
     random_stream,
     read_features,
     texts_of,
 )
 from app.precompute.tree_attention import TAIL_TOKENS
-
-CHUNK_TEXTS = 32
-"""Texts run together; what the job loses if it is killed is one chunk."""
+from app.precompute.workers import Workers
 
 SPARE_DRAWS = 16
 """Draws beyond those needed, so that a position whose own token was drawn can take the next one."""
@@ -147,20 +147,24 @@ def ablate(
     unigram: Float[np.ndarray, " d_vocab"] | Int[np.ndarray, " d_vocab"],
     special_ids: Sequence[int],
     settings: AblationSettings | None = None,
+    n_workers: int | None = None,
 ) -> Iterator[AblatedExample]:
     """The effects, example by example, those that share a text together.
 
     Texts are run in the order of the examples (strongest first, if the caller puts them so), each
     once for all features and dictionaries that fire on it. Deleting shifts what follows; replacing
     does not. The baseline is run beside the changed texts, so differences hold no other pass's
-    rounding.
+    rounding. `n_workers`: how many chunks run side by side; see `Workers`.
     """
     settings = settings or AblationSettings()
     texts = texts_of(examples)
     replacements = Replacements(unigram, special_ids, settings.seed)
     runner = BranchRunner(model, [mount.hook_name for mount in mounts])
-    for start in range(0, len(texts), CHUNK_TEXTS):
-        chunk = texts[start : start + CHUNK_TEXTS]
+    if texts:
+        longest = max(texts, key=lambda text: text.position)
+        runner.check([plan_of(longest, replacements, settings)])
+
+    def of_chunk(twin: LanguageModel, chunk: Sequence[Text]) -> list[AblatedExample]:
         plans = [plan_of(text, replacements, settings) for text in chunk]
         ends = np.cumsum([len(plan.branches) for plan in plans])
         rows = [
@@ -168,10 +172,15 @@ def ablate(
             for plan, end in zip(plans, ends, strict=True)
         ]
         branches_of = list(zip(chunk, rows, strict=True))
-        for reading in read_features(mounts, examples, branches_of, runner.run(plans)):
-            example = examples[reading.example]
-            topk = mounts[example.mount].dictionary.activation.selects_across_features
-            yield _effects(reading, example.position, settings, topk)
+        found = runner.run(plans, twin, hooks_under(chunk, examples, mounts))
+        readings = read_features(mounts, examples, branches_of, found)
+        return [
+            _effects(reading, examples[reading.example], mounts, settings) for reading in readings
+        ]
+
+    workers = Workers(model, n_workers)
+    for results in workers.map(of_chunk, chunks_of(texts)):
+        yield from results
 
 
 def plan_of(text: Text, replacements: Replacements, settings: AblationSettings) -> Plan:
@@ -190,8 +199,10 @@ def plan_of(text: Text, replacements: Replacements, settings: AblationSettings) 
 
 
 def _effects(
-    reading: Reading, position: int, settings: AblationSettings, topk: bool
+    reading: Reading, example: Example, mounts: Sequence[Mount], settings: AblationSettings
 ) -> AblatedExample:
+    topk = mounts[example.mount].dictionary.activation.selects_across_features
+    position = example.position
     deleted = ablated_positions(position, settings.window)
     replaced = np.append(deleted, position)
 

@@ -32,6 +32,10 @@ class Agreement:
         self._tolerance = tolerance
         self._agrees: dict[str, bool] = {}
 
+    def share(self, other: "Agreement") -> None:
+        """Have the findings of the same model's other modules, and add to them."""
+        self._agrees = other._agrees
+
     def way(
         self,
         tokens: Int[Tensor, "batch pos"],

@@ -6,11 +6,13 @@ measured. Takes the model and the first contexts, gives a number; the job keeps 
 
 import time
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import torch
 
 from app.precompute.model import LanguageModel
+from app.precompute.workers import Workers
 from app.stats.corpus import Corpus
 
 CANDIDATES = {"cpu": (4, 8, 16, 32), "cuda": (32, 64, 128, 256), "mps": (8, 16, 32, 64)}
@@ -19,7 +21,11 @@ ROUNDS = 3
 
 
 def choose_batch(model: LanguageModel, hook_names: Sequence[str], corpus: Corpus) -> int:
-    """The candidate with the most tokens a second, each at its best of three rounds."""
+    """The candidate with the most tokens a second in a worker, each at its best of three rounds."""
+    return next(Workers(model, 1).map(partial(_fastest, hook_names=hook_names), [corpus]))
+
+
+def _fastest(model: LanguageModel, corpus: Corpus, hook_names: Sequence[str]) -> int:
     candidates = [n for n in CANDIDATES[model.device.type] if n <= corpus.n_contexts]
     if not candidates:
         return corpus.n_contexts

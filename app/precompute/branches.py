@@ -78,34 +78,47 @@ class BranchRunner:
         self._batch_tokens = batch_tokens or BATCH_TOKENS[kind]
         self._checked_tokens = 0
 
-    def run(self, plans: Sequence[Plan]) -> dict[str, Float[Tensor, "n_branches _d_in"]]:
-        """The activation at every branch's last token, plan after plan, branch after branch."""
+    def run(
+        self,
+        plans: Sequence[Plan],
+        model: LanguageModel | None = None,
+        hook_names: Sequence[str] | None = None,
+    ) -> dict[str, Float[Tensor, "n_branches _d_in"]]:
+        """The activation at every branch's last token, plan after plan, branch after branch.
+
+        `model`: a twin to run them on; `hook_names`: some of the runner's, by default all.
+        """
+        self.check(plans)
+        return self._run(plans, self.uses_trees, model or self.model, hook_names or self.hook_names)
+
+    def check(self, plans: Sequence[Plan]) -> None:
+        """Compares trees with ordinary sequences if these plans hold a longer text than seen.
+
+        Several threads may `run` plans no longer than those checked before.
+        """
         longest = max((branch.n_tokens for plan in plans for branch in plan.branches), default=0)
         if self.uses_trees and longest > self._checked_tokens:
-            self._check(plans)
+            self._compare(plans)
             self._checked_tokens = longest
-        return self._run(plans, self.uses_trees)
 
     def _run(
-        self, plans: Sequence[Plan], trees: bool
+        self, plans: Sequence[Plan], trees: bool, model: LanguageModel, hook_names: Sequence[str]
     ) -> dict[str, Float[Tensor, "n_branches _d_in"]]:
         n_branches = sum(len(plan.branches) for plan in plans)
         result = {
             name: torch.empty(
-                n_branches,
-                self.model.hook_width(name),
-                dtype=self.model.dtype,
-                device=self.model.device,
+                n_branches, model.hook_width(name), dtype=model.dtype, device=model.device
             )
-            for name in self.hook_names
+            for name in hook_names
         }
-        for indices, found in self._as_trees(plans) if trees else self._as_sequences(plans):
+        run = self._as_trees if trees else self._as_sequences
+        for indices, found in run(plans, model, hook_names):
             for name, activations in found.items():
-                result[name][torch.from_numpy(indices).to(self.model.device)] = activations
+                result[name][torch.from_numpy(indices).to(model.device)] = activations
         return result
 
     def _as_trees(
-        self, plans: Sequence[Plan]
+        self, plans: Sequence[Plan], model: LanguageModel, hook_names: Sequence[str]
     ) -> Iterator[tuple[Int[np.ndarray, " n"], dict[str, Float[Tensor, "n _d_in"]]]]:
         pieces = tree_attention.trees(
             [
@@ -116,11 +129,11 @@ class BranchRunner:
         )
         for batch in batches([piece.n_tokens for piece in pieces], self._batch_tokens):
             chosen = [pieces[i] for i in batch]
-            found = tree_attention.run(self.model, self.hook_names, chosen)
+            found = tree_attention.run(model, hook_names, chosen)
             yield np.concatenate([piece.branch_index for piece in chosen]), found
 
     def _as_sequences(
-        self, plans: Sequence[Plan]
+        self, plans: Sequence[Plan], model: LanguageModel, hook_names: Sequence[str]
     ) -> Iterator[tuple[Int[np.ndarray, " n"], dict[str, Float[Tensor, "n _d_in"]]]]:
         texts = [
             np.concatenate([plan.trunk[: branch.attach], branch.tail])
@@ -134,18 +147,18 @@ class BranchRunner:
             for row, text in zip(tokens, chosen, strict=True):
                 row[: len(text)] = text
             # Padding stands to the right of what is read: a causal model never sees it from there.
-            found = self.model.activations(torch.from_numpy(tokens), self.hook_names)
+            found = model.activations(torch.from_numpy(tokens), hook_names)
             last = torch.tensor(lengths) - 1
             rows = torch.arange(len(chosen))
             yield batch, {name: values[rows, last] for name, values in found.items()}
 
-    def _check(self, plans: Sequence[Plan]) -> None:
+    def _compare(self, plans: Sequence[Plan]) -> None:
         longest = max(plans, key=lambda plan: max((b.n_tokens for b in plan.branches), default=0))
         step = -(-len(longest.branches) // CHECKED_BRANCHES)
         sample = [Plan(longest.trunk, longest.branches[::step])]
-        expected = self._run(sample, trees=False)
+        expected = self._run(sample, False, self.model, self.hook_names)
         try:
-            found = self._run(sample, trees=True)
+            found = self._run(sample, True, self.model, self.hook_names)
         except tree_attention.TreeRefusedError as error:
             reason = f"it refuses them ({error})"
         else:

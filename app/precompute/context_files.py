@@ -1,9 +1,9 @@
-"""The folder of token contexts that every later stage reads: how it is written, how it is opened.
+"""The folder of token contexts that every later stage reads, written row by row.
 
 `tokens.npy`, `counted.npy`, `document_ids.npy` (each [n_contexts, context_size]), `documents.json`
 and `corpus.json`. Rows are appended as they come, so memory does not grow with the corpus; the
-folder is made under a temporary name beside its own and renamed when it is whole. Knows nothing of
-tokenizers or packing.
+folder is made under a temporary name beside its own and renamed when it is whole. It is opened by
+`app.stats.corpus.Corpus`. Knows nothing of tokenizers or packing.
 """
 
 import hashlib
@@ -11,54 +11,16 @@ import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Int32, UInt16, UInt32
 from numpy import ndarray
 
 from app.errors import AtlasError
 
 METADATA = "corpus.json"
-
-
-@dataclass(frozen=True)
-class Contexts:
-    """A finished folder; the arrays are mapped from disk, read-only."""
-
-    token_ids: (
-        UInt16[ndarray, "n_contexts context_size"] | UInt32[ndarray, "n_contexts context_size"]
-    )
-    counted: Bool[ndarray, "n_contexts context_size"]
-    """False at position 0, at special tokens and at padding"""
-    document_ids: Int32[ndarray, "n_contexts context_size"]
-    """row of `documents`; -1 at BOS, separators and padding"""
-    documents: list[str]
-    metadata: dict[str, Any]
-    """what `app.precompute.tokens.build_contexts` returned"""
-
-
-def open_contexts(folder: Path) -> Contexts:
-    """The contexts that `folder` holds.
-
-    Raises:
-        AtlasError: the folder is missing or incomplete.
-    """
-    try:
-        tokens, counted, document_ids = (
-            np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
-            for name in ("tokens", "counted", "document_ids")
-        )
-        documents = json.loads((folder / "documents.json").read_text("utf-8"))
-        metadata = json.loads((folder / METADATA).read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise AtlasError(
-            f"{folder} does not hold the contexts of a corpus ({error}): run the job again."
-        ) from error
-    return Contexts(tokens, counted, document_ids, documents, metadata)
 
 
 class ContextsWriter:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from app.precompute.ablation import CHUNK_TEXTS, Cost
+from app.precompute.ablation import Cost
 from app.precompute.branches import Branch, BranchRunner, Plan
 from app.precompute.model import LanguageModel
 from app.precompute.texts import (
@@ -20,10 +20,13 @@ from app.precompute.texts import (
     Mount,
     Reading,
     Text,
+    chunks_of,
+    hooks_under,
     random_stream,
     read_features,
     texts_of,
 )
+from app.precompute.workers import Workers
 
 KEPT = (0, 1, 2, 4, 8, 16, 32)
 """Tokens kept before the peak, as far as the example has as many."""
@@ -123,28 +126,41 @@ def context_needed(
     special_ids: Collection[int],
     settings: ContextNeededSettings | None = None,
     lengths: Int[np.ndarray, " n_contexts"] | None = None,
+    n_workers: int | None = None,
 ) -> Iterator[ContextNeeded]:
     """The shares, example by example, those that share a text together, texts in example order.
 
     `contexts` is the pool to fill from, usually the corpus itself. A special token at position 0
-    (BOS) stays in fills and stands before what truncation leaves.
+    (BOS) stays in fills and stands before what truncation leaves. `n_workers`: how many chunks run
+    side by side; see `Workers`.
     """
     settings = settings or ContextNeededSettings()
     texts = texts_of(examples)
     fillers = Fillers(contexts, lengths, special_ids, settings.seed)
     runner = BranchRunner(model, [mount.hook_name for mount in mounts])
-    for start in range(0, len(texts), CHUNK_TEXTS):
+
+    def plans_of(text: Text) -> list[Plan]:
+        return _plans(text, fillers.draw(text, settings.draws), special_ids)
+
+    if texts:
+        runner.check(plans_of(max(texts, key=lambda text: text.position)))
+
+    def of_chunk(twin: LanguageModel, chunk: Sequence[Text]) -> list[ContextNeeded]:
         plans: list[Plan] = []
         branches_of: list[tuple[Text, slice]] = []
         end = 0
-        for text in texts[start : start + CHUNK_TEXTS]:
-            own = _plans(text, fillers.draw(text, settings.draws), special_ids)
+        for text in chunk:
+            own = plans_of(text)
             begin, end = end, end + sum(len(plan.branches) for plan in own)
             plans += own
             branches_of.append((text, slice(begin, end)))
-        activations = runner.run(plans)
-        for reading in read_features(mounts, examples, branches_of, activations):
-            yield _shares(reading, examples[reading.example].position)
+        found = runner.run(plans, twin, hooks_under(chunk, examples, mounts))
+        readings = read_features(mounts, examples, branches_of, found)
+        return [_shares(reading, examples[reading.example].position) for reading in readings]
+
+    workers = Workers(model, n_workers)
+    for results in workers.map(of_chunk, chunks_of(texts)):
+        yield from results
 
 
 def _plans(

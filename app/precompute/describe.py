@@ -11,6 +11,7 @@ from app.precompute.context_needed import KEPT
 from app.precompute.events import Target
 from app.precompute.logit_lens import LogitLens
 from app.precompute.model import LanguageModel
+from app.precompute.recipe import without_folder
 from app.precompute.settings import PrecomputeSettings
 from app.precompute.vocabulary import Vocabulary
 from app.stats.corpus import Corpus
@@ -48,6 +49,7 @@ def token_records(words: Vocabulary) -> Iterator[TokenRecord]:
 def corpus_record(corpus: Corpus) -> CorpusRecord:
     """The corpus as its stored metadata describe it."""
     known = {key: corpus.metadata[key] for key in _IN_CORPUS_RECORD}
+    known["source"] = without_folder(known["source"])
     rest = {key: corpus.metadata[key] for key in corpus.metadata if key not in _IN_CORPUS_RECORD}
     return CorpusRecord(**known, n_documents=len(corpus.document_names), settings=rest)
 

@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ from jaxtyping import Bool, Float, Float32, Float64, Int64
 from torch import Tensor
 
 from app.precompute.model import LanguageModel
+from app.precompute.workers import Workers
 from app.sae.dictionary import Dictionary
 from app.stats.corpus import Corpus
 from app.stats.event_writer import has_shard, write_manifest, write_shard
@@ -81,7 +83,6 @@ def sampled_contexts(
     return chosen
 
 
-@torch.no_grad()
 def extract_events(
     model: LanguageModel,
     targets: Sequence[Target],
@@ -91,10 +92,12 @@ def extract_events(
     batch_contexts: int,
     sample: Bool[np.ndarray, " n_contexts"],
     advance: Callable[[int], None],
+    n_workers: int | None = None,
 ) -> None:
     """Runs every shard that is not there yet; `advance` is told the tokens done.
 
-    Memory: one shard's events (6 to 8 bytes each on disk, about 30 while sorting) and one batch.
+    Shards are independent, so each worker has one of them. Memory, for each worker: one shard's
+    events (6 to 8 bytes each on disk, about 30 while sorting) and one batch.
     """
     for target in targets:
         write_manifest(
@@ -104,21 +107,33 @@ def extract_events(
             contexts_per_shard=per_shard,
             n_contexts=corpus.n_contexts,
         )
-    for index, start in enumerate(range(0, corpus.n_contexts, per_shard)):
-        stop = min(start + per_shard, corpus.n_contexts)
-        if all(has_shard(target.folder, index) for target in targets):
-            advance((stop - start) * corpus.context_size)
-            continue
+    counter = Lock()
+
+    def count(n_tokens: int) -> None:
+        with counter:
+            advance(n_tokens)
+
+    def extract(twin: LanguageModel, start: int) -> None:
         harvests = [_Harvest(target, corpus, start) for target in targets]
+        stop = min(start + per_shard, corpus.n_contexts)
         for first in range(start, stop, batch_contexts):
             last = min(first + batch_contexts, stop)
             tokens = torch.from_numpy(corpus.tokens[first:last].astype(np.int64))
-            activations = model.activations(tokens, [target.hook_name for target in targets])
+            activations = twin.activations(tokens, [target.hook_name for target in targets])
             for harvest in harvests:
                 harvest.add(first, activations[harvest.target.hook_name], sample[first:last])
-            advance(tokens.numel())
+            count(tokens.numel())
         for harvest in harvests:
-            harvest.write(index)
+            harvest.write(start // per_shard)
+
+    todo = []
+    for index, start in enumerate(range(0, corpus.n_contexts, per_shard)):
+        if all(has_shard(target.folder, index) for target in targets):
+            advance(min(per_shard, corpus.n_contexts - start) * corpus.context_size)
+        else:
+            todo.append(start)
+    for _ in Workers(model, n_workers).map(extract, todo):
+        pass
 
 
 def read_sums(target: Target, n_shards: int) -> tuple[QualitySums, PositionZeroSums]:

@@ -67,6 +67,7 @@ def feature_bundles(
     neighbors = _neighbors(dictionary)
     norms = dictionary.decoder_norm().cpu().numpy()
     cosines = encoder_decoder_cosine(dictionary.W_enc, dictionary.W_dec)
+    cosines = None if cosines is None else cosines.cpu().numpy()
     described = describe_features(target.folder, corpus_folder, settings, workers)
     for statistics in described:
         index = statistics.feature_index

@@ -19,6 +19,7 @@ from transformer_lens.model_bridge import TransformerBridge
 from app.errors import AtlasError, closest
 from app.precompute.agreement import TOLERANCE, Agreement
 from app.precompute.forward import BridgeForward, Forward, PlainForward, Site, Visitor, read
+from app.precompute.narrow import Places, narrowed
 from app.precompute.pretrained import load_pretrained
 
 HOOKS_PER_BLOCK = (
@@ -107,6 +108,17 @@ class LanguageModel:
         """How far two ways of computing one activation may differ; see `TOLERANCE`."""
         return TOLERANCE[self.dtype]
 
+    def twin(self) -> "LanguageModel":
+        """The same model for another thread: hooks sit on modules, so it has modules of its own.
+
+        Parameters are shared (but for what the bridge splits), and so is what was found out about
+        hooks, so that both run them the same way.
+        """
+        twin = LanguageModel(self.name, _twin(self.plain), self.tokenizer)
+        twin._agreement.share(self._agreement)
+        twin._widths = self._widths
+        return twin
+
     def native_name(self, hook_name: str) -> str:
         """The bridge's own name of a hook: component and side, "blocks.0.attn.o.hook_in"."""
         self._check_hook(hook_name)
@@ -135,13 +147,28 @@ class LanguageModel:
         no mask for it. `attention_mask` is `[batch, pos]` (1 = token) or `[batch, 1, pos, pos]` of
         floats that are added to the scores. AtlasError if there is no such hook.
         """
-        names = list(dict.fromkeys(hook_names))
-        for name in names:
-            self._check_hook(name)
-        extra = {"attention_mask": attention_mask, "position_ids": position_ids}
-        inputs = {key: value.to(self.device) for key, value in extra.items() if value is not None}
+        names, inputs = self._asked(hook_names, attention_mask, position_ids)
         tokens = tokens.to(self.device)
         return self._read(self._agreement.way(tokens, names, inputs), tokens, names, **inputs)
+
+    @torch.no_grad()
+    def activations_at(
+        self,
+        places: Places,
+        tokens: Int[Tensor, "batch pos"],
+        hook_names: Iterable[str],
+        attention_mask: Tensor | None = None,
+        position_ids: Int[Tensor, "batch pos"] | None = None,
+    ) -> dict[str, Float[Tensor, "n_places _d_in"]]:
+        """`activations` at these places; above the last attention nothing else is computed."""
+        names, inputs = self._asked(hook_names, attention_mask, position_ids)
+        tokens = tokens.to(self.device)
+        places = (places[0].to(self.device), places[1].to(self.device))
+        forward = self._agreement.way(tokens, names, inputs)
+        modules = self._above_last_attention(names) if isinstance(forward, PlainForward) else []
+        with narrowed(modules, places):
+            found = self._read(forward, tokens, names, **inputs)
+        return {name: values[places] for name, values in found.items()}
 
     @torch.no_grad()
     def logits(
@@ -171,6 +198,29 @@ class LanguageModel:
             flat = tensor.detach().cpu().contiguous().reshape(-1)
             digest.update(flat.view(torch.uint8).numpy().data)
         return digest.hexdigest()
+
+    def _asked(
+        self, hook_names: Iterable[str], *extra: Tensor | None
+    ) -> tuple[list[str], dict[str, Tensor]]:
+        """The hooks, once each and checked; mask and positions as the model takes them."""
+        names = list(dict.fromkeys(hook_names))
+        for name in names:
+            self._check_hook(name)
+        keys = ("attention_mask", "position_ids")
+        given = zip(keys, extra, strict=True)
+        return names, {key: value.to(self.device) for key, value in given if value is not None}
+
+    def _above_last_attention(self, hook_names: list[str]) -> list[nn.Module]:
+        """What may be narrowed when only these hooks are read: parts of the deepest block.
+
+        Empty if a hook inside that block is read, where the parts' own inputs would be seen.
+        """
+        top = max(hook_names, key=self.hook_names.index)
+        block = top.removesuffix("hook_resid_post")
+        if block == top or any(name.startswith(block) and name != top for name in hook_names):
+            return []
+        found = [self.module(f"{block}{part}") for part in ("attn.o", "mlp")]
+        return [module for module in found if module is not None]
 
     def _path(self, component: str) -> str | None:
         try:

@@ -37,7 +37,7 @@ def sparkline(histogram: Histogram) -> bytes:
     counts = histogram.counts
     if not counts.size or not counts.max():
         return b""
-    scaled = np.ceil(counts * (255 / counts.max()))
+    scaled = np.ceil(counts * 255 / counts.max())  # in this order the largest is 255 exactly
     return scaled.astype(np.uint8).tobytes()
 
 
@@ -109,7 +109,10 @@ def coactive_panel(coactive: Coactive, n_tokens: int) -> CoactivePanel:
 
 
 def example_groups(statistics: FeatureStatistics) -> dict[Group, ExampleGroup]:
-    """Every group with at least one example; `hidden_pre` is not measured yet."""
+    """Every group with at least one example.
+
+    Where a feature fires its `hidden_pre` is its activation; silent examples are measured later.
+    """
     return {
         measured.examples.group: _example_group(measured)
         for measured in statistics.groups
@@ -123,7 +126,7 @@ def _example_group(measured: MeasuredGroup) -> ExampleGroup:
         context_id=examples.context_id.astype(np.uint32),
         position=examples.position.astype(np.uint16),
         activation=examples.activation,
-        hidden_pre=np.full(examples.activation.shape, np.nan, np.float32),
+        hidden_pre=np.where(examples.activation > 0, examples.activation, np.float32("nan")),
         band=examples.band,
         repeats=examples.repeats.astype(np.uint32),
         window_start=measured.windows.start.astype(np.uint16),

@@ -4,13 +4,16 @@ Gives plain JSON values. Names machines and folders nowhere: paths are reduced t
 so that an atlas that is sent away tells what was run, not where.
 """
 
+import hashlib
+import shlex
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import app
+from app.precompute.corpus import Named
 from app.precompute.events import Target
 from app.precompute.settings import PrecomputeSettings
 
@@ -39,9 +42,9 @@ def run_recipe(
 ) -> dict[str, Any]:
     """Everything that changes the content of what a run writes."""
     options = settings.model_dump(mode="json", exclude=_NOT_IN_RECIPE)
-    options["model"] = Path(settings.model).name
-    options["sae"] = [Path(path).name for path in settings.sae]
-    options["corpus"] = Path(settings.corpus).name
+    options["model"] = without_folder(settings.model)
+    options["sae"] = [without_folder(path) for path in settings.sae]
+    options["corpus"] = without_folder(settings.corpus)
     return {
         **options,
         "model_hash": model_hash,
@@ -53,6 +56,30 @@ def run_recipe(
             for target in targets
         },
     }
+
+
+def corpus_stamp(settings: PrecomputeSettings, documents: Iterable[Named] | None) -> str:
+    """Changes with the content of the corpus: tells whether an unfinished run read the same.
+
+    Of files it takes names, sizes and times of change, of a dataset on the hub its name.
+    """
+    digest = hashlib.sha256()
+    if documents is not None:
+        for document in documents:
+            digest.update(f"{document.name} {len(document.text)}\n".encode())
+        return digest.hexdigest()
+    path = Path(settings.corpus).expanduser()
+    for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+        if file.is_file():
+            stat = file.stat()
+            digest.update(f"{file.relative_to(path)} {stat.st_size} {stat.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
+
+
+def without_folder(name: str | Path) -> str:
+    """The last part of a path; a name on the hub stays whole."""
+    path = Path(name).expanduser()
+    return path.absolute().name if path.exists() else str(name)
 
 
 def command_of(settings: PrecomputeSettings) -> str:
@@ -67,8 +94,11 @@ def command_of(settings: PrecomputeSettings) -> str:
             parts.append(flag if value else f"--no-{flag[2:]}")
             continue
         values = value if isinstance(value, list) else [value]
-        as_file = name in ("model", "sae", "corpus", "output")
-        parts += [f"{flag} {Path(str(item)).name if as_file else item}" for item in values]
+        if name in ("model", "sae", "corpus"):
+            values = [without_folder(item) for item in values]
+        elif name == "output":
+            values = [settings.output.name]
+        parts += [f"{flag} {shlex.quote(str(item))}" for item in values]
     return " ".join(parts)
 
 

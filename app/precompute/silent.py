@@ -18,6 +18,7 @@ from app.db.records import ExampleGroup
 from app.db.writer import AtlasWriter
 from app.precompute.events import Target
 from app.precompute.model import LanguageModel
+from app.precompute.workers import Workers
 from app.stats.corpus import Corpus
 
 
@@ -32,7 +33,6 @@ class _Asked:
     """filled as the contexts come by"""
 
 
-@torch.no_grad()
 def measure_silent_examples(
     writer: AtlasWriter,
     targets: Mapping[int, Target],
@@ -46,13 +46,17 @@ def measure_silent_examples(
     asked = {sae_id: _asked(writer, sae_id) for sae_id in targets}
     wanted = silent_contexts(list(asked.values()))
     hook_names = [target.hook_name for target in targets.values()]
-    for start in range(0, len(wanted), batch_contexts):
-        batch = wanted[start : start + batch_contexts]
+
+    def measure(twin: LanguageModel, batch: Int64[np.ndarray, " batch"]) -> int:
         tokens = torch.from_numpy(corpus.tokens[batch].astype(np.int64))
-        activations = model.activations(tokens, hook_names)
+        activations = twin.activations(tokens, hook_names)
         for sae_id, target in targets.items():
             _fill(asked[sae_id], batch, activations[target.hook_name], target)
-        advance(len(batch))
+        return len(batch)
+
+    batches = (wanted[i : i + batch_contexts] for i in range(0, len(wanted), batch_contexts))
+    for n_done in Workers(model).map(measure, batches):
+        advance(n_done)
     for sae_id, examples in asked.items():
         _store(writer, sae_id, examples)
 

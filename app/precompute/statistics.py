@@ -6,6 +6,8 @@ changes nothing in the result. Knows no weights and no table.
 """
 
 import multiprocessing
+import os
+import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from functools import lru_cache
@@ -30,13 +32,14 @@ def describe_features(
     Holds the results of at most two ranges for every worker.
     """
     ranges = list(EventStore.open(events_folder).ranges(EVENTS_AT_ONCE))
+    workers = min(workers, len(ranges))
     if workers == 1:
         for part in ranges:
             yield from _describe_range(events_folder, corpus_folder, settings, part)
         return
     # Spawned, not forked: the parent has torch's threads, which do not survive a fork.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_end_with_parent) as pool:
         waiting: list[Future[list[FeatureStatistics]]] = []
         for part in ranges:
             waiting.append(
@@ -46,6 +49,18 @@ def describe_features(
                 yield from waiting.pop(0).result()
         for future in waiting:
             yield from future.result()
+
+
+def _end_with_parent() -> None:
+    """A killed job leaves no workers waiting for work that never comes."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _describe_range(

@@ -13,7 +13,9 @@ import torch
 from app.errors import AtlasError
 from app.precompute.events import Target
 from app.precompute.model import LanguageModel
+from app.precompute.recipe import without_folder
 from app.precompute.settings import PrecomputeSettings, slug_of
+from app.sae.dictionary import DictionaryConfig
 from app.sae.readers import load_dictionary
 
 DEFAULT_CONTEXT_SIZE = 128
@@ -32,6 +34,7 @@ def load_targets(
     targets = []
     for path, name in zip(settings.sae, names, strict=True):
         dictionary = load_dictionary(path, sae_format=settings.sae_format)
+        _refuse_single_head(path, dictionary.config)
         hook_name = settings.hook_name or dictionary.config.hook_name
         if hook_name is None:
             raise AtlasError(f"{path} does not say where it reads: give --hook-name.")
@@ -75,11 +78,19 @@ def shared_context_size(settings: PrecomputeSettings, targets: Sequence[Target],
     return min(max(named, default=DEFAULT_CONTEXT_SIZE), n_ctx)
 
 
+def _refuse_single_head(path: Path, config: DictionaryConfig) -> None:
+    if config.hook_head_index is not None:
+        raise AtlasError(
+            f"The dictionary {path} reads head {config.hook_head_index} of {config.hook_name} "
+            "alone, and only whole hooks can be read: give a dictionary trained on all heads."
+        )
+
+
 def _names(settings: PrecomputeSettings) -> tuple[str, list[str]]:
     """The model's slug and one slug a dictionary, from --name or from the folders."""
     if not settings.name:
-        names = [slug_of(Path(path).stem if path.is_file() else str(path)) for path in settings.sae]
-        model_slug = slug_of(settings.model)
+        names = [slug_of(_stem(path)) for path in settings.sae]
+        model_slug = slug_of(without_folder(settings.model))
     elif len(settings.name) != len(settings.sae):
         raise AtlasError(
             f"There are {len(settings.sae)} --sae and {len(settings.name)} --name: give one "
@@ -93,6 +104,10 @@ def _names(settings: PrecomputeSettings) -> tuple[str, list[str]]:
     if len(set(names)) < len(names):
         raise AtlasError(f"Two dictionaries would be called {_twice(names)}: give --name for each.")
     return model_slug, names
+
+
+def _stem(path: Path) -> str:
+    return path.stem if path.is_file() else without_folder(path)
 
 
 def _twice(names: Sequence[str]) -> str:

@@ -7,7 +7,7 @@ or run.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,6 +16,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from app.sae.dictionary import Dictionary
+
+CHUNK_TEXTS = 32
+"""Texts run together: enough to fill batches with texts of similar length."""
 
 PAIRS = 8192
 """(text, feature) pairs encoded at once, which bounds the columns of W_enc gathered for them."""
@@ -65,6 +68,20 @@ def texts_of(examples: Sequence[Example]) -> list[Text]:
         tokens = np.asarray(example.tokens[: example.position + 1], dtype=np.int64)
         texts.setdefault(tokens.tobytes(), Text(tokens)).examples.append(index)
     return list(texts.values())
+
+
+def chunks_of(texts: Sequence[Text]) -> Iterator[Sequence[Text]]:
+    """The texts in groups that are run together."""
+    for start in range(0, len(texts), CHUNK_TEXTS):
+        yield texts[start : start + CHUNK_TEXTS]
+
+
+def hooks_under(
+    texts: Sequence[Text], examples: Sequence[Example], mounts: Sequence[Mount]
+) -> list[str]:
+    """The hooks that the examples on these texts read, once each: nothing above them need run."""
+    members = {examples[i].mount for text in texts for i in text.examples}
+    return list(dict.fromkeys(mounts[number].hook_name for number in sorted(members)))
 
 
 def random_stream(seed: int, purpose: str, text: Text) -> np.random.Generator:

@@ -83,13 +83,13 @@ def run(
     mask = torch.zeros(sees.shape, dtype=model.dtype, device=model.device)
     # Added to the scores, not boolean: every attention implementation takes it in this form.
     mask.masked_fill_(~sees, torch.finfo(model.dtype).min)
+    row = np.repeat(np.arange(len(rows)), [len(row.last) for row in rows])
+    last = np.concatenate([row.last for row in rows])
+    places = (torch.from_numpy(row), torch.from_numpy(last))
     try:
-        found = model.activations(token, hook_names, mask[:, None], position)
+        return model.activations_at(places, token, hook_names, mask[:, None], position)
     except (IndexError, RuntimeError, TypeError, ValueError) as error:
         raise TreeRefusedError(str(error).splitlines()[0]) from error
-    row_index = np.repeat(np.arange(len(rows)), [len(row.last) for row in rows])
-    last = np.concatenate([row.last for row in rows])
-    return {name: values[row_index, last] for name, values in found.items()}
 
 
 def visible(

@@ -3,7 +3,7 @@
 Takes texts and numbers, gives pieces a page can set apart. Knows no rules of the summary.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 Kind = Literal["text", "number", "token"]
@@ -12,7 +12,7 @@ Piece = tuple[Kind, str]
 COUNTS_BELOW = 100  # shares of fewer cases are printed as counts
 
 
-def plain(pieces: Sequence[Piece]) -> str:
+def plain(pieces: Iterable[Sequence[str]]) -> str:
     """The pieces as one string, tokens in ‘ ’."""
     return "".join(f"‘{text}’" if kind == "token" else text for kind, text in pieces)
 

@@ -20,7 +20,7 @@ from app.web.access import AccessKeyMiddleware
 from app.web.atlas_file import AtlasFile
 from app.web.headers import SecurityHeadersMiddleware
 from app.web.hosts import HostMiddleware
-from app.web.ranks import RankCache
+from app.web.memory import MemoryOfBuild
 from app.web.routes import dictionary, docs, feature, health, index, search
 from app.web.templating import make_templates
 
@@ -50,7 +50,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.atlas_file = atlas_file
     app.state.static = static
-    app.state.ranks = RankCache()
+    app.state.memory = MemoryOfBuild()
     app.state.code_version = static_files.code_version(static)
     app.state.templates = make_templates(static)
     app.state.cache_control = "private, no-cache" if settings.key else "no-cache"

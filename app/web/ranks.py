@@ -1,17 +1,11 @@
 """Where a value stands among the living features of its dictionary.
 
-An atlas never changes while it is open, so the sorted columns of a dictionary are read once and
-kept per build. Knows columns by name, no page.
+Takes columns over a whole dictionary, keeps them sorted. Knows columns by name, no query.
 """
-
-from threading import Lock
 
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
-from sqlalchemy import Connection
-
-from app.db.features import column_values
 
 RANKED = (
     "density",
@@ -42,20 +36,3 @@ class Ranks:
         below = np.searchsorted(ordered, value, "left")
         equal = np.searchsorted(ordered, value, "right") - below
         return min(1.0, float((below + max(equal - 1, 0) / 2) / (ordered.size - 1)))
-
-
-class RankCache:
-    """The ranks of the dictionaries that were asked for, by build."""
-
-    def __init__(self) -> None:
-        self._ranks: dict[tuple[str, int], Ranks] = {}
-        self._lock = Lock()
-
-    def get(self, connection: Connection, build_id: str, sae_id: int) -> Ranks:
-        """The ranks of one dictionary; read on first use."""
-        key = (build_id, sae_id)
-        with self._lock:
-            if key not in self._ranks:
-                self._ranks = {k: v for k, v in self._ranks.items() if k[0] == build_id}
-                self._ranks[key] = Ranks(column_values(connection, sae_id, RANKED))
-            return self._ranks[key]

@@ -32,18 +32,24 @@ def text_pieces(text: str) -> Pieces:
 
 
 def line_pieces(tokens: Sequence[TokenRecord]) -> list[Pieces]:
-    """The pieces of every token of a line.
+    """The pieces of every token of a line, characters spread over several of them joined."""
+    pieces = [text_pieces(token.token) for token in tokens]
+    for i, joined in joined_pieces(tokens).items():
+        pieces[i] = joined
+    return pieces
+
+
+def joined_pieces(tokens: Sequence[TokenRecord]) -> dict[int, Pieces]:
+    """The pieces of those tokens, by place, whose bytes are parts of characters.
 
     The bytes of one character spread over several tokens are shown as that character at the first
     of them, with a mark at the others.
     """
-    pieces = [text_pieces(token.token) for token in tokens]
-    for start, stop in _partial_runs(tokens):
-        for i, joined in zip(
-            range(start, stop), _join([t.token_bytes for t in tokens[start:stop]]), strict=True
-        ):
-            pieces[i] = joined
-    return pieces
+    return {
+        start + i: pieces
+        for start, stop in _partial_runs(tokens)
+        for i, pieces in enumerate(_join([token.token_bytes for token in tokens[start:stop]]))
+    }
 
 
 def _piece(run: str) -> tuple[Kind, str]:
@@ -75,22 +81,22 @@ def _joined_piece(shown: str) -> Pieces:
 
 def _partial_runs(tokens: Sequence[TokenRecord]) -> list[tuple[int, int]]:
     """Ranges of neighbouring tokens, two or more, whose bytes are not text on their own."""
+    partial = [i for i, token in enumerate(tokens) if _is_partial(token)]
     runs: list[tuple[int, int]] = []
-    start: int | None = None
-    for i, token in enumerate([*tokens, None]):
-        partial = token is not None and _is_partial(token.token_bytes)
-        if partial and start is None:
-            start = i
-        if not partial and start is not None:
-            runs.append((start, i))
-            start = None
-    return runs
+    for i in partial:
+        if runs and runs[-1][1] == i:
+            runs[-1] = (runs[-1][0], i + 1)
+        else:
+            runs.append((i, i + 1))
+    return [run for run in runs if run[1] - run[0] > 1]
 
 
-@lru_cache(maxsize=16_384)
-def _is_partial(data: bytes) -> bool:
+def _is_partial(token: TokenRecord) -> bool:
+    r"""Only such tokens have a \x in their exact text, which most tokens are known by at once."""
+    if "\\x" not in token.token:
+        return False
     try:
-        data.decode()
+        token.token_bytes.decode()
     except UnicodeDecodeError:
         return True
     return False

@@ -1,108 +1,41 @@
-"""Real tiny models with random weights, one of each kind of architecture, and small dictionaries.
+"""Tiny models loaded, small dictionaries in memory, and one whole atlas beside what it must hold.
 
-Written to disk by transformers and loaded as a user's would be. Weights are drawn wide, so that
-attention and norms matter.
+What the atlas must hold is computed without the job: the plain Hugging Face model, one context at a
+time, with PyTorch hooks of our own; dictionaries in numpy from the files' tensors.
 """
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import (
-    BloomConfig,
-    Gemma2Config,
-    GPT2Config,
-    GPTNeoXConfig,
-    LlamaConfig,
-    MistralConfig,
-    PreTrainedTokenizerFast,
-)
-from transformers.models.auto.modeling_auto import AutoModelForCausalLM
+from safetensors.numpy import load_file
+from sqlalchemy import Connection
 
+from app.db.catalog import Sae, find_sae
+from app.db.engine import open_atlas
+from app.db.examples import get_groups
+from app.db.features import get_feature, get_panels
+from app.db.tokens import get_rankings
 from app.precompute.model import LanguageModel
+from app.precompute.pipeline import run
+from app.precompute.settings import PrecomputeSettings
 from app.sae.architectures import Activation, JumpReLU, ReLU, TopK
 from app.sae.dictionary import Dictionary, DictionaryConfig
 from app.sae.normalisation import Normalisation
 
-TEXT = "def first(items):\n    return items[0]  # the first of the items\n" * 4
-D_VOCAB = 300
-SIZE: dict[str, Any] = {"vocab_size": D_VOCAB, "initializer_range": 0.25}
-LLAMA_SIZE: dict[str, Any] = {
-    **SIZE,
-    "hidden_size": 16,
-    "intermediate_size": 24,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "max_position_embeddings": 32,
+# Tiny tensors gain nothing from a second thread.
+torch.set_num_threads(1)
+
+NEOX_HOOKS = {
+    "blocks.0.hook_resid_post": "gpt_neox.layers.0",
+    "blocks.1.hook_mlp_out": "gpt_neox.layers.1.mlp",
 }
-CONFIGS: dict[str, Callable[[], Any]] = {
-    "neox": lambda: GPTNeoXConfig(
-        hidden_size=16,
-        intermediate_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        max_position_embeddings=32,
-        **SIZE,
-    ),
-    "gpt2": lambda: GPT2Config(n_embd=16, n_layer=2, n_head=2, n_positions=32, **SIZE),
-    "llama": lambda: LlamaConfig(**LLAMA_SIZE),
-    # RMSNorm stored as w − 1, norms behind attention and MLP, soft caps.
-    "gemma2": lambda: Gemma2Config(**LLAMA_SIZE, head_dim=4, sliding_window=32),
-    # Tokens further back than the window are not seen, whatever the caller's mask says.
-    "sliding": lambda: MistralConfig(**LLAMA_SIZE, sliding_window=6),
-    # ALiBi: distances are counted in the row, position ids are not taken.
-    "bloom": lambda: BloomConfig(hidden_size=16, n_layer=2, n_head=2, **SIZE),
-}
-
-
-def save_tokenizer(folder: Path) -> None:
-    """A byte-level BPE trained on `TEXT`; fewer tokens than the models have logits."""
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=D_VOCAB - 8,
-        special_tokens=["<|bos|>"],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator([TEXT], trainer)
-    PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, bos_token="<|bos|>", eos_token="<|bos|>"
-    ).save_pretrained(folder)
-
-
-def save_model(architecture: str, folder: Path) -> Path:
-    """Random weights, norm gains and biases of that architecture, with a tokenizer."""
-    config = CONFIGS[architecture]()
-    config.bos_token_id = config.eos_token_id = 0
-    config.pad_token_id = None
-    torch.manual_seed(0)
-    model = AutoModelForCausalLM.from_config(config)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            if parameter.ndim == 1:  # norms and biases, which start as ones and zeros
-                parameter.add_(0.3 * torch.randn_like(parameter))
-    model.save_pretrained(folder)
-    save_tokenizer(folder)
-    return folder
-
-
-@pytest.fixture(scope="session")
-def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """The folder of a model by architecture, written once."""
-    folders: dict[str, Path] = {}
-
-    def folder(architecture: str) -> Path:
-        if architecture not in folders:
-            folders[architecture] = save_model(architecture, tmp_path_factory.mktemp(architecture))
-        return folders[architecture]
-
-    return folder
+"""Where two hooks sit in the plain GPT-NeoX module: each the output of a submodule."""
 
 
 @pytest.fixture(scope="session")
@@ -154,3 +87,178 @@ def tiny_dictionary() -> Callable[..., Dictionary]:
         )
 
     return dictionary
+
+
+@dataclass(frozen=True)
+class JudgedSae:
+    """A dictionary in the atlas, and what it does on every token."""
+
+    stored: Sae
+    tensors: dict[str, np.ndarray]
+    """float64"""
+    x: np.ndarray
+    """[n_contexts, context_size, d_in], from the plain model"""
+    hidden_pre: np.ndarray
+    """[n_contexts, context_size, d_sae], float64"""
+    acts: np.ndarray
+    """the same of the activations"""
+    dense: np.ndarray
+    """[n_contexts, context_size, d_sae], float32: the shipped events as they are"""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """An atlas, the corpus it was made from, and its dictionaries."""
+
+    settings: PrecomputeSettings
+    connection: Connection
+    plain: Any
+    tokens: np.ndarray
+    counted: np.ndarray
+    document_ids: np.ndarray
+    documents: list[str]
+    saes: tuple[JudgedSae, ...]
+
+    def feature(self, which: int, index: int) -> Any:
+        """The record of a feature of one of the dictionaries."""
+        return get_feature(self.connection, self.saes[which].stored.sae_id, index)
+
+    def panels(self, which: int, index: int) -> Any:
+        """Its panels."""
+        return get_panels(self.connection, self.saes[which].stored.sae_id, index)
+
+    def groups(self, which: int, index: int) -> Any:
+        """Its examples and their ablations, by group."""
+        return get_groups(self.connection, self.saes[which].stored.sae_id, index)
+
+    def rankings(self, which: int, mode: Any) -> Any:
+        """Every token's features under one ranking."""
+        ids = range(self.saes[which].stored.model.d_vocab)
+        return get_rankings(self.connection, self.saes[which].stored.sae_id, mode, ids)
+
+
+@pytest.fixture(scope="session")
+def plain_neox(model_folder: Callable[[str], Path]) -> Any:
+    """The Hugging Face module of the GPT-NeoX model."""
+    from transformers import AutoModelForCausalLM
+
+    return AutoModelForCausalLM.from_pretrained(model_folder("neox")).eval()
+
+
+@pytest.fixture(scope="session")
+def read_hooks(plain_neox: Any) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
+    """Activations at `NEOX_HOOKS` of one text: name -> [pos, d_in]."""
+
+    def read(tokens: np.ndarray) -> dict[str, np.ndarray]:
+        found: dict[str, np.ndarray] = {}
+        handles = []
+        for name, path in NEOX_HOOKS.items():
+
+            def keep(module: Any, args: Any, output: Any, name: str = name) -> None:
+                value = output[0] if isinstance(output, tuple) else output
+                found[name] = value[0].numpy().astype(np.float64)
+
+            handles.append(plain_neox.get_submodule(path).register_forward_hook(keep))
+        with torch.no_grad():
+            plain_neox(input_ids=torch.from_numpy(np.asarray(tokens, dtype=np.int64))[None])
+        for handle in handles:
+            handle.remove()
+        return found
+
+    return read
+
+
+def encode(x: np.ndarray, tensors: dict[str, np.ndarray], architecture: str) -> tuple[Any, Any]:
+    """(hidden_pre, feature_acts) in float64."""
+    hidden_pre = x @ tensors["W_enc"] + tensors["b_enc"]
+    acts = np.maximum(hidden_pre, 0)
+    if architecture == "topk":
+        weakest = np.sort(acts, axis=-1)[..., -8:-7]
+        acts = np.where(acts >= weakest, acts, 0)
+    return hidden_pre, acts
+
+
+@pytest.fixture(scope="session")
+def numpy_encode() -> Callable[..., tuple[np.ndarray, np.ndarray]]:
+    """`encode`, for tests that change a text."""
+    return encode
+
+
+@pytest.fixture(scope="session")
+def judged(
+    tmp_path_factory: pytest.TempPathFactory,
+    model_folder: Callable[[str], Path],
+    write_sae: Callable[..., Path],
+    text_folder: Path,
+    plain_neox: Any,
+    read_hooks: Callable[[np.ndarray], dict[str, np.ndarray]],
+) -> Iterator[Judged]:
+    """Two dictionaries at two hooks, run by the whole job in several shards."""
+    folder = tmp_path_factory.mktemp("judged")
+    folders = [
+        write_sae(folder / "resid"),
+        write_sae(folder / "mlp", "topk", "blocks.1.hook_mlp_out", seed=1),
+    ]
+    settings = PrecomputeSettings(
+        model=str(model_folder("neox")),
+        sae=folders,
+        name=["tiny/resid", "tiny/mlp"],
+        corpus=str(text_folder),
+        output=folder / "atlas.db",
+        batch_contexts=7,
+        contexts_per_shard=16,
+        top_examples=6,
+        silent_examples=4,
+        interval_examples=3,
+        quantile_examples=2,
+        ablation_examples=2,
+        ablation_window=4,
+        hidden_pre_contexts=5,
+        quality_contexts=12,
+        coactivation_tokens=500,
+    )
+    run(settings)
+    events = folder / "atlas.events" / "tiny"
+    (corpus,) = events.glob("corpus-*")
+    tokens, counted, document_ids = (
+        np.load(corpus / f"{name}.npy") for name in ("tokens", "counted", "document_ids")
+    )
+    contexts = [read_hooks(row) for row in tokens]
+    atlas = open_atlas(settings.output)
+    with atlas.connect() as connection:
+        saes = []
+        for path in folders:
+            stored = find_sae(connection, "tiny", path.name)
+            assert stored is not None
+            weights = load_file(path / "sae_weights.safetensors")
+            tensors = {name: value.astype(np.float64) for name, value in weights.items()}
+            x = np.stack([found[stored.record.hook_name] for found in contexts])
+            hidden_pre, acts = encode(x, tensors, stored.record.architecture)
+            dense = dense_events(events / path.name)
+            saes.append(JudgedSae(stored, tensors, x, hidden_pre, acts, dense))
+        names = json.loads((corpus / "documents.json").read_text())
+        yield Judged(
+            settings, connection, plain_neox, tokens, counted, document_ids, names, tuple(saes)
+        )
+    atlas.close()
+
+
+def dense_events(folder: Path) -> np.ndarray:
+    """Shipped events as a dense array, read from the documented layout with numpy alone."""
+    manifest = json.loads((folder / "events.json").read_text())
+    n_contexts, size = manifest["n_contexts"], manifest["context_size"]
+    dense = np.zeros((n_contexts * size, manifest["d_sae"]), np.float32)
+    for index, first in enumerate(range(0, n_contexts, manifest["contexts_per_shard"])):
+        shard = folder / f"shard-{index:05d}"
+        indptr, token, activation = (
+            np.load(shard / f"{name}.npy") for name in ("indptr", "token", "activation")
+        )
+        feature = np.repeat(np.arange(manifest["d_sae"]), np.diff(indptr))
+        dense[first * size + token.astype(int), feature] = activation
+    return dense.reshape(n_contexts, size, -1)
+
+
+@pytest.fixture(scope="session")
+def read_dense() -> Callable[[Path], np.ndarray]:
+    """`dense_events`, for tests of other runs."""
+    return dense_events

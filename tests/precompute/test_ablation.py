@@ -1,6 +1,7 @@
 """Ablated text equals a loop that changes one token, runs the model and reads the feature."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -126,9 +127,9 @@ def test_examples_at_one_place_share_their_runs(
 def counting(n_branches: list[int]) -> Callable[..., dict[str, torch.Tensor]]:
     run = BranchRunner.run
 
-    def counted(self: BranchRunner, plans: Sequence[Plan]) -> dict[str, torch.Tensor]:
+    def counted(self: BranchRunner, plans: Sequence[Plan], *where: Any) -> dict[str, torch.Tensor]:
         n_branches.append(sum(len(plan.branches) for plan in plans))
-        return run(self, plans)
+        return run(self, plans, *where)
 
     return counted
 
@@ -146,6 +147,25 @@ def test_order_and_company_of_examples_change_nothing(
         for other in (alone, backwards[len(examples) - 1 - index]):
             check(other.replace.effects, all_at_once[index].replace.effects)
             check(other.delete.effects, all_at_once[index].delete.effects)
+
+
+def test_the_number_of_workers_changes_no_bit(
+    tiny_model: Models, tiny_dictionary: Dictionaries, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.precompute.texts.CHUNK_TEXTS", 1)
+    model = tiny_model("neox")
+    mounts = [Mount(tiny_dictionary(model.hook_width(hook)), hook) for hook in (RESID, HIDDEN)]
+    examples = some_examples()
+    one, three = (
+        list(ablate(model, mounts, examples, UNIGRAM, SPECIAL, n_workers=n)) for n in (1, 3)
+    )
+    assert [result.example for result in three] == [result.example for result in one]
+    for left, right in zip(one, three, strict=True):
+        for mode in ("delete", "replace"):
+            a, b = getattr(left, mode), getattr(right, mode)
+            assert a.baseline == b.baseline
+            np.testing.assert_array_equal(a.effects, b.effects)
+            np.testing.assert_array_equal(a.hidden_pre_effects, b.hidden_pre_effects)
 
 
 def test_position_0_and_the_peak_are_never_deleted() -> None:

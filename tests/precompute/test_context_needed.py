@@ -120,3 +120,20 @@ def test_cost_counts_texts_once() -> None:
     found = cost(examples, ContextNeededSettings(draws=2))
     # kept 0, 1, 2: the baseline, then fill, fill, truncate; tails of 1 + 2 + 3 behind a trunk of 3.
     assert (found.n_texts, found.n_branches, found.n_tokens) == (1, 10, 3 * (6 + 3) + 1)
+
+
+def test_the_number_of_workers_changes_no_bit(
+    tiny_model: Models, tiny_dictionary: Dictionaries, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.precompute.texts.CHUNK_TEXTS", 1)
+    contexts = some_contexts(bos=True)
+    mounts = [Mount(tiny_dictionary(16), RESID)]
+    examples = [Example(feature, contexts[feature % 6], 5 + feature) for feature in range(20)]
+    one, three = (
+        list(context_needed(tiny_model("neox"), mounts, examples, contexts, [0], n_workers=n))
+        for n in (1, 3)
+    )
+    for left, right in zip(one, three, strict=True):
+        assert left.example == right.example
+        np.testing.assert_array_equal(left.activation_share, right.activation_share)
+        np.testing.assert_array_equal(left.truncated_share, right.truncated_share)

@@ -16,9 +16,9 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from app.errors import AtlasError
 from app.precompute import corpus, document_tokens
-from app.precompute.context_files import Contexts, open_contexts
 from app.precompute.corpus import Document, Documents, TokenArray, from_documents
 from app.precompute.tokens import TokenSettings, build_contexts
+from app.stats.corpus import Corpus
 
 DEMO_MODEL = Path(__file__).parents[2] / "app" / "demo" / "model"
 D_VOCAB, BOS, EOS, PAD = 64, 1, 2, 3
@@ -55,9 +55,9 @@ def build(
     tokenizer: PreTrainedTokenizerFast = TOKENIZER,
     d_vocab: int = D_VOCAB,
     n_ctx: int = 64,
-) -> Contexts:
+) -> Corpus:
     metadata = build_contexts(source, tokenizer, options, folder, d_vocab, n_ctx)
-    found = open_contexts(folder)
+    found = Corpus.open(folder)
     assert found.metadata == metadata
     return found
 
@@ -125,14 +125,14 @@ def test_equal_to_the_obvious_way(
             assert list(folder.parent.iterdir()) == []
             return
         found = build(source, options, folder)
-    assert found.token_ids.tolist() == ids
+    assert found.tokens.tolist() == ids
     assert found.counted.tolist() == counted
-    read = [[found.documents[i] if i >= 0 else "" for i in row] for row in found.document_ids]
+    read = [[found.document_names[i] if i >= 0 else "" for i in row] for row in found.document_ids]
     assert read == names
-    assert found.documents == sorted(
+    assert found.document_names == sorted(
         {name for row in names for name in row if name}, key=lambda name: int(name[1:])
     )
-    assert found.metadata["n_documents"] == len(found.documents)
+    assert found.metadata["n_documents"] == len(found.document_names)
     assert found.metadata["n_tokens"] == sum(map(sum, counted))
     assert list(folder.parent.iterdir()) == [folder]
 
@@ -140,18 +140,19 @@ def test_equal_to_the_obvious_way(
 def test_what_is_stored(tmp_path: Path) -> None:
     options = TokenSettings(context_size=4, prepend_bos=True, max_tokens=13)
     found = build(documents([2, 0, 9]), options, tmp_path / "contexts")
-    assert found.token_ids.tolist() == [
+    assert found.tokens.tolist() == [
         [BOS, 10, 11, EOS],
         [BOS, 12, 13, 14],
         [BOS, 15, 16, 17],
     ]
     assert found.document_ids.tolist() == [[-1, 0, 0, -1], [-1, 1, 1, 1], [-1, 1, 1, 1]]
     assert found.counted.sum() == 8
-    assert (found.token_ids.dtype, found.counted.dtype) == (np.uint16, bool)
+    assert (found.tokens.dtype, found.counted.dtype) == (np.uint16, bool)
     assert found.document_ids.dtype == np.int32
-    assert found.documents == ["d0", "d2"]
-    assert found.metadata.pop("hash")
-    assert found.metadata == {
+    assert found.document_names == ["d0", "d2"]
+    metadata = dict(found.metadata)
+    assert metadata.pop("hash")
+    assert metadata == {
         "name": "words",
         "source": "words",
         "context_size": 4,
@@ -177,7 +178,7 @@ def test_position_0_is_not_counted_without_a_bos_either(tmp_path: Path) -> None:
 def test_special_tokens_in_a_text_belong_to_it_and_do_not_count(tmp_path: Path) -> None:
     source = from_documents([Document("d", "w10 </s> w11 what w12 w13")], "d")
     found = build(source, TokenSettings(context_size=6), tmp_path / "c")
-    assert found.token_ids.tolist() == [[10, EOS, 11, 0, 12, 13]]
+    assert found.tokens.tolist() == [[10, EOS, 11, 0, 12, 13]]
     assert found.counted.tolist() == [[False, False, True, False, True, True]]
     assert found.document_ids.tolist() == [[0] * 6]
 
@@ -186,7 +187,7 @@ def test_one_id_for_everything_special(tmp_path: Path) -> None:
     tokenizer = word_tokenizer(bos_token="<unk>", eos_token="<unk>", pad_token="<unk>")
     options = TokenSettings(context_size=4, packing="document", prepend_bos=True)
     found = build(documents([2, 3]), options, tmp_path / "c", tokenizer)
-    assert found.token_ids.tolist() == [[0, 10, 11, 0], [0, 12, 13, 14]]
+    assert found.tokens.tolist() == [[0, 10, 11, 0], [0, 12, 13, 14]]
     assert found.counted.tolist() == [[False, True, True, False], [False, True, True, True]]
 
 
@@ -197,7 +198,7 @@ def test_padding_is_known_by_mask_even_where_its_id_is_a_word(tmp_path: Path) ->
     source = from_documents([Document("d", "w0 w0 w1 w0 w0")], "d")
     options = TokenSettings(context_size=4, packing="document")
     found = build(source, options, tmp_path / "c", fast, d_vocab=2)
-    assert found.token_ids.tolist() == [[0, 0, 1, 0], [0, 0, 0, 0]]
+    assert found.tokens.tolist() == [[0, 0, 1, 0], [0, 0, 0, 0]]
     assert found.counted.tolist() == [[False, True, True, True], [False] * 4]
     assert found.document_ids.tolist() == [[0, 0, 0, 0], [0, -1, -1, -1]]
 
@@ -208,8 +209,8 @@ def test_ids_take_the_bytes_the_vocabulary_needs(
 ) -> None:
     np.save(tmp_path / "a.npy", np.full((2, 3), d_vocab - 1))
     found = build(array(tmp_path), TokenSettings(), tmp_path / "c", d_vocab=d_vocab)
-    assert found.token_ids.dtype == dtype
-    assert (found.token_ids == d_vocab - 1).all()
+    assert found.tokens.dtype == dtype
+    assert (found.tokens == d_vocab - 1).all()
 
 
 def test_the_hash_is_of_tokens_and_shape(tmp_path: Path) -> None:
@@ -238,7 +239,7 @@ def test_only_what_max_tokens_needs_is_read(
         TokenSettings(context_size=4, max_tokens=10),
         tmp_path / "c",
     )
-    assert found.token_ids.shape == (2, 4)
+    assert found.tokens.shape == (2, 4)
     assert n_read <= 4
 
 
@@ -261,9 +262,9 @@ def test_the_demo_tokenizer_gives_the_texts_back(tmp_path: Path) -> None:
     options = TokenSettings(context_size=64, packing="document", prepend_bos=True)
     found = build(source, options, tmp_path / "c", tokenizer, 4096, 256)
     for i, text in enumerate(texts):
-        ids = found.token_ids[found.document_ids == i]
+        ids = found.tokens[found.document_ids == i]
         assert tokenizer.decode(ids.astype(int)) == text
-    assert found.documents == ["0.py", "1.py"]
+    assert found.document_names == ["0.py", "1.py"]
 
 
 def array(folder: Path) -> TokenArray:
@@ -276,14 +277,14 @@ def test_an_array_is_used_as_it_is(tmp_path: Path, dtype: Any, order: Literal["C
     ids = [[BOS, 10, 11, EOS, 12], [BOS, 13, 0, 14, 15], [BOS, EOS, EOS, 16, PAD]]
     np.save(tmp_path / "a.npy", np.array(ids, dtype=dtype, order=order))
     found = build(array(tmp_path), TokenSettings(context_size=128), tmp_path / "c")
-    assert found.token_ids.tolist() == ids
+    assert found.tokens.tolist() == ids
     assert found.counted.tolist() == [[i > 0 and t > 3 for i, t in enumerate(row)] for row in ids]
     assert found.document_ids.tolist() == [
         [-1, 0, 0, -1, 1],
         [-1, 2, -1, 2, 2],
         [-1, -1, -1, 3, -1],
     ]
-    assert found.documents == ["a.npy:1", "a.npy:1.2", "a.npy:2", "a.npy:3"]
+    assert found.document_names == ["a.npy:1", "a.npy:1.2", "a.npy:2", "a.npy:3"]
     assert found.metadata["packing"] == "array"
     assert found.metadata["prepend_bos"] is True
     assert found.metadata["context_size"] == 5
@@ -299,12 +300,12 @@ def test_an_array_is_read_in_chunks_and_may_be_cut(
     monkeypatch.setattr("app.precompute.token_array._CHUNK_TOKENS", 20)
     chunked = build(array(tmp_path), TokenSettings(), tmp_path / "chunked")
     assert (whole.document_ids == chunked.document_ids).all()
-    assert whole.documents == chunked.documents
+    assert whole.document_names == chunked.document_names
     assert whole.metadata == chunked.metadata
     assert whole.metadata["prepend_bos"] is False
     cut = build(array(tmp_path), TokenSettings(max_tokens=6 * 7 + 5), tmp_path / "cut")
-    assert (cut.token_ids == ids[:7]).all()
-    assert cut.documents == whole.documents[:8]
+    assert (cut.tokens == ids[:7]).all()
+    assert cut.document_names == whole.document_names[:8]
 
 
 def refuse(sentence: str, *arguments: Any, **options: Any) -> None:
@@ -370,7 +371,7 @@ def test_a_tokenizer_that_does_not_fit(tmp_path: Path) -> None:
     bare = PreTrainedTokenizerFast(tokenizer_object=TOKENIZER.backend_tokenizer)
     wants_bos = replace(four, prepend_bos=True)
     refuse("has neither BOS nor EOS", documents([20]), wants_bos, tmp_path / "c", bare)
-    assert build(documents([3, 5]), four, tmp_path / "c", bare).token_ids.tolist() == [
+    assert build(documents([3, 5]), four, tmp_path / "c", bare).tokens.tolist() == [
         [10, 11, 12, 13],
         [14, 15, 16, 17],
     ]
@@ -380,7 +381,7 @@ def test_the_folder_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
     four, folder = TokenSettings(context_size=4), tmp_path / "c"
     build(documents([8]), four, folder)
     refuse("less than one context", documents([3]), four, folder)
-    assert open_contexts(folder).metadata["n_contexts"] == 2
+    assert Corpus.open(folder).metadata["n_contexts"] == 2
     (tmp_path / ".c.partial").mkdir()  # what a killed job leaves
     (tmp_path / ".c.partial" / "tokens.npy").write_text("half")
     assert build(documents([12]), four, folder).metadata["n_contexts"] == 3
@@ -405,6 +406,6 @@ def test_a_damaged_folder_is_said(tmp_path: Path) -> None:
     folder = tmp_path / "c"
     build(documents([8]), TokenSettings(context_size=4), folder)
     (folder / "corpus.json").write_text("{")
-    with pytest.raises(AtlasError, match="does not hold the contexts of a corpus"):
-        open_contexts(folder)
+    with pytest.raises(AtlasError, match=r"Could not read .*corpus\.json"):
+        Corpus.open(folder)
     assert json.loads((folder / "documents.json").read_text()) == ["d0"]

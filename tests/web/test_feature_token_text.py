@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from app.db.records import TokenRecord
 from app.demo.synthetic.text import HOSTILE_TOKENS
-from app.web.token_markup import LineToken, line_markup, pieces_markup
+from app.web.token_markup import line_markup, pieces_markup, show_tokens
 from app.web.token_text import IN_TEXT_CHARACTERS, line_pieces, text_pieces
 
 
@@ -63,7 +63,7 @@ def test_half_a_character_alone_is_shown_by_its_bytes() -> None:
 
 @pytest.mark.parametrize("text", HOSTILE_TOKENS, ids=range(len(HOSTILE_TOKENS)))
 def test_no_token_becomes_markup(text: str) -> None:
-    markup = line_markup([LineToken(text_pieces(text), "peak", "1.5", "")])
+    markup = line_markup(show_tokens([_token(text.encode())]), {0: "peak"})
     parser = _Tags()
     parser.feed(str(markup))
     assert parser.tags <= {"i", "b"}
@@ -71,14 +71,23 @@ def test_no_token_becomes_markup(text: str) -> None:
     assert not {"\u202e", "\u200b", "\x00", "\x1b", "\r", "\u2028"} & set(markup)
 
 
-def test_a_line_carries_its_values_and_no_space_between_tokens() -> None:
-    tokens = [
-        LineToken(text_pieces("a"), "", "", ""),
-        LineToken(text_pieces("<"), "peak heat-9", "2.5", "-1.25"),
-    ]
-    assert line_markup(tokens) == (
-        '<i>a</i><i class="peak heat-9" data-a="2.5" data-e="-1.25">&lt;</i>'
+def test_a_line_has_no_space_between_tokens_and_classes_where_there_is_something_to_say() -> None:
+    shown = show_tokens([_token(data) for data in (b"a", b" b", b"    ", b"\n  x", b"<")])
+    assert line_markup(shown, {1: "heat-3", 4: "peak heat-9"}) == (
+        '<i>a</i><i class="lead heat-3"> b</i><i class="indent">    </i>'
+        '<i><b class="nl">\n</b><b class="sp">  </b>x</i><i class="peak heat-9">&lt;</i>'
     )
+
+
+@given(st.lists(st.sampled_from(["é", "漢", "🙂", " a", "\n", "x"]), max_size=8), st.data())
+def test_bytes_cut_anywhere_are_shown_as_the_text_they_make(
+    words: list[str], data: st.DataObject
+) -> None:
+    whole = "".join(words).encode()
+    cuts = sorted(data.draw(st.sets(st.integers(1, max(1, len(whole) - 1)), max_size=6)))
+    parts = [whole[a:b] for a, b in zip([0, *cuts], [*cuts, len(whole)], strict=True)]
+    shown = "".join(_shown([part for part in parts if part]))
+    assert shown.replace("◂", "").replace("·", " ").replace("↵", "\n") == "".join(words)
 
 
 class _Tags(HTMLParser):

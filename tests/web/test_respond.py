@@ -105,7 +105,7 @@ def test_a_mistake_of_ours_is_a_sentence_without_a_trace(
     atlas_path: Path, make_client: MakeClient
 ) -> None:
     app = make_client(atlas_path).app
-    app.state.ranks = "not the ranks"  # type: ignore[attr-defined]
+    app.state.memory = "not a memory"  # type: ignore[attr-defined]
     broken = TestClient(app, "http://127.0.0.1", raise_server_exceptions=False)
     for url in ("/synthetic/resid-2-1k/3.json", "/synthetic/resid-2-1k/3"):
         answer = broken.get(url)

@@ -35,7 +35,7 @@ def columns(
     """One column per name, heights as shares of one, on an axis from 0 to 100%."""
     n = len(names)
     marks = [
-        column(i, n, 100 * share, "mark", labels[i], gap=0.18)
+        column(i, n, 100 * share, "", labels[i], gap=0.18)
         for i, share in enumerate(shares)
         if share > 0
     ]
@@ -125,7 +125,7 @@ def bars_over(
     numbers = [_number(value) or 0.0 for value in values]
     top = max(max(numbers, default=0.0), 1e-12)
     marks = [
-        column(i, len(numbers), 100 * value / top, "mark", labels[i], gap=0.12)
+        column(i, len(numbers), 100 * value / top, "", labels[i], gap=0.12)
         for i, value in enumerate(numbers)
         if value > 0
     ]

@@ -54,7 +54,7 @@ def histogram(
     heights = [
         log_height(count, largest) if log else 100 * count / max(largest, 1) for count in counts
     ]
-    css = [heat_class(high, edges[-1]) if heat else "mark" for high in edges[1:]]
+    css = [heat_class(high, edges[-1]) if heat else "" for high in edges[1:]]
     marks = [
         column(i, len(counts), heights[i], css[i], _bin_label(edges, counts, i, noun, total))
         for i in range(len(counts))

@@ -56,7 +56,7 @@ def linear_ticks(low: float, high: float, n_steps: int = 4) -> list[Tick]:
     first = math.ceil(low / step - 1e-9)
     last = math.floor(high / step + 1e-9)
     return [
-        Tick(100 * (i * step - low) / (high - low), number_label(i * step, step))
+        Tick(round(100 * (i * step - low) / (high - low), 3), number_label(i * step, step))
         for i in range(first, last + 1)
     ]
 

@@ -11,7 +11,6 @@ from app.web import text
 from app.web.pages.feature_material import Material
 from app.web.pages.stored_example import MODES, effects_of, measured_at, place_of
 from app.web.pages.token_line import Effects, Window, exact
-from app.web.token_text import Pieces, text_pieces
 
 
 @dataclass(frozen=True)
@@ -21,7 +20,8 @@ class ValueRow:
     position: int
     relative: str
     token_id: int
-    pieces: Pieces
+    token: str
+    """exact text"""
     activation: str
     delete: str
     """difference of activation, with its percentage; empty where not measured"""
@@ -45,7 +45,7 @@ def value_rows(material: Material, group: Group, row: int, window: Window) -> li
                 position=position,
                 relative="peak" if relative == 0 else f"{relative:+d}".replace("-", "−"),
                 token_id=token.token_id,
-                pieces=text_pieces(token.token),
+                token=token.token,
                 activation=exact(window.activations.get(position, 0.0)),
                 delete=_effect_text(both["delete"], position),
                 replace=_effect_text(both["replace"], position),

@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from app.db.catalog import Sae
 from app.db.features import get_feature
 from app.db.records import GROUPS, FeatureRecord, Group
+from app.web.memory import Memory
 from app.web.pages.ablation_profile import AblationProfile, build_ablation_profile
 from app.web.pages.activation_panel import ActivationPanel, build_activation_panel
 from app.web.pages.examples import (
@@ -37,7 +38,6 @@ from app.web.pages.related_panel import (
     build_neighbors,
 )
 from app.web.pages.token_panel import TokenTable, build_token_table
-from app.web.ranks import Ranks
 from app.web.views import FeatureView
 
 
@@ -85,7 +85,7 @@ def build(
     sae: Sae,
     feature_index: int,
     view: FeatureView,
-    ranks: Ranks,
+    memory: Memory,
     everything: bool = False,
 ) -> FeaturePage:
     """The page of a feature that exists.
@@ -102,7 +102,7 @@ def build(
     named = split_name(view.example)
     group = named[0] if named is not None and view.group == "mix" else view.group
     choose = None if everything else partial(chosen_rows, group=group)
-    material = load_material(connection, sae, record, choose)
+    material = load_material(connection, sae, record, choose, memory)
     sizes = _sizes(material)
     if named is not None:
         _check_example(view.example, named, sizes)
@@ -138,7 +138,7 @@ def build(
         group_sizes=sizes,
         previous=feature_index - 1 if feature_index > 0 else None,
         next=feature_index + 1 if feature_index + 1 < sae.record.d_sae else None,
-        facts=build_facts(material, ranks),
+        facts=build_facts(material, memory.ranks(connection, sae.sae_id)),
         ablated=ablated,
         absent=absences(material, missing, group),
         corpus_note=corpus_sentence(sae),

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from app.db.records import ExampleGroup, Group
+from app.stats.wording import plain
 from app.web.pages.activation_panel import bin_edges
 from app.web.pages.feature_material import Material
 from app.web.pages.stored_example import MODES, measured_at, place_of
@@ -32,7 +33,7 @@ def feature_json(material: Material) -> dict[str, Any]:
         "sae": sae.record.sae,
         "feature_index": record.feature_index,
         "hook_name": sae.record.hook_name,
-        "summary": {"sentence": _plain(record.summary), "short": _plain(record.short)},
+        "summary": {"sentence": plain(record.summary), "short": plain(record.short)},
         "statistics": {
             "n_tokens": sae.corpus.n_tokens,
             "n_contexts": sae.corpus.n_contexts,
@@ -65,10 +66,6 @@ def feature_json(material: Material) -> dict[str, Any]:
         "corpus": {"name": sae.corpus.name, "position_zero": sae.corpus.position_zero},
         "ablation_settings": sae.record.ablation,
     }
-
-
-def _plain(pieces: list[list[str]]) -> str:
-    return "".join(piece for _, piece in pieces)
 
 
 def _logit_lens(material: Material) -> dict[str, Any] | None:

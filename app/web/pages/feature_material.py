@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from sqlalchemy import Connection
 
-from app.db import catalog, examples, features, tokens
+from app.db import catalog, examples, features
 from app.db.catalog import Sae
 from app.db.records import (
     GROUPS,
@@ -21,6 +21,7 @@ from app.db.records import (
     Group,
     TokenRecord,
 )
+from app.web.memory import Memory
 
 Chooser = Callable[
     [dict[Group, ExampleGroup], dict[Group, AblationGroup]], Mapping[Group, Iterable[int]]
@@ -40,7 +41,8 @@ class Material:
     ablations: dict[Group, AblationGroup]
     contexts: dict[int, ContextRecord]
     documents: dict[int, str]
-    related: dict[int, FeatureRecord]
+    related: dict[int, list[list[str]]]
+    """short forms of the features its panels refer to"""
     vocabulary: dict[int, TokenRecord]
 
     def token(self, token_id: int) -> TokenRecord:
@@ -52,12 +54,17 @@ class Material:
 
 
 def load_material(
-    connection: Connection, sae: Sae, record: FeatureRecord, choose: Chooser | None
+    connection: Connection,
+    sae: Sae,
+    record: FeatureRecord,
+    choose: Chooser | None,
+    memory: Memory,
 ) -> Material:
     """Reads one feature.
 
     Args:
         choose: picks the examples whose contexts are read; None reads those of all.
+        memory: holds the vocabulary entries read before.
     """
     panels = features.get_panels(connection, sae.sae_id, record.feature_index)
     stored = examples.get_groups(connection, sae.sae_id, record.feature_index)
@@ -81,8 +88,8 @@ def load_material(
         ablations,
         contexts,
         catalog.document_names(connection, sae.corpus_id, _document_ids(panels, groups, contexts)),
-        features.get_features(connection, sae.sae_id, _related_indices(panels)),
-        tokens.get_tokens(connection, sae.model_id, _token_ids(record, panels, groups, contexts)),
+        features.short_forms(connection, sae.sae_id, _related_indices(panels)),
+        memory.tokens(connection, sae.model_id, _token_ids(record, panels, groups, contexts)),
     )
 
 

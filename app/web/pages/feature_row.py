@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from app.db.records import FeatureRecord, TokenRecord
 from app.db.tokens import get_tokens
+from app.stats.wording import plain
 from app.web.charts.sparkline import StripPart, sparkline_path, strip_parts, strip_percents
 
 REGION_RUN = 1.5
@@ -46,8 +47,8 @@ class FeatureRow:
             {"token_id": token.token_id, "token": token.token} for token in self.top_tokens
         ]
         scalars["ablation_token"] = self.ablation_token.token if self.ablation_token else None
-        scalars["summary"] = plain_text(record.summary)
-        scalars["short"] = plain_text(record.short)
+        scalars["summary"] = plain(record.summary)
+        scalars["short"] = plain(record.short)
         scalars["sparkline"] = list(record.sparkline)
         scalars["ablation_strip"] = strip_percents(record.ablation_strip)
         return scalars
@@ -64,9 +65,6 @@ def make_rows(
     return [_row(record, tokens) for record in kept]
 
 
-def plain_text(pieces: list[list[str]]) -> str:
-    """The pieces of a summary as one text; tokens are exact and unmarked."""
-    return "".join(text for _, text in pieces)
 
 
 def _row(record: FeatureRecord, tokens: dict[int, TokenRecord]) -> FeatureRow:

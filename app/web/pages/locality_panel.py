@@ -15,7 +15,7 @@ from app.web.charts.plot import Chart
 from app.web.charts.scales import Tick
 from app.web.pages.feature_material import Material
 
-_POSITION_BARS = 64
+_POSITION_BARS = 32
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ def _lift_chart(panel: LocalityPanel) -> Chart:
 
 
 def _position_chart(panel: PlacesPanel) -> Chart:
-    """Density by position, in at most 64 equal stretches of the context."""
+    """Density by position, in at most 32 equal stretches of the context."""
     n = panel.position_n_active.size
     stretch = math.ceil(n / _POSITION_BARS)
     starts = np.arange(0, n, stretch)

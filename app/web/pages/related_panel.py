@@ -5,7 +5,6 @@ Takes a feature's material; knows no query and no address.
 
 from dataclasses import dataclass
 
-from app.db.records import FeatureRecord
 from app.web import text
 from app.web.pages.feature_material import Material
 
@@ -20,7 +19,8 @@ class Neighbor:
     cosine: str
     bar: float
     """percent of the bar's width, 0 to 100"""
-    record: FeatureRecord | None
+    short: list[list[str]] | None
+    """the feature's short form"""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,8 @@ class Coactive:
     lift: str
     other_given_this: str
     this_given_other: str
-    record: FeatureRecord | None
+    short: list[list[str]] | None
+    """the feature's short form"""
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def build_coactive(material: Material) -> CoactiveTable | None:
             lift=text.number(float(panel.lift[i])),
             other_given_this=text.percent(float(panel.p_other_given_this[i])),
             this_given_other=text.percent(float(panel.p_this_given_other[i])),
-            record=material.related.get(int(panel.feature_index[i])),
+            short=material.related.get(int(panel.feature_index[i])),
         )
         for i in range(min(N_SHOWN, panel.feature_index.size))
     ]

@@ -8,14 +8,12 @@ table of one example shows them without a script. Knows no example and no databa
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
 from markupsafe import Markup
 
 from app.db.records import TokenRecord
 from app.web.charts.scales import effect_class, heat_class
-from app.web.token_markup import LineToken, line_markup
-from app.web.token_text import Pieces, line_pieces
+from app.web.token_markup import line_markup, show_tokens
 
 
 @dataclass(frozen=True)
@@ -31,6 +29,10 @@ class Line:
     """the peak first"""
     token_ids: str
     """the ids in order, separated by spaces; empty on the ablated line (the line above has them)"""
+    activations: str
+    """exact values in order, 0 where it did not fire; empty where it fires nowhere"""
+    effects: str
+    """differences of the peak's activation in order, - where not measured; empty without effects"""
     start: int
     """position of the first token in its context"""
     baseline: str
@@ -76,35 +78,44 @@ class Effects:
 
 def activation_line(window: Window, maximum: float, effects: Effects | None = None) -> Line:
     """The text coloured by activation; with `effects`, each token carries its effect as well."""
-    tokens: list[LineToken] = []
-    for position, pieces in enumerate(line_pieces(window.tokens), window.start):
-        css, shown = _dressed(pieces)
-        if position == window.peak:
-            css = f"peak {css}"
-        activation = window.activations.get(position, 0.0)
-        if activation > 0:
-            css = f"{css} {heat_class(activation, maximum)}"
-        if not window.counted[position - window.start]:
-            css = f"{css} uncounted"
-        effect = ""
-        if effects is not None and position <= window.peak:
-            css = f"{css} {_effect_css(effects, position)}"
-            effect = rounded(effects.by_position.get(position))
-        tokens.append(LineToken(shown, css.strip(), exact(activation or None), effect))
-    return _cut(tokens, window, "activation", "activation", effects)
+    classes = {
+        position - window.start: heat_class(value, maximum)
+        for position, value in window.activations.items()
+        if value > 0 and 0 <= position - window.start < len(window.tokens)
+    }
+    for i, counted in enumerate(window.counted):
+        if not counted:
+            classes[i] = f"{classes.get(i, '')} uncounted"
+    if effects is not None:
+        _add_effects(classes, window, effects)
+    values = [window.activations.get(window.start + i, 0.0) for i in range(len(window.tokens))]
+    return _line(
+        window,
+        classes,
+        kind="activation",
+        label="activation",
+        n_shown=len(window.tokens),
+        token_ids=" ".join([str(token.token_id) for token in window.tokens]),
+        activations=" ".join([exact(value) for value in values]) if any(values) else "",
+        effects=effects,
+    )
 
 
 def ablated_line(window: Window, effects: Effects) -> Line:
     """The same text up to the peak, coloured by what changing each token does to the peak."""
-    n_shown = window.peak - window.start + 1
-    tokens: list[LineToken] = []
-    for position, pieces in enumerate(line_pieces(window.tokens)[:n_shown], window.start):
-        css, shown = _dressed(pieces)
-        peak = "peak " if position == window.peak else ""
-        css = f"{peak}{css} {_effect_css(effects, position)}".strip()
-        tokens.append(LineToken(shown, css, "", rounded(effects.by_position.get(position))))
+    classes: dict[int, str] = {}
+    _add_effects(classes, window, effects)
     verb = "deleting" if effects.mode == "delete" else "replacing"
-    return _cut(tokens, window, "ablated", f"effect of {verb} tokens", effects)
+    return _line(
+        window,
+        classes,
+        kind="ablated",
+        label=f"effect of {verb} tokens",
+        n_shown=window.peak - window.start + 1,
+        token_ids="",
+        activations="",
+        effects=effects,
+    )
 
 
 def exact(value: float | None) -> str:
@@ -112,45 +123,43 @@ def exact(value: float | None) -> str:
     return "" if value is None or not math.isfinite(value) else f"{value:.7g}"
 
 
-def rounded(value: float | None) -> str:
-    """A difference of two float32 activations, as far as it is meaningful."""
-    return "" if value is None or not math.isfinite(value) else f"{value:.4g}"
-
-
-def _cut(
-    tokens: list[LineToken], window: Window, kind: str, label: str, effects: Effects | None
+def _line(
+    window: Window,
+    classes: dict[int, str],
+    *,
+    kind: str,
+    label: str,
+    n_shown: int,
+    token_ids: str,
+    activations: str,
+    effects: Effects | None,
 ) -> Line:
-    place = window.peak - window.start
-    ids = " ".join(str(token.token_id) for token in window.tokens) if kind == "activation" else ""
+    peak = window.peak - window.start
+    classes[peak] = f"peak {classes.get(peak, '')}"
+    shown = show_tokens(window.tokens[:n_shown])
+    after = {i - peak: css for i, css in classes.items() if i >= peak}
     return Line(
         kind,
         label,
-        line_markup(tokens[:place]),
-        line_markup(tokens[place:]),
-        ids,
+        line_markup(shown[:peak], classes),
+        line_markup(shown[peak:], after),
+        token_ids,
+        activations,
+        "" if effects is None else _effects_text(window, effects),
         window.start,
-        exact(effects.baseline) if effects is not None else "",
+        "" if effects is None else exact(effects.baseline),
     )
 
 
-def _effect_css(effects: Effects, position: int) -> str:
-    share = effects.shares.get(position)
-    return "hatch" if share is None else effect_class(share)
+def _add_effects(classes: dict[int, str], window: Window, effects: Effects) -> None:
+    """Adds the colour step of every token up to the peak, or the hatch where it wasn't measured."""
+    for i in range(window.peak - window.start + 1):
+        share = effects.shares.get(window.start + i)
+        css = "hatch" if share is None else effect_class(share)
+        if css:
+            classes[i] = f"{classes.get(i, '')} {css}"
 
 
-@lru_cache(maxsize=16_384)
-def _dressed(pieces: Pieces) -> tuple[str, Pieces]:
-    """A token's own class and what is left of its pieces: a leading space, or a run of spaces,
-    is marked on the token itself, which saves an element for half of all tokens.
-    """
-    if not pieces or pieces[0][0] != "sp":
-        return "", pieces
-    (_, spaces), *rest = pieces
-    if not rest:
-        return ("indent" if len(spaces) > 1 else "lead"), (("", spaces),)
-    if len(spaces) > 1:
-        return "", pieces
-    (kind, first), *others = rest
-    if kind == "":
-        return "lead", (("", spaces + first), *others)
-    return "lead", (("", spaces), *rest)
+def _effects_text(window: Window, effects: Effects) -> str:
+    found = [effects.by_position.get(p) for p in range(window.start, window.peak + 1)]
+    return " ".join(["-" if v is None or not math.isfinite(v) else f"{v:.4g}" for v in found])

@@ -39,10 +39,10 @@ def feature(
     """What it fires on, what it does, and the examples with their ablated text."""
 
     def page() -> FeaturePage:
-        ranks = request.app.state.ranks.get(connection, atlas.build_id, sae.sae_id)
+        memory = request.app.state.memory.get(atlas.build_id)
         everything = wants_json(request)
         try:
-            return build(connection, sae, feature_index, view, ranks, everything)
+            return build(connection, sae, feature_index, view, memory, everything)
         except LookupError as error:
             raise HTTPException(404, str(error)) from error
 

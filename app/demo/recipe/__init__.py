@@ -1,0 +1,1 @@
+"""The recipe of the bundled weights: `python -m app.demo.recipe` trains all of them from a seed."""

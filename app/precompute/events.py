@@ -240,7 +240,9 @@ class _Harvest:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
+        # A shard in which nothing is counted has no events at all.
+        none = (np.zeros(0, np.uint32), np.zeros(0, np.uint32), np.zeros(0, np.float32))
         feature, token, activation = (
-            np.concatenate(part) for part in zip(*self._events, strict=True)
+            np.concatenate(part) for part in zip(none, *self._events, strict=True)
         )
         write_shard(self.target.folder, index, feature, token, activation, d_sae)

@@ -134,12 +134,12 @@ def prepare(
             model.n_ctx,
         )
     corpus = Corpus.open(folder)
+    targets = _verified(settings, model, inputs.targets, corpus)
+    workplace.keep()
     reporter.say(
         f"{settings.corpus}: {corpus.n_tokens:,} counted tokens in {corpus.n_contexts:,} contexts "
         f"of {corpus.context_size}."
     )
-    targets = _verified(settings, model, inputs.targets, corpus)
-    workplace.keep()
     batch = settings.batch_contexts or choices.get("batch_contexts")
     if batch is None:
         batch = choose_batch(model, [target.hook_name for target in targets], corpus)

@@ -4,6 +4,7 @@ Takes what the command line was told; binds the address itself, so that a port i
 and port 0 has a number before it is announced. Knows no page.
 """
 
+import gc
 import ipaddress
 import socket
 import sys
@@ -51,6 +52,8 @@ def serve(
         file=sys.stderr,
         flush=True,
     )
+    # What is loaded by now stays: collections that pass over it cost a page some milliseconds.
+    gc.freeze()
     uvicorn.Server(config).run(sockets=[bound])
 
 

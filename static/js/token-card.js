@@ -17,25 +17,24 @@ const facts = (token) => {
   const index = tokensOf(line).indexOf(token);
   const lines = [...line.closest(".example-text").querySelectorAll(".line")];
   const upper = lines[0];
-  const twins = lines.map((other) => tokensOf(other)[index]).filter(Boolean);
   const measured = lines.find((other) => other.dataset.baseline);
   const peak = tokensOf(upper).findIndex((other) => other.matches(".peak"));
   const ids = upper.dataset.ids.split(" ");
-  const activation = twins.map((twin) => twin.dataset.a).find(Boolean);
-  const effect = twins.map((twin) => twin.dataset.e).find(Boolean);
+  const activation = (upper.dataset.activations ?? "").split(" ")[index] || "0";
+  const effect = (measured?.dataset.effects ?? "").split(" ")[index];
   const away = index - peak;
   const rows = [
     ["token", shown(token.textContent), "mono"],
     ["id", ids[index]],
     ["position", `${Number(upper.dataset.start) + index} (${away === 0 ? "the peak" : `${away > 0 ? "+" : "−"}${Math.abs(away)} from the peak`})`],
-    ["activation", token.matches(".uncounted") && !activation ? "not counted" : minus(activation ?? "0")],
+    ["activation", activation === "0" && tokensOf(upper)[index].matches(".uncounted") ? "not counted" : minus(activation)],
   ];
   if (measured) rows.push([card.dataset.verb, effectText(effect, Number(measured.dataset.baseline), away)]);
   return rows;
 };
 
 const effectText = (effect, baseline, away) => {
-  if (effect === undefined) return away > 0 ? "after the peak" : "not measured";
+  if (!effect || effect === "-") return away > 0 ? "after the peak" : "not measured";
   const value = Number(effect);
   const percent = baseline > 0 ? ` (${value > 0 ? "+" : ""}${(100 * value / baseline).toFixed(1)}%)` : "";
   return minus(`${value > 0 ? "+" : ""}${effect}${percent}`);

@@ -32,7 +32,7 @@ class Ended:
     def sentence(self) -> str:
         """The error; there must be nothing else on stderr."""
         assert self.code == 2, self
-        lines = self.stderr.splitlines(); open("/tmp/sent.txt","a").write(self.stderr)
+        lines = self.stderr.splitlines()
         assert len(lines) == 1, self
         assert lines[0].startswith("Error: ") and lines[0].endswith("."), self
         assert "Traceback" not in lines[0]
@@ -176,20 +176,28 @@ def bad(what: str, sentence: str, **options: Any) -> Any:
         bad("no model", "The model folder /none does not exist; name a folder", model="/none"),
         bad("no sae", "No dictionary at /none: the path does not exist", sae="/none"),
         bad("no corpus", "The corpus '/none.txt' does not exist", corpus="/none.txt"),
-        bad("no output", "--output: field required.", output=None),
-        bad("no options", "--model: field required.", model=None, sae=None),
+        bad("no output", "--output is missing: the atlas to write or add to.", output=None),
+        bad("no options", "--model is missing: folder or hub name of the", model=None, sae=None),
         bad("folder", "there is no folder /none", output="/none/atlas.db"),
         bad("not a folder", "there is no folder /dev/null", output="/dev/null/atlas.db"),
         bad("read-only", "Can't write /proc/atlas.db: ", output="/proc/atlas.db"),
         bad("a folder", "it is a folder; give a file name", output="/tmp"),
-        bad("name", "--name: --name 'Tiny' is not an address like pythia-70m/", name="Tiny"),
+        bad("name", "--name is ['Tiny']: 'Tiny' is not an address like", name="Tiny"),
         bad("reserved", "is not an address like", name="tiny/random"),
         bad("names", "There are 1 --sae and 2 --name: give one", name=["a/b", "a/c"]),
         bad("context", "longer than the model's n_ctx of 32", context_size=33),
         bad("short", "is too short: position 0 is never counted", context_size=2),
-        bad("range", "--context-size: input should be greater than or equal to 2", context_size=1),
+        bad(
+            "range",
+            "--context-size is 1: input should be greater than or equal to 2",
+            context_size=1,
+        ),
         bad("type", "Invalid value for '--context-size'", context_size="many"),
-        bad("choice", "--packing: input should be 'packed' or 'document'", packing="loose"),
+        bad(
+            "choice",
+            "--packing is 'loose': input should be 'packed' or 'document'",
+            packing="loose",
+        ),
         bad("max", "max_tokens is 10, less than one context of 20", max_tokens=10),
         bad("format", "Unknown dictionary format 'gemma'; known are", sae_format="gemma"),
         bad("device", "can", device="abacus"),
@@ -209,10 +217,10 @@ def test_bad_options(
     [
         ("model = ", "is not valid TOML: Invalid value"),
         ("modle = 'x'", "there is no option 'modle'; the closest are model"),
-        ("context_size = 'many'", "--context-size: input should be a valid integer"),
-        ("sae = 'one'", "--sae: input should be a valid list"),
-        ("model = 3", "--model: input should be a valid string"),
-        ("sae = []", "--sae: list should have at least 1 item"),
+        ("context_size = 'many'", "--context-size is 'many': input should be a valid integer"),
+        ("sae = 'one'", "--sae is 'one': input should be a valid list"),
+        ("model = 3", "--model is 3: input should be a valid string"),
+        ("sae = []", "--sae is []: list should have at least 1 item"),
     ],
 )
 def test_bad_toml(place: Place, command: Callable[..., Ended], text: str, sentence: str) -> None:

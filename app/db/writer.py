@@ -314,6 +314,7 @@ class AtlasWriter:
         Raises:
             AtlasError: the content contradicts itself (see `check_atlas`).
         """
+        self._drop_unused_corpora()
         build_id = self._stamp()
         self._connection.commit()
         problems = check_atlas(self._connection)
@@ -331,6 +332,12 @@ class AtlasWriter:
         finally:
             os.close(folder)
         return build_id
+
+    def _drop_unused_corpora(self) -> None:
+        """What only a replaced dictionary was run over."""
+        used = select(schema.sae.c.corpus_id)
+        for table in (schema.corpus_token, schema.document, schema.context, schema.corpus):
+            self._connection.execute(delete(table).where(table.c.corpus_id.not_in(used)))
 
     def _stamp(self) -> str:
         recipes = self._connection.scalars(

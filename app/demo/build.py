@@ -34,6 +34,7 @@ def demo_settings(output: Path) -> PrecomputeSettings:
         ablation_interval_examples=0,
         ablation_window=16,
         replacements=1,
+        context_examples=1,
         context_draws=1,
     )
 

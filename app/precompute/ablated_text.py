@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float, Int
 
 from app.db.examples import iterate_group
 from app.db.records import AblationGroup, ExampleGroup, Group
@@ -39,6 +39,8 @@ class AblatedTextSettings:
     """interval examples of each band"""
     ablation: AblationSettings
     context: ContextNeededSettings
+    n_context: int
+    """of the top ones, how many also get the context they need; interval examples always do"""
 
 
 @dataclass(frozen=True)
@@ -84,8 +86,19 @@ def price(chosen: Sequence[Chosen], settings: AblatedTextSettings) -> Price:
     """The cost of the stage for these examples."""
     examples = [item.example for item in chosen]
     ablations = ablation_cost(examples, settings.ablation)
-    contexts = context_cost(examples, settings.context)
+    contexts = context_cost(
+        [chosen[i].example for i in with_context(chosen, settings)], settings.context
+    )
     return Price(len(examples), ablations.n_texts, ablations.n_tokens + contexts.n_tokens)
+
+
+def with_context(chosen: Sequence[Chosen], settings: AblatedTextSettings) -> list[int]:
+    """Which of the chosen also get the context they need."""
+    return [
+        index
+        for index, item in enumerate(chosen)
+        if item.group != "top" or item.rank < settings.n_context
+    ]
 
 
 def add_ablated_text(
@@ -97,7 +110,9 @@ def add_ablated_text(
     settings: AblatedTextSettings,
     advance: Callable[[int], None],
 ) -> None:
-    """Runs the chosen examples and stores what they give; `advance` counts examples, twice each."""
+    """Runs the chosen examples and stores what they give; `advance` counts what was run:
+    every example, and those of `with_context` once more.
+    """
     mounts = [Mount(target.dictionary, target.hook_name) for target in targets.values()]
     examples = [item.example for item in chosen]
     # A tokenizer may have special tokens that the model has no embedding for.
@@ -107,10 +122,17 @@ def add_ablated_text(
         ablated[item.example] = item
         advance(1)
     needed: dict[int, ContextNeeded] = {}
+    also = with_context(chosen, settings)
     for found in context_needed(
-        model, mounts, examples, corpus.tokens, special_ids, settings.context, text_lengths(corpus)
+        model,
+        mounts,
+        [examples[index] for index in also],
+        corpus.tokens,
+        special_ids,
+        settings.context,
+        text_lengths(corpus),
     ):
-        needed[found.example] = found
+        needed[also[found.example]] = found
         advance(1)
     groups: dict[tuple[int, Group], dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
     for index, item in enumerate(chosen):
@@ -160,8 +182,7 @@ def _group(
         *_columns(deleted),
         *_columns(replaced),
         np.array(KEPT, np.uint16),
-        np.stack([_by_kept(needed[i], needed[i].activation_share) for i in indices]),
-        np.stack([_by_kept(needed[i], needed[i].truncated_share) for i in indices]),
+        *_shares([needed.get(index) for index in indices]),
     )
 
 
@@ -178,8 +199,16 @@ def _columns(
     )
 
 
-def _by_kept(needed: ContextNeeded, share: np.ndarray) -> np.ndarray:
-    """Shares in the columns of `KEPT`, NaN where the example is too short for that many."""
-    row = np.full(len(KEPT), np.nan, np.float32)
-    row[np.isin(KEPT, needed.kept)] = share
-    return row
+def _shares(
+    needed: Sequence[ContextNeeded | None],
+) -> tuple[Float[np.ndarray, "a k"], Float[np.ndarray, "a k"]]:
+    """(filled, cut off) in the columns of `KEPT`; NaN where an example was not measured or is too
+    short for that many.
+    """
+    filled, truncated = np.full((2, len(needed), len(KEPT)), np.nan, np.float32)
+    for row, item in enumerate(needed):
+        if item is not None:
+            columns = np.isin(KEPT, item.kept)
+            filled[row, columns] = item.activation_share
+            truncated[row, columns] = item.truncated_share
+    return filled, truncated

@@ -63,6 +63,7 @@ def ablation_record(settings: PrecomputeSettings) -> dict[str, Any]:
         "interval_examples": settings.ablation_interval_examples,
         "window": settings.ablation_window,
         "replacements": settings.replacements,
+        "context_examples": settings.context_examples,
         "context_draws": settings.context_draws,
         "kept": list(KEPT),
         "seed": settings.seed,

@@ -17,6 +17,7 @@ from app.precompute.ablated_text import (
     add_ablated_text,
     choose_examples,
     price,
+    with_context,
 )
 from app.precompute.ablation import AblationSettings
 from app.precompute.context_needed import ContextNeededSettings
@@ -183,6 +184,7 @@ def _write_ablated_text(run: Run, writer: AtlasWriter, written: Mapping[int, Tar
         settings.ablation_interval_examples,
         AblationSettings(settings.ablation_window, settings.replacements, settings.seed),
         ContextNeededSettings(settings.context_draws, settings.seed),
+        settings.context_examples,
     )
     chosen = choose_examples(writer, list(written), run.corpus, how)
     if not chosen:
@@ -192,7 +194,8 @@ def _write_ablated_text(run: Run, writer: AtlasWriter, written: Mapping[int, Tar
         f"Ablated text: {cost.n_examples:,} examples on {cost.n_texts:,} texts, "
         f"{cost.n_tokens:,} tokens of forward pass."
     )
-    with run.reporter.stage("ablated text", 2 * len(chosen), "runs") as advance:
+    n_runs = len(chosen) + len(with_context(chosen, how))
+    with run.reporter.stage("ablated text", n_runs, "runs") as advance:
         add_ablated_text(writer, written, chosen, run.inputs.model, run.corpus, how, advance)
 
 

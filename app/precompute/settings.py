@@ -22,11 +22,11 @@ class PrecomputeSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     model: str
-    """folder or name of the language model"""
+    """folder or hub name of the language model"""
     sae: list[Path] = Field(min_length=1)
     """folders or files of the dictionaries; all are run over the corpus in one pass"""
     corpus: str
-    """text, folder, .jsonl, .parquet, .npy of token ids, or the name of a dataset"""
+    """text file, folder, .jsonl, .parquet, .npy of token ids, or the name of a dataset"""
     output: Path
     """the atlas to write or add to"""
     name: list[str] = []
@@ -83,6 +83,8 @@ class PrecomputeSettings(BaseModel):
     """positions before the peak that are ablated"""
     replacements: int = Field(default=2, ge=1)
     """draws averaged for every replaced token"""
+    context_examples: int = Field(default=5, ge=0)
+    """of the top examples with ablated text, how many also get the context they need"""
     context_draws: int = Field(default=2, ge=1)
     """fillings averaged for the context needed"""
 
@@ -102,7 +104,7 @@ class PrecomputeSettings(BaseModel):
                 not SLUG.fullmatch(part) or part in RESERVED_SLUGS for part in parts
             ):
                 raise ValueError(
-                    f"--name {name!r} is not an address like pythia-70m/resid-3 (small letters, "
+                    f"{name!r} is not an address like pythia-70m/resid-3 (small letters, "
                     f"digits and single hyphens; {', '.join(sorted(RESERVED_SLUGS))} are reserved)"
                 )
         return names
@@ -125,9 +127,14 @@ def read_settings(config: Path | None, **options: Any) -> PrecomputeSettings:
         return PrecomputeSettings(**values)
     except ValidationError as error:
         first = error.errors()[0]
-        option = str(first["loc"][0]).replace("_", "-")
+        name = str(first["loc"][0])
+        option = f"--{name.replace('_', '-')}"
+        if first["type"] == "missing":
+            meaning = PrecomputeSettings.model_fields[name].description
+            raise AtlasError(f"{option} is missing: {meaning}.") from error
         message = first["msg"].removeprefix("Value error, ")
-        raise AtlasError(f"--{option}: {message[0].lower()}{message[1:]}.") from error
+        message = f"{message[0].lower()}{message[1:]}"
+        raise AtlasError(f"{option} is {first['input']!r}: {message}.") from error
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

@@ -4,7 +4,10 @@ What the atlas must hold is computed without the job: the plain Hugging Face mod
 time, with PyTorch hooks of our own; dictionaries in numpy from the files' tensors.
 """
 
+import io
 import json
+import sqlite3
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +16,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from safetensors.numpy import load_file
+from rich.console import Console
+from safetensors.numpy import load, load_file
 from sqlalchemy import Connection
 
 from app.db.catalog import Sae, find_sae
@@ -23,6 +27,7 @@ from app.db.features import get_feature, get_panels
 from app.db.tokens import get_rankings
 from app.precompute.model import LanguageModel
 from app.precompute.pipeline import run
+from app.precompute.reporter import Reporter
 from app.precompute.settings import PrecomputeSettings
 from app.sae.architectures import Activation, JumpReLU, ReLU, TopK
 from app.sae.dictionary import Dictionary, DictionaryConfig
@@ -262,3 +267,88 @@ def dense_events(folder: Path) -> np.ndarray:
 def read_dense() -> Callable[[Path], np.ndarray]:
     """`dense_events`, for tests of other runs."""
     return dense_events
+
+
+def atlas_content(path: Path) -> dict[str, Any]:
+    """Everything an atlas holds but who made it and when, under names that don't depend on ids.
+
+    Keys are `table/dictionary or corpus/the row's other keys`; blobs are opened.
+    """
+    connection = sqlite3.connect(path)
+    connection.row_factory = sqlite3.Row
+    saes = {row["sae_id"]: row["sae"] for row in connection.execute("SELECT * FROM sae")}
+    found: dict[str, Any] = {}
+    tables = "model token corpus corpus_token document context sae feature feature_panel"
+    for table in [*tables.split(), "example_group", "token_ranking"]:
+        for row in connection.execute(f"SELECT * FROM {table}"):
+            values = dict(row)
+            owner = saes.get(values.get("sae_id", -1), "")
+            keys = [
+                str(values[name])
+                for name in ("token_id", "document_id", "context_id", "feature_index")
+                if name in values
+            ]
+            keys += [str(values[name]) for name in ("group", "mode") if name in values]
+            for name, value in values.items():
+                if not name.endswith("_id") or name == "ablation_token_id":
+                    found["/".join([table, owner, *keys, name])] = opened(table, name, value)
+    connection.close()
+    return found
+
+
+def opened(table: str, name: str, value: Any) -> Any:
+    """The content of one column."""
+    packed = ("feature_panel", "example_group", "token_ranking", "context")
+    if isinstance(value, bytes) and table in packed:
+        return load(zlib.decompress(value))
+    if name != "record":
+        return value
+    record = json.loads(value)
+    record.pop("recipe", None)
+    return record
+
+
+def same(found: Any, expected: Any, tolerance: float) -> bool:
+    """Equal in everything but, within the tolerance, floating-point numbers."""
+    if isinstance(expected, dict):
+        return found.keys() == expected.keys() and all(
+            same(found[key], value, tolerance) for key, value in expected.items()
+        )
+    if isinstance(expected, list):
+        return len(found) == len(expected) and all(
+            same(a, b, tolerance) for a, b in zip(found, expected, strict=True)
+        )
+    if isinstance(expected, float | np.ndarray) and found is not None:
+        return np.shape(found) == np.shape(expected) and np.allclose(
+            found, expected, rtol=tolerance, atol=tolerance, equal_nan=True
+        )
+    return found == expected
+
+
+@pytest.fixture(scope="session")
+def read_content() -> Callable[[Path], dict[str, Any]]:
+    """`atlas_content`."""
+    return atlas_content
+
+
+@pytest.fixture(scope="session")
+def differences() -> Callable[..., list[str]]:
+    """The keys under which two contents differ; numbers may differ by `tolerance`."""
+
+    def compare(
+        found: dict[str, Any], expected: dict[str, Any], tolerance: float = 0.0
+    ) -> list[str]:
+        missing = found.keys() ^ expected.keys()
+        return sorted(missing) + [
+            key
+            for key, value in expected.items()
+            if key in found and not same(found[key], value, tolerance)
+        ]
+
+    return compare
+
+
+@pytest.fixture(scope="session")
+def quiet() -> Reporter:
+    """A reporter that prints nowhere."""
+    return Reporter(Console(file=io.StringIO()))

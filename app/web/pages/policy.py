@@ -12,6 +12,7 @@ _ABLATION_WORDS = {
     "interval_examples": "examples of each interval",
     "window": "tokens before the peak",
     "replacements": "replacement draws",
+    "context_examples": "top examples with the context they need",
     "context_draws": "draws of other contexts",
     "kept": "tokens kept for the context needed",
 }

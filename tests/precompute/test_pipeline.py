@@ -1,0 +1,377 @@
+"""The whole job: what changes nothing, what may be added, and what is left when it is cut short."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from app.db.catalog import list_saes
+from app.db.engine import open_atlas
+from app.errors import AtlasError
+from app.precompute import pipeline, statistics
+from app.precompute.ablated_text import text_lengths
+from app.precompute.model import LanguageModel
+from app.precompute.pipeline import run
+from app.precompute.reporter import Reporter
+from app.precompute.settings import PrecomputeSettings
+from app.precompute.workplace import Workplace
+from app.stats.corpus import Corpus
+
+Content = Callable[[Path], dict[str, Any]]
+Differences = Callable[..., list[str]]
+
+
+@pytest.fixture
+def small(
+    tmp_path: Path, model_folder: Callable[[str], Path], write_sae: Callable[..., Path]
+) -> Callable[..., PrecomputeSettings]:
+    """Settings of a job of a second over one dictionary and a short text."""
+    text = tmp_path / "text.txt"
+    words = np.random.default_rng(1).choice([" def", " first", " return", " the", " of"], 200)
+    text.write_text("".join(words))
+    sae = write_sae(tmp_path / "resid", "jumprelu")
+
+    def settings(output: str = "atlas.db", **options: Any) -> PrecomputeSettings:
+        defaults: dict[str, Any] = {
+            "model": str(model_folder("neox")),
+            "sae": [sae],
+            "name": ["tiny/resid"],
+            "corpus": str(text),
+            "output": tmp_path / output,
+            "ablation_examples": 1,
+            "ablation_interval_examples": 0,
+            "ablation_window": 2,
+            "replacements": 1,
+            "context_draws": 1,
+            "quality_contexts": 3,
+            "batch_contexts": 3,
+            "contexts_per_shard": 2,
+        }
+        return PrecomputeSettings(**(defaults | options))
+
+    return settings
+
+
+@pytest.fixture
+def two_threads() -> Iterator[None]:
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(1)
+
+
+def test_sizes_and_workers_change_nothing(
+    judged: Any,
+    tmp_path: Path,
+    read_content: Content,
+    differences: Differences,
+    quiet: Reporter,
+    two_threads: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(statistics, "EVENTS_AT_ONCE", 2_000)  # several ranges, so several workers
+    options = {"batch_contexts": 50, "contexts_per_shard": 64, "output": tmp_path / "atlas.db"}
+    run(judged.settings.model_copy(update=options), reporter=quiet)
+    expected = read_content(judged.settings.output)
+    assert differences(read_content(tmp_path / "atlas.db"), expected, 1e-4) == []
+
+
+def test_the_same_settings_give_the_same_values(
+    small: Callable[..., PrecomputeSettings],
+    read_content: Content,
+    differences: Differences,
+    quiet: Reporter,
+) -> None:
+    for name in ("one.db", "two.db"):
+        run(small(name), reporter=quiet)
+    found, expected = (read_content(small(name).output) for name in ("one.db", "two.db"))
+    assert len(found) > 1_000
+    assert differences(found, expected) == []
+
+
+def test_a_second_dictionary_is_added(
+    small: Callable[..., PrecomputeSettings],
+    write_sae: Callable[..., Path],
+    tmp_path: Path,
+    read_content: Content,
+    differences: Differences,
+    quiet: Reporter,
+) -> None:
+    """One after the other gives what both together give; the corpus is stored once."""
+    first = small()
+    other = write_sae(tmp_path / "mlp", "topk", "blocks.1.hook_mlp_out", seed=1)
+    run(first, reporter=quiet)
+    run(small(sae=[other], name=["tiny/mlp"]), reporter=quiet)
+    both = {"sae": [*first.sae, other], "name": ["tiny/resid", "tiny/mlp"]}
+    run(small("both.db", **both), reporter=quiet)
+    found, expected = read_content(first.output), read_content(small("both.db").output)
+    assert differences(found, expected, 1e-4) == []
+    shipped = sorted(path.name for path in (tmp_path / "atlas.events" / "tiny").iterdir())
+    assert [name.split("-")[0] for name in shipped] == ["corpus", "mlp", "resid"]
+
+
+def test_a_name_that_is_taken_needs_replace(
+    small: Callable[..., PrecomputeSettings],
+    write_sae: Callable[..., Path],
+    text_folder: Path,
+    tmp_path: Path,
+    read_content: Content,
+    differences: Differences,
+    quiet: Reporter,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run(small(), reporter=quiet)
+    before = small().output.read_bytes()
+    other = write_sae(tmp_path / "other", seed=5)
+    with monkeypatch.context() as patch:
+        patch.setattr(pipeline, "extract_events", lambda *_, **__: pytest.fail("too late"))
+        with pytest.raises(AtlasError, match="already holds tiny/resid: use --replace"):
+            run(small(sae=[other]), reporter=quiet)
+    assert small().output.read_bytes() == before
+    assert leftovers(tmp_path) == ["atlas.db", "atlas.events"]
+    again = {"sae": [other], "corpus": str(text_folder)}
+    run(small(replace=True, **again), reporter=quiet)
+    run(small("fresh.db", **again), reporter=quiet)
+    found, expected = (read_content(small(name).output) for name in ("atlas.db", "fresh.db"))
+    assert differences(found, expected) == []  # nothing is left of the first one or of its text
+
+
+def leftovers(folder: Path) -> list[str]:
+    """What jobs left in a folder, besides inputs."""
+    return sorted(path.name for path in folder.iterdir() if "atlas" in path.name)
+
+
+def test_another_model_under_the_same_name_is_refused_before_the_work(
+    small: Callable[..., PrecomputeSettings],
+    model_folder: Callable[[str], Path],
+    tmp_path: Path,
+    quiet: Reporter,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run(small(), reporter=quiet)
+    monkeypatch.setattr(pipeline, "extract_events", lambda *_, **__: pytest.fail("too late"))
+    with pytest.raises(AtlasError, match=r"another model called 'tiny' .its weights differs"):
+        run(small(model=str(model_folder("gpt2")), name=["tiny/new"]), reporter=quiet)
+    assert leftovers(tmp_path) == ["atlas.db", "atlas.events"]
+
+
+def test_an_array_of_token_ids_is_used_as_it_is(
+    small: Callable[..., PrecomputeSettings], tmp_path: Path, read_content: Content, quiet: Reporter
+) -> None:
+    ids = np.random.default_rng(0).integers(1, 290, (9, 14))
+    ids[:, 0] = 0
+    np.save(tmp_path / "ids.npy", ids)
+    settings = small(corpus=str(tmp_path / "ids.npy"), context_size=20)
+    run(settings, reporter=quiet)
+    atlas = open_atlas(settings.output)
+    with atlas.connect() as connection:
+        (sae,) = list_saes(connection)
+    atlas.close()
+    assert (sae.corpus.packing, sae.corpus.context_size) == ("array", 14)
+    assert (sae.corpus.n_contexts, sae.corpus.n_tokens, sae.corpus.prepend_bos) == (9, 117, True)
+    content = read_content(settings.output)
+    for key, value in content.items():
+        if key.startswith("context/"):
+            assert value["token_ids"].tolist() == ids[int(key.split("/")[2])].tolist()
+
+
+def test_padding_is_nobodys_context(
+    small: Callable[..., PrecomputeSettings], text_folder: Path, tmp_path: Path, quiet: Reporter
+) -> None:
+    """One document a context: the padded tail counts nowhere and fills no other example."""
+    run(small(corpus=str(text_folder), packing="document"), reporter=quiet)
+    (folder,) = (tmp_path / "atlas.events" / "tiny").glob("corpus-*")
+    corpus = Corpus.open(folder)
+    lengths = text_lengths(corpus)
+    assert lengths is not None
+    assert (lengths < 20).sum() >= 3
+    for row, length in enumerate(lengths.tolist()):
+        assert not corpus.counted[row, length:].any()
+        assert corpus.counted[row, 1:length].all()
+
+
+class Killed(BaseException):
+    """Ends a run where it stands, as no error would."""
+
+
+@pytest.mark.parametrize(
+    "stage",
+    [
+        "build_contexts",
+        "_extract",
+        "_write_silent",
+        "add_ablated_text",
+        "publish",
+        "move",
+        "rmtree",
+    ],
+)
+def test_a_run_cut_short_anywhere_ends_with_the_same_atlas(
+    small: Callable[..., PrecomputeSettings],
+    tmp_path: Path,
+    read_content: Content,
+    differences: Differences,
+    quiet: Reporter,
+    monkeypatch: pytest.MonkeyPatch,
+    stage: str,
+) -> None:
+    run(small("whole.db"), reporter=quiet)
+
+    remove = shutil.rmtree
+
+    def kill(*arguments: Any, **options: Any) -> None:
+        if stage != "rmtree" or arguments == (tmp_path / "atlas.db.building",):
+            raise Killed
+        remove(*arguments, **options)
+
+    place = {
+        "build_contexts": "app.precompute.preparation.build_contexts",
+        "publish": "app.db.writer.AtlasWriter.publish",
+        "move": "shutil.move",
+        "rmtree": "shutil.rmtree",
+    }.get(stage, f"app.precompute.pipeline.{stage}")
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(place, kill)
+        run(small(), reporter=quiet)
+    assert (tmp_path / "atlas.db").exists() == (stage in ("move", "rmtree"))
+    run(small(), reporter=quiet)
+    found, expected = read_content(tmp_path / "atlas.db"), read_content(tmp_path / "whole.db")
+    assert differences(found, expected) == []
+    assert leftovers(tmp_path) == ["atlas.db", "atlas.events"]
+    shipped = {path.name for path in (tmp_path / "atlas.events" / "tiny").iterdir()}
+    assert shipped == {path.name for path in (tmp_path / "whole.events" / "tiny").iterdir()}
+
+
+def test_a_killed_process_is_resumed(
+    small: Callable[..., PrecomputeSettings],
+    tmp_path: Path,
+    read_content: Content,
+    differences: Differences,
+    quiet: Reporter,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """SIGKILL of the real command in the middle of the events, then the same command again."""
+    options = {"contexts_per_shard": 1, "batch_contexts": 1}
+    settings = small(**options)
+    config = tmp_path / "job.toml"
+    values = settings.model_dump(mode="json", exclude_defaults=True)
+    config.write_text("".join(f"{name} = {value!r}\n" for name, value in values.items()))
+    command = [sys.executable, "-c", "from app.cli import main; main()", "precompute"]
+    shards = tmp_path / "atlas.db.building" / "events" / "resid"
+    process = subprocess.Popen(
+        [*command, "--config", str(config), "--threads", "1"], stderr=subprocess.PIPE, text=True
+    )
+    try:
+        deadline = time.monotonic() + 120
+        while not (shards / "shard-00001").exists() and process.poll() is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.002)
+        process.send_signal(signal.SIGKILL)
+        _, said = process.communicate()
+    finally:
+        process.kill()
+    assert process.returncode == -signal.SIGKILL, said
+    assert not (tmp_path / "atlas.db").exists()
+    n_done = len(list(shards.glob("shard-*[0-9]")))
+    assert 2 <= n_done < 11
+    seen: list[int] = []
+    run_model = LanguageModel.activations
+
+    def watched(self: LanguageModel, tokens: torch.Tensor, *rest: Any, **more: Any) -> Any:
+        seen.append(len(tokens))
+        return run_model(self, tokens, *rest, **more)
+
+    extract = pipeline._extract
+
+    def watched_extract(prepared: Any) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(LanguageModel, "activations", watched)
+            extract(prepared)
+
+    monkeypatch.setattr(pipeline, "_extract", watched_extract)
+    run(settings, reporter=quiet)
+    assert sum(seen) == len(corpus_of(tmp_path / "atlas.events").tokens) - n_done
+    run(small("whole.db", **options), reporter=quiet)
+    found, expected = read_content(tmp_path / "atlas.db"), read_content(tmp_path / "whole.db")
+    assert differences(found, expected) == []
+    assert leftovers(tmp_path) == ["atlas.db", "atlas.events"]
+
+
+def corpus_of(events: Path) -> Corpus:
+    (folder,) = (events / "tiny").glob("corpus-*")
+    return Corpus.open(folder)
+
+
+def test_a_changed_corpus_is_not_resumed(
+    small: Callable[..., PrecomputeSettings],
+    tmp_path: Path,
+    quiet: Reporter,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Same name, other text: what the unfinished run stored is thrown away."""
+
+    def kill(*_: Any, **__: Any) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr("app.db.writer.AtlasWriter.publish", kill)
+        run(small(), reporter=quiet)
+    (tmp_path / "text.txt").write_text(" return the first of" * 60)
+    run(small())
+    assert "Starting afresh: the corpus' content changed" in capsys.readouterr().err
+    assert corpus_of(tmp_path / "atlas.events").n_contexts < 20
+    shutil.rmtree(tmp_path / "atlas.events")
+
+
+def test_two_jobs_on_one_output(
+    small: Callable[..., PrecomputeSettings], tmp_path: Path, quiet: Reporter
+) -> None:
+    with Workplace(tmp_path / "atlas.db"):
+        with pytest.raises(AtlasError, match=r"Another job is writing .*atlas\.db: wait for it"):
+            run(small(), reporter=quiet)
+        assert (tmp_path / "atlas.db.building").exists()
+    assert not os.path.exists(tmp_path / "atlas.db")
+
+
+@pytest.fixture
+def largest_file() -> Iterator[Callable[[int], None]]:
+    """Sets how many bytes a file may grow to: past that every write fails, as on a full disk."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda n_bytes: resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize("n_bytes", [1_500, 6_000, 100_000, 260_000])
+def test_a_full_disk_is_a_sentence(
+    small: Callable[..., PrecomputeSettings],
+    tmp_path: Path,
+    write_sae: Callable[..., Path],
+    quiet: Reporter,
+    largest_file: Callable[[int], None],
+    n_bytes: int,
+) -> None:
+    """Full while the events are written, while the tables are made, while they are filled."""
+    run(small(), reporter=quiet)
+    before = (tmp_path / "atlas.db").read_bytes()
+    other = write_sae(tmp_path / "other", seed=3)
+    settings = small(sae=[other], name=["tiny/other"])
+    largest_file(n_bytes)
+    with pytest.raises(AtlasError, match=r"free some space|File too large|Make room") as refusal:
+        run(settings, reporter=quiet)
+    assert "\n" not in str(refusal.value)
+    largest_file(2**30)
+    assert (tmp_path / "atlas.db").read_bytes() == before
+    assert not (tmp_path / "atlas.db.partial").exists()
+    run(settings, reporter=quiet)
+    assert leftovers(tmp_path) == ["atlas.db", "atlas.events"]

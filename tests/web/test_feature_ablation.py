@@ -150,6 +150,12 @@ def test_context_needed_is_the_mean_of_what_was_measured(material: Material) -> 
     assert "when only the peak token keeps its place" in needed.sentence
 
 
+def test_context_needed_counts_only_the_examples_it_was_measured_on(material: Material) -> None:
+    material.ablations["top"].context_filled[1:] = np.nan
+    needed = build_context_needed(material)
+    assert needed is not None and needed.sentence.endswith("(mean of 1 top example).")
+
+
 def test_a_feature_without_ablated_text_has_no_profile(material: Material) -> None:
     material.ablations.clear()
     assert build_ablation_profile(material, "delete") is None

@@ -62,7 +62,8 @@ def build_context_needed(material: Material) -> ContextNeeded | None:
         for i, k in enumerate(kept)
         if np.isfinite(filled[i])
     ]
-    words = f"{ablations.rank.size} {group} example{'s' if ablations.rank.size > 1 else ''}"
+    n_measured = int(np.isfinite(ablations.context_filled).any(axis=1).sum())
+    words = f"{n_measured} {group} example{'s' if n_measured > 1 else ''}"
     return ContextNeeded(_sentence(rows, words), _curve(kept, filled, truncated), rows, words)
 
 

@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PORT ?= 8000
 DEMO_ATLAS ?= demo-atlas.db
 
-.PHONY: demo demo-atlas test check format bench browser clean
+.PHONY: demo demo-atlas test check format bench bench-pages browser clean
 
 demo: $(VENV)/.precompute
 	$(BIN)/feature-atlas demo --output $(DEMO_ATLAS) --port $(PORT)
@@ -30,6 +30,9 @@ format: $(VENV)/.test
 # Ratios measured in one process; single times on a shared machine mean little.
 bench: $(VENV)/.test
 	$(BIN)/python benchmarks/bench_ablation.py
+
+bench-pages: $(VENV)/.test
+	$(BIN)/python benchmarks/bench_pages.py
 
 # The browser tests drive Debian's Chromium: installed here where that is allowed, else asked for.
 browser:

@@ -1,0 +1,98 @@
+"""How long the server takes for its pages, on an invented atlas of 25,000 features.
+
+Every page is asked for over HTTP on this machine, many different ones of each kind in turn; the
+table gives milliseconds at the median and the 99th percentile and the size of the answer. Run by
+`make bench-pages`; `--atlas` takes an atlas made before, `--features` the size of a new one.
+"""
+
+import argparse
+import statistics
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import cycle, islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import httpx
+import uvicorn
+
+from app.demo.synthetic import build_synthetic_atlas
+from app.settings import Settings
+from app.web.factory import create_app
+from app.web.serve import bind
+
+ROUNDS = 100
+SAE = "/synthetic/resid-25k"
+
+
+def pages(n_features: int) -> dict[str, list[str]]:
+    """Addresses of each kind of page."""
+    indices = [(7919 * i) % n_features for i in range(ROUNDS)]
+    words = ("self", "def", "return", "the", "b", "s")
+    return {
+        "index": ["/"],
+        "dictionary": [SAE, f"{SAE}?sort=-max_activation", f"{SAE}?sort=run_length"],
+        "list, two filters": [f"{SAE}?density=0.1%25..1%25&top_token_share=50%25..&sort=-density"],
+        "list, by top token": [f"{SAE}?top_token=self&sort=max_activation"],
+        "search, all rankings": [f"/-/search?q={word}" for word in words],
+        "search, fires": [f"/-/search?q={word}&mode=fires" for word in words],
+        "search, promotes": [f"/-/search?q={word}&mode=promotes" for word in words],
+        "feature": [f"{SAE}/{i}" for i in indices],
+        "feature, JSON": [f"{SAE}/{i}.json" for i in indices],
+    }
+
+
+def main() -> None:
+    """Builds or opens the atlas, asks, prints."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--atlas", type=Path, help=f"an atlas with {SAE.lstrip('/')}")
+    parser.add_argument("--features", type=int, default=25_000)
+    options = parser.parse_args()
+    with TemporaryDirectory() as folder:
+        path = options.atlas or build_synthetic_atlas(
+            Path(folder) / "atlas.db", n_features=options.features, saes=("resid-25k",)
+        )
+        with running(path) as client:
+            sae = client.get(f"{SAE}.json?size=1").raise_for_status().json()
+            print(f"| page of {sae['d_sae']:,} features | p50 ms | p99 ms | KB |")
+            print("|---|---:|---:|---:|")
+            for name, addresses in pages(sae["d_sae"]).items():
+                print(measure(client, name, addresses))
+
+
+def measure(client: httpx.Client, name: str, addresses: list[str]) -> str:
+    """One row of the table."""
+    seconds, size = [], 0
+    for address in addresses:  # what a server reads once is read now
+        client.get(address).raise_for_status()
+    for address in islice(cycle(addresses), ROUNDS):
+        start = time.perf_counter()
+        answer = client.get(address)
+        seconds.append(time.perf_counter() - start)
+        size = max(size, len(answer.content))
+    p99 = statistics.quantiles(seconds, n=100)[98]
+    median = statistics.median(seconds)
+    return f"| {name} | {1e3 * median:.1f} | {1e3 * p99:.1f} | {size / 1024:.0f} |"
+
+
+@contextmanager
+def running(path: Path) -> Iterator[httpx.Client]:
+    """A server of the atlas on a free port, and a client of it."""
+    settings = Settings(atlas=path, port=0)
+    bound = bind(settings)
+    config = uvicorn.Config(create_app(settings), log_level="error", access_log=False)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.02)
+    with httpx.Client(base_url=f"http://127.0.0.1:{bound.getsockname()[1]}", timeout=30) as client:
+        yield client
+    server.should_exit = True
+    thread.join()
+
+
+if __name__ == "__main__":
+    main()

@@ -136,6 +136,9 @@ def write_sae() -> Callable[..., Path]:
         }
         if architecture == "jumprelu":
             tensors["threshold"] = np.full(24, 0.3)
+        if architecture == "gated":
+            tensors |= {"b_gate": tensors.pop("b_enc"), "b_mag": np.full(24, 0.1)}
+            tensors["r_mag"] = 0.1 * rng.normal(size=24)
         said = {"hook_name": hook_name, "prepend_bos": True, "context_size": 20}
         config = {
             "architecture": architecture,

@@ -26,7 +26,14 @@ from app.precompute.describe import ablation_record, corpus_record, sae_record, 
 from app.precompute.events import Target, extract_events, read_sums, sampled_contexts
 from app.precompute.features import Rankings, feature_bundles
 from app.precompute.logit_lens import LogitLens, mean_final_norm_scale
-from app.precompute.preparation import Inputs, Run, is_published, prepare, read_inputs
+from app.precompute.preparation import (
+    Inputs,
+    Run,
+    first_contexts,
+    is_published,
+    prepare,
+    read_inputs,
+)
 from app.precompute.quality import measure_quality
 from app.precompute.recipe import command_of, generator
 from app.precompute.reporter import Reporter
@@ -122,9 +129,8 @@ def _write_saes(run: Run, writer: AtlasWriter, model_id: int, corpus_id: int) ->
             inputs.model, run.targets, [found for found, _ in sums], corpus,
             n_contexts=settings.quality_contexts, seed=settings.seed, advance=advance,
         )  # fmt: skip
-    scale = mean_final_norm_scale(
-        inputs.model, corpus.tokens[:NORM_SCALE_CONTEXTS], corpus.counted[:NORM_SCALE_CONTEXTS]
-    )
+    chosen = first_contexts(corpus, NORM_SCALE_CONTEXTS)
+    scale = mean_final_norm_scale(inputs.model, corpus.tokens[chosen], corpus.counted[chosen])
     recipe = inputs.recipe | {
         "command": command_of(settings),
         "batch_contexts": run.batch_contexts,

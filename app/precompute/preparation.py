@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Int64
 
 from app.db.addition import check_addition
 from app.db.catalog import find_sae
@@ -90,8 +91,11 @@ def read_inputs(
 
 
 def is_published(settings: PrecomputeSettings, inputs: Inputs) -> bool:
-    """Whether the atlas holds all dictionaries of this run already, made by this very recipe."""
-    if not settings.output.exists():
+    """Whether the atlas holds all dictionaries of this run already, made by this very recipe.
+
+    Never so with `replace`: what stands there may be what is to be built again.
+    """
+    if settings.replace or not settings.output.exists():
         return False
     atlas = open_atlas(settings.output)
     try:
@@ -148,13 +152,18 @@ def prepare(
     return Run(settings, inputs, targets, corpus, folder, per_shard, batch, reporter)
 
 
+def first_contexts(corpus: Corpus, n: int) -> Int64[np.ndarray, " n_chosen"]:
+    """The first `n` contexts in which a token counts; there is at least one."""
+    return np.flatnonzero(corpus.counted.any(axis=1))[:n]
+
+
 def _verified(
     settings: PrecomputeSettings, model: LanguageModel, targets: list[Target], corpus: Corpus
 ) -> list[Target]:
     """The dictionaries, their input scale settled and, unless told otherwise, checked."""
-    n = max(1, -(-VERIFIED_TOKENS // max(1, corpus.context_size - 1)))
-    tokens = torch.from_numpy(corpus.tokens[:n].astype(np.int64))
-    counted = torch.from_numpy(np.array(corpus.counted[:n])).to(model.device)
+    chosen = first_contexts(corpus, -(-VERIFIED_TOKENS // (corpus.context_size - 1)))
+    tokens = torch.from_numpy(corpus.tokens[chosen].astype(np.int64))
+    counted = torch.from_numpy(corpus.counted[chosen]).to(model.device)
     activations = model.activations(tokens, [target.hook_name for target in targets])
     settled = []
     for target in targets:

@@ -31,11 +31,15 @@ def describe_features(
 
     Holds the results of at most two ranges for every worker.
     """
-    ranges = list(EventStore.open(events_folder).ranges(EVENTS_AT_ONCE))
+    store = EventStore.open(events_folder)
+    ranges = list(store.ranges(EVENTS_AT_ONCE))
     workers = min(workers, len(ranges))
     if workers == 1:
+        corpus = Corpus.open(corpus_folder)
         for part in ranges:
-            yield from _describe_range(events_folder, corpus_folder, settings, part)
+            yield from (
+                describe_feature(events, corpus, settings) for events in store.features(*part)
+            )
         return
     # Spawned, not forked: the parent has torch's threads, which do not survive a fork.
     context = multiprocessing.get_context("spawn")
@@ -69,12 +73,12 @@ def _describe_range(
     settings: StatisticsSettings,
     part: tuple[int, int],
 ) -> list[FeatureStatistics]:
-    corpus = _open_corpus(corpus_folder)
+    corpus = _workers_corpus(corpus_folder)
     store = EventStore.open(events_folder)
     return [describe_feature(events, corpus, settings) for events in store.features(*part)]
 
 
 @lru_cache(maxsize=1)
-def _open_corpus(folder: Path) -> Corpus:
-    # The corpus' index from tokens to places is worth keeping between the ranges of one worker.
+def _workers_corpus(folder: Path) -> Corpus:
+    # A worker lives for one corpus, whose index from tokens to places is worth keeping.
     return Corpus.open(folder)

@@ -18,6 +18,7 @@ from app.settings import Settings
 from app.web import respond, static_files, urls
 from app.web.access import AccessKeyMiddleware
 from app.web.atlas_file import AtlasFile
+from app.web.head import HeadMiddleware
 from app.web.headers import SecurityHeadersMiddleware
 from app.web.hosts import HostMiddleware
 from app.web.memory import MemoryOfBuild
@@ -76,3 +77,4 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
     app.add_middleware(HostMiddleware, settings=settings)
     app.add_middleware(GZipMiddleware, minimum_size=1_000, compresslevel=3)
     app.add_middleware(SecurityHeadersMiddleware)
+    app.add_middleware(HeadMiddleware)

@@ -56,7 +56,8 @@ def percent(share: float | None, digits: int = 2) -> str:
         return MISSING
     scaled = 100 * share
     if 99 <= abs(scaled) < 100:
-        return f"{math.trunc(scaled * 10) / 10:.1f}%".replace("-", _MINUS)
+        nearest = math.copysign(min(abs(scaled), 99.9), scaled)
+        return f"{nearest:.1f}%".replace("-", _MINUS)
     return f"{number(scaled, digits)}%"
 
 

@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from app.db.catalog import list_saes
+from app.db.check import check_atlas
 from app.db.engine import open_atlas
 from app.errors import AtlasError
 from app.precompute import pipeline, statistics
@@ -25,6 +26,7 @@ from app.precompute.reporter import Reporter
 from app.precompute.settings import PrecomputeSettings
 from app.precompute.workplace import Workplace
 from app.stats.corpus import Corpus
+from app.stats.events import EventStore
 
 Content = Callable[[Path], dict[str, Any]]
 Differences = Callable[..., list[str]]
@@ -166,8 +168,9 @@ def test_another_model_under_the_same_name_is_refused_before_the_work(
 def test_an_array_of_token_ids_is_used_as_it_is(
     small: Callable[..., PrecomputeSettings], tmp_path: Path, read_content: Content, quiet: Reporter
 ) -> None:
-    ids = np.random.default_rng(0).integers(1, 290, (9, 14))
+    ids = np.random.default_rng(0).integers(1, 290, (49, 14))
     ids[:, 0] = 0
+    ids[:40] = 0  # special tokens alone: not one of them counts
     np.save(tmp_path / "ids.npy", ids)
     settings = small(corpus=str(tmp_path / "ids.npy"), context_size=20)
     run(settings, reporter=quiet)
@@ -176,11 +179,64 @@ def test_an_array_of_token_ids_is_used_as_it_is(
         (sae,) = list_saes(connection)
     atlas.close()
     assert (sae.corpus.packing, sae.corpus.context_size) == ("array", 14)
-    assert (sae.corpus.n_contexts, sae.corpus.n_tokens, sae.corpus.prepend_bos) == (9, 117, True)
+    assert (sae.corpus.n_contexts, sae.corpus.n_tokens, sae.corpus.prepend_bos) == (49, 117, True)
     content = read_content(settings.output)
     for key, value in content.items():
         if key.startswith("context/"):
             assert value["token_ids"].tolist() == ids[int(key.split("/")[2])].tolist()
+
+
+@pytest.mark.parametrize(
+    ("architecture", "hook_name", "d_in", "options"),
+    [
+        ("gpt2", "blocks.1.attn.hook_z", 16, {}),
+        ("llama", "blocks.0.mlp.hook_post", 24, {"dtype": "bfloat16"}),
+        ("gemma2", "blocks.1.hook_attn_out", 16, {}),
+        ("sliding", "blocks.1.hook_resid_mid", 16, {}),
+        ("bloom", "hook_embed", 16, {}),
+    ],
+)
+def test_other_models_and_hooks(
+    small: Callable[..., PrecomputeSettings],
+    model_folder: Callable[[str], Path],
+    write_sae: Callable[..., Path],
+    tmp_path: Path,
+    quiet: Reporter,
+    architecture: str,
+    hook_name: str,
+    d_in: int,
+    options: dict[str, Any],
+) -> None:
+    """Every stage runs on every kind of architecture and of hook; what is stored hangs together."""
+    model = str(model_folder(architecture))
+    sae = write_sae(tmp_path / "sae", "gated", hook_name, d_in=d_in)
+    run(small(model=model, sae=[sae], verify=False, **options), reporter=quiet)
+    atlas = open_atlas(small().output)
+    with atlas.connect() as connection:
+        (found,) = list_saes(connection)
+        assert check_atlas(connection) == []
+    atlas.close()
+    quality = found.record.quality
+    assert quality.n_dead is not None and quality.n_dead < 24
+    assert quality.ce_spliced is not None and np.isfinite(quality.ce_spliced)
+    linear = hook_name != "hook_embed"
+    assert bool(found.record.linear_path) == linear
+
+
+def test_stages_can_be_left_out(
+    small: Callable[..., PrecomputeSettings], tmp_path: Path, quiet: Reporter, read_content: Content
+) -> None:
+    off = ("ablation_examples", "silent_examples", "coactivation_tokens")
+    off += ("hidden_pre_contexts", "quality_contexts")
+    run(small(**dict.fromkeys(off, 0)), reporter=quiet)
+    content = read_content(small().output)
+    assert all(value is None for key, value in content.items() if key.endswith("/coactive"))
+    assert all(value is None for key, value in content.items() if key.endswith("/ablations"))
+    assert not any("silent" in key for key in content)
+    record = content["sae/resid/record"]
+    assert record["ablation"] == {}
+    assert record["quality"]["ce_clean"] is None
+    assert record["quality"]["l0"] > 0
 
 
 def test_padding_is_nobodys_context(
@@ -250,6 +306,26 @@ def test_a_run_cut_short_anywhere_ends_with_the_same_atlas(
     assert shipped == {path.name for path in (tmp_path / "whole.events" / "tiny").iterdir()}
 
 
+def test_building_the_same_again_is_not_taken_for_done(
+    small: Callable[..., PrecomputeSettings],
+    tmp_path: Path,
+    quiet: Reporter,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The atlas holds the very recipe, but from an earlier run; this one has only begun."""
+    run(small(), reporter=quiet)
+    shutil.rmtree(tmp_path / "atlas.events")
+
+    def kill(*_: Any, **__: Any) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(pipeline, "_extract", kill)
+        run(small(replace=True), reporter=quiet)
+    run(small(replace=True), reporter=quiet)
+    assert EventStore.open(tmp_path / "atlas.events" / "tiny" / "resid").n_contexts == 12
+
+
 def test_a_killed_process_is_resumed(
     small: Callable[..., PrecomputeSettings],
     tmp_path: Path,
@@ -261,6 +337,8 @@ def test_a_killed_process_is_resumed(
     """SIGKILL of the real command in the middle of the events, then the same command again."""
     options = {"contexts_per_shard": 1, "batch_contexts": 1}
     settings = small(**options)
+    text = tmp_path / "text.txt"
+    text.write_text(text.read_text() * 5)  # enough shards to be caught in the middle of them
     config = tmp_path / "job.toml"
     values = settings.model_dump(mode="json", exclude_defaults=True)
     config.write_text("".join(f"{name} = {value!r}\n" for name, value in values.items()))
@@ -281,7 +359,6 @@ def test_a_killed_process_is_resumed(
     assert process.returncode == -signal.SIGKILL, said
     assert not (tmp_path / "atlas.db").exists()
     n_done = len(list(shards.glob("shard-*[0-9]")))
-    assert 2 <= n_done < 11
     seen: list[int] = []
     run_model = LanguageModel.activations
 
@@ -298,7 +375,9 @@ def test_a_killed_process_is_resumed(
 
     monkeypatch.setattr(pipeline, "_extract", watched_extract)
     run(settings, reporter=quiet)
-    assert sum(seen) == len(corpus_of(tmp_path / "atlas.events").tokens) - n_done
+    n_contexts = corpus_of(tmp_path / "atlas.events").n_contexts
+    assert 2 <= n_done < n_contexts
+    assert sum(seen) == n_contexts - n_done
     run(small("whole.db", **options), reporter=quiet)
     found, expected = read_content(tmp_path / "atlas.db"), read_content(tmp_path / "whole.db")
     assert differences(found, expected) == []

@@ -169,3 +169,9 @@ def test_what_was_not_measured_is_said(connection: Connection, sae: Sae) -> None
     assert "".join(text for _, text in page.lede) == (
         "1 feature is dead, 0 fire on more than 1% of tokens."
     )
+
+
+def test_the_settings_of_the_run_are_said_in_words(client: TestClient) -> None:
+    page = client.get(SAE).text
+    assert re.search(r"Counted tokens N</th><td>[\d,]+; position 0 is not counted", page)
+    assert re.search(r"Ablated text</th><td>[^<]*window \d+", page)

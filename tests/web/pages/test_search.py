@@ -187,3 +187,11 @@ def test_the_overview_shows_the_first_of_each_ranking(client: TestClient) -> Non
     for mode in MODES:
         assert f'id="results-{mode}"' in page
         assert f'href="/-/search?q=self&amp;mode={mode}"' in page
+
+
+def test_what_is_not_listed_is_counted_in_pairs(client: TestClient) -> None:
+    """Two tokens can each leave the same feature out, so it is no number of features."""
+    left_out = _search(client, q="self", mode="promotes")["n_left_out"]
+    page = client.get("/-/search", params={"q": "self", "mode": "promotes"}).text
+    words = f"{left_out:,} weaker pairs of token and feature not listed"
+    assert (words in page) == (left_out > 1)

@@ -403,7 +403,8 @@ class AblationGroup:
     kept: Integer[ndarray, " k"]
     """tokens before the peak that keep their places, with the peak"""
     context_filled: Float[ndarray, "a k"]
-    """share of the baseline left, text before filled from other contexts; NaN where k ≥ position"""
+    """share of the baseline left, text before filled from other contexts; NaN where nothing is
+    left to fill or the example was not measured"""
     context_truncated: Float[ndarray, "a k"]
     """the same with the text before cut off: moves it to the start of a document"""
 

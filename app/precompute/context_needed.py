@@ -58,12 +58,15 @@ class ContextNeeded:
     """What came before is cut off; NaN where the baseline is 0."""
     draws: int
     """Other contexts behind each `activation_share`; fewer than asked for where too few are as
-    long as the example."""
+    long as the example, none where nothing is left to fill."""
 
 
 def kept_of(position: int) -> Int[np.ndarray, " n_kept"]:
-    """The k of `KEPT` below the position: position 0 is never one of the kept tokens."""
-    return np.array([k for k in KEPT if k < position], dtype=np.int64)
+    """The k of `KEPT` that leave at least one token to fill between position 0 and what is kept.
+
+    Position 0 is neither kept nor filled, so a peak at position 1 has nothing to tell.
+    """
+    return np.array([k for k in KEPT if k < position - 1], dtype=np.int64)
 
 
 class Fillers:
@@ -172,6 +175,8 @@ def _plans(
     head = 1 if int(text.tokens[0]) in special_ids else 0
     own = [Branch(position, text.tokens[position:])]
     own += [Branch(head, text.tokens[start:]) for start in starts]
+    if not len(starts):
+        return [Plan(text.tokens, own)]
     filled = [[Branch(int(start), text.tokens[start:]) for start in starts] for _ in fillers]
     return [Plan(text.tokens, own), *map(Plan, fillers, filled)]
 
@@ -179,6 +184,8 @@ def _plans(
 def _shares(reading: Reading, position: int) -> ContextNeeded:
     kept = kept_of(position)
     baseline = float(reading.activation[0])
+    if not len(kept):
+        return ContextNeeded(reading.example, baseline, kept, np.zeros(0), np.zeros(0), draws=0)
     changed = reading.activation[1:].reshape(-1, len(kept))
     shares = changed / baseline if baseline else np.full(changed.shape, np.nan)
     draws = len(shares) - 1

@@ -3,6 +3,7 @@
 import argparse
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -54,8 +55,8 @@ def address(atlas: Path, serve: Serve) -> str:
 
 
 @pytest.fixture
-def view(open_context: type[BrowserContext], address: str) -> Page:
-    context = open_context(base_url=address, permissions=["clipboard-read", "clipboard-write"])  # type: ignore[call-arg]
+def view(open_context: Callable[..., BrowserContext], address: str) -> Page:
+    context = open_context(base_url=address, permissions=["clipboard-read", "clipboard-write"])
     return context.new_page()
 
 
@@ -82,7 +83,7 @@ def test_search_finds_a_feature_that_fires_on_a_token_of_the_text(view: Page) ->
 
 
 def test_a_copied_link_opens_the_same_view_elsewhere(
-    view: Page, open_context: type[BrowserContext]
+    view: Page, open_context: Callable[..., BrowserContext]
 ) -> None:
     view.goto("/demo/smallest/3")
     view.locator("#activation").get_by_role("link", name="Log").click()

@@ -91,7 +91,9 @@ def test_a_contradiction_is_not_published(write_atlas: WriteAtlas, tmp_path: Pat
 def test_later_stages_complete_what_is_written(write_atlas: WriteAtlas, tmp_path: Path) -> None:
     path = write_atlas()
     with AtlasWriter(path, {"feature-atlas": "test"}) as writer:
-        measured = replace(top_examples([0, 2], [3.0, 1.0]), hidden_pre=np.float32([3.5, 1.5]))
+        measured = replace(
+            top_examples([0, 2], [3.0, 1.0]), hidden_pre=np.array([3.5, 1.5], np.float32)
+        )
         writer.update_examples(1, "top", [(1, measured)])
         writer.update_features(1, [{"feature_index": 1, "context_share": 0.5, "short": []}])
         writer.publish()
@@ -110,7 +112,7 @@ def test_an_atlas_of_another_schema_is_refused(write_atlas: WriteAtlas) -> None:
     with sqlite3.connect(path) as connection:
         connection.execute("UPDATE meta SET value = ? WHERE key = 'schema_version'", ("99",))
     connection.close()
-    with pytest.raises(AtlasError, match="version 99.*build it again"):
+    with pytest.raises(AtlasError, match=r"version 99.*build it again"):
         open_atlas(path)
 
 

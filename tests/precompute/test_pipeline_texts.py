@@ -110,7 +110,7 @@ def test_context_needed(judged: Any, which: int, index: int, read: Read) -> None
         for column, k in enumerate(ablations.kept.tolist()):
             filled = ablations.context_filled[row, column]
             truncated = ablations.context_truncated[row, column]
-            if k >= position:
+            if k >= position - 1:  # nothing left to fill
                 assert np.isnan([filled, truncated]).all()
                 continue
             tail = text[position - k :]
@@ -134,7 +134,9 @@ def test_columns_that_follow(judged: Any, which: int) -> None:
         if not record.n_active:
             continue
         examples, ablations = judged.groups(which, index)["top"]
-        assert record.context_share == pytest.approx(ablations.context_filled[:, 0].mean())
+        alone = ablations.context_filled[:, 0]
+        alone = alone[~np.isnan(alone)]  # a peak at position 1 has no text before it
+        assert record.context_share == (pytest.approx(alone.mean()) if alone.size else None)
         by_token: dict[int, dict[int, float]] = {}
         strip: dict[int, list[float]] = {}
         for row, rank in enumerate(ablations.rank.tolist()):

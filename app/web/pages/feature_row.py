@@ -65,8 +65,6 @@ def make_rows(
     return [_row(record, tokens) for record in kept]
 
 
-
-
 def _row(record: FeatureRecord, tokens: dict[int, TokenRecord]) -> FeatureRow:
     percents = strip_percents(record.ablation_strip)
     return FeatureRow(

@@ -11,6 +11,7 @@ from app.db.records import TokenRecord
 from app.web.memory import Memory
 from app.web.pages.ablation_profile import build_ablation_profile
 from app.web.pages.context_needed import build_context_needed
+from app.web.pages.feature_facts import build_facts
 from app.web.pages.feature_material import Material, load_material
 from app.web.pages.profile_tokens import build_profile_tokens
 from app.web.pages.stored_example import MODES
@@ -150,10 +151,15 @@ def test_context_needed_is_the_mean_of_what_was_measured(material: Material) -> 
     assert "when only the peak token keeps its place" in needed.sentence
 
 
-def test_context_needed_counts_only_the_examples_it_was_measured_on(material: Material) -> None:
+def test_context_needed_counts_only_the_examples_it_was_measured_on(
+    material: Material, connection: Connection, sae: Sae
+) -> None:
     material.ablations["top"].context_filled[1:] = np.nan
     needed = build_context_needed(material)
     assert needed is not None and needed.sentence.endswith("(mean of 1 top example).")
+    facts = build_facts(material, Memory().ranks(connection, sae.sae_id))
+    (alone,) = (fact for fact in facts if fact.name == "From the peak token alone")
+    assert alone.detail.endswith("(1 top example)")
 
 
 def test_a_feature_without_ablated_text_has_no_profile(material: Material) -> None:

@@ -6,6 +6,8 @@ Takes a feature's material and the ranks; knows no query.
 import math
 from dataclasses import dataclass
 
+import numpy as np
+
 from app.web import text
 from app.web.pages.feature_material import Material
 from app.web.ranks import Ranks
@@ -121,9 +123,10 @@ def _single_token(material: Material, ranks: Ranks) -> Fact:
 
 def _context_detail(material: Material) -> str:
     if material.record.context_share is None:
-        return "not measured: no ablated text"
+        return "not measured"
     ablations = material.ablations.get("top")
-    n = 0 if ablations is None else ablations.rank.size
+    alone = np.zeros(0) if ablations is None else ablations.context_filled[:, ablations.kept == 0]
+    n = int(np.isfinite(alone).sum())
     return f"is left with other text before it ({n} top example{'s' if n != 1 else ''})"
 
 

@@ -50,8 +50,8 @@ class View(BaseModel):
         return found
 
 
-class IndexView(View):
-    """The list of everything takes no arguments."""
+class PlainView(View):
+    """A page that takes no arguments: the index, the addresses, a random feature."""
 
 
 class DictionaryView(View):

@@ -12,6 +12,7 @@ SAE = f"/{MODEL}/resid-2-1k"
     ("url", "said"),
     [
         ("/index.json?x=1", "There is no argument 'x' here: known are none."),
+        ("/-/docs.json?x=1", "There is no argument 'x' here: known are none."),
         (f"{SAE}.json?sorted=density", "There is no argument 'sorted' here: known are sort, dens"),
         (f"{SAE}.json?sort=densty", "Can't sort by 'densty': choose one of density"),
         (f"{SAE}.json?density=high", "'high' is not a range: write 0.1%..1%"),
@@ -31,8 +32,9 @@ def test_refused_with_a_sentence(client: TestClient, url: str, said: str) -> Non
     assert said in answer.json()["error"]
 
 
-def test_the_page_says_the_same(client: TestClient) -> None:
-    answer = client.get(f"{SAE}?sorted=density")
+@pytest.mark.parametrize("address", [SAE, f"{SAE}/random", "/-/docs"])
+def test_the_page_says_the_same(client: TestClient, address: str) -> None:
+    answer = client.get(f"{address}?sorted=density")
     assert answer.status_code == 400
     assert "There is no argument &#39;sorted&#39; here" in answer.text
 

@@ -11,13 +11,15 @@ from app.web import urls
 from app.web.dependencies import AtlasDep, ConnectionDep, FeatureIndexDep, SaeDep
 from app.web.pages.feature import FeaturePage, build
 from app.web.respond import respond, wants_json
-from app.web.views import FeatureView
+from app.web.views import FeatureView, PlainView
 
 router = APIRouter()
 
 
 @router.get("/{model}/{sae}/random", summary="A living feature (303)")
-def random_feature(connection: ConnectionDep, sae: SaeDep) -> Response:
+def random_feature(
+    connection: ConnectionDep, sae: SaeDep, view: Annotated[PlainView, Query()]
+) -> Response:
     """Redirects to a feature that fires, each equally likely."""
     feature_index = random_living_feature(connection, sae.sae_id, random.random())
     if feature_index is None:

@@ -8,7 +8,7 @@ from fastapi.responses import Response
 from app.web.dependencies import ConnectionDep
 from app.web.pages.index import build
 from app.web.respond import respond
-from app.web.views import IndexView
+from app.web.views import PlainView
 
 router = APIRouter()
 
@@ -16,7 +16,7 @@ router = APIRouter()
 @router.get("/", summary="Models and dictionaries")
 @router.get("/index.json", summary="Models and dictionaries, as JSON")
 def index(
-    request: Request, connection: ConnectionDep, view: Annotated[IndexView, Query()]
+    request: Request, connection: ConnectionDep, view: Annotated[PlainView, Query()]
 ) -> Response:
     """Every model with its dictionaries and their quality."""
     return respond(request, "index", lambda: build(connection))

@@ -7,7 +7,8 @@ table gives milliseconds at the median and the 99th percentile and the size of t
 
 import argparse
 import statistics
-import threading
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,12 +17,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import httpx
-import uvicorn
 
 from app.demo.synthetic import build_synthetic_atlas
-from app.settings import Settings
-from app.web.factory import create_app
-from app.web.serve import bind
 
 ROUNDS = 100
 SAE = "/synthetic/resid-25k"
@@ -79,19 +76,16 @@ def measure(client: httpx.Client, name: str, addresses: list[str]) -> str:
 
 @contextmanager
 def running(path: Path) -> Iterator[httpx.Client]:
-    """A server of the atlas on a free port, and a client of it."""
-    settings = Settings(atlas=path, port=0)
-    bound = bind(settings)
-    config = uvicorn.Config(create_app(settings), log_level="error", access_log=False)
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.02)
-    with httpx.Client(base_url=f"http://127.0.0.1:{bound.getsockname()[1]}", timeout=30) as client:
-        yield client
-    server.should_exit = True
-    thread.join()
+    """The real command serving the atlas on a free port, and a client of it."""
+    command = [sys.executable, "-c", "from app.cli import main; main()", "serve", str(path)]
+    with subprocess.Popen([*command, "--port", "0"], stderr=subprocess.PIPE, text=True) as server:
+        assert server.stderr is not None
+        address = server.stderr.readline().split()[-1]
+        try:
+            with httpx.Client(base_url=address, timeout=30) as client:
+                yield client
+        finally:
+            server.terminate()
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Integer
 
 from app.db.examples import iterate_group
 from app.db.records import AblationGroup, ExampleGroup, Group
@@ -148,7 +148,7 @@ def add_ablated_text(
         )
 
 
-def text_lengths(corpus: Corpus) -> Int[np.ndarray, " n_contexts"] | None:
+def text_lengths(corpus: Corpus) -> Integer[np.ndarray, " n_contexts"] | None:
     """Tokens of each context without the padding at its end; None where nothing is padded."""
     if corpus.metadata["packing"] != "document":
         return None

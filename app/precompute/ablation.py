@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Integer
 
 from app.errors import AtlasError
 from app.precompute.branches import Branch, BranchRunner, Plan
@@ -51,7 +51,7 @@ class Ablation:
     baseline: float
     """Activation at the peak with nothing changed."""
     hidden_pre_baseline: float
-    positions: Int[np.ndarray, " n_positions"]
+    positions: Integer[np.ndarray, " n_positions"]
     """Ascending, counted from the start of the context; "replace" ends with the peak itself."""
     effects: Float[np.ndarray, " n_positions"]
     """Change of the activation, mean over draws."""
@@ -86,7 +86,7 @@ class Replacements:
 
     def __init__(
         self,
-        unigram: Float[np.ndarray, " d_vocab"] | Int[np.ndarray, " d_vocab"],
+        unigram: Float[np.ndarray, " d_vocab"] | Integer[np.ndarray, " d_vocab"],
         special_ids: Sequence[int],
         seed: int,
     ) -> None:
@@ -101,15 +101,15 @@ class Replacements:
         self._cumulative = np.cumsum(weight) / weight.sum()
         self._seed = seed
 
-    def draw(self, text: Text, n: int) -> Int[np.ndarray, " n"]:
+    def draw(self, text: Text, n: int) -> Integer[np.ndarray, " n"]:
         """The first n tokens of the text's own stream."""
         stream = random_stream(self._seed, "replacement", text)
         drawn = np.searchsorted(self._cumulative, stream.random(n), side="right")
         return np.minimum(drawn, np.flatnonzero(np.diff(self._cumulative, prepend=0))[-1])
 
     def at_positions(
-        self, text: Text, positions: Int[np.ndarray, " n_positions"], n: int
-    ) -> Int[np.ndarray, "n n_positions"]:
+        self, text: Text, positions: Integer[np.ndarray, " n_positions"], n: int
+    ) -> Integer[np.ndarray, "n n_positions"]:
         """n tokens for each position: the same ones at all of them, in the order drawn.
 
         A token is not replaced by itself (nothing would change, and no effect be claimed): such a
@@ -123,7 +123,7 @@ class Replacements:
         return chosen
 
 
-def ablated_positions(position: int, window: int) -> Int[np.ndarray, " n_positions"]:
+def ablated_positions(position: int, window: int) -> Integer[np.ndarray, " n_positions"]:
     """The positions before the peak that are deleted or replaced; position 0 never is."""
     return np.arange(max(1, position - window), position)
 
@@ -144,7 +144,7 @@ def ablate(
     model: LanguageModel,
     mounts: Sequence[Mount],
     examples: Sequence[Example],
-    unigram: Float[np.ndarray, " d_vocab"] | Int[np.ndarray, " d_vocab"],
+    unigram: Float[np.ndarray, " d_vocab"] | Integer[np.ndarray, " d_vocab"],
     special_ids: Sequence[int],
     settings: AblationSettings | None = None,
     n_workers: int | None = None,
@@ -208,7 +208,7 @@ def _effects(
 
     def mode(
         name: Literal["delete", "replace"],
-        positions: Int[np.ndarray, " n_positions"],
+        positions: Integer[np.ndarray, " n_positions"],
         first: int,
         n_draws: int,
     ) -> Ablation:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Integer
 from torch import Tensor
 
 from app.precompute import tree_attention
@@ -35,7 +35,7 @@ class Branch:
 
     attach: int
     """Trunk tokens it keeps; may be 0."""
-    tail: Int[np.ndarray, " _n_tail"]
+    tail: Integer[np.ndarray, " _n_tail"]
     """Its own tokens, one at least; the activation is read at the last of them."""
 
     @property
@@ -47,7 +47,7 @@ class Branch:
 class Plan:
     """A text and the branches that leave it."""
 
-    trunk: Int[np.ndarray, " _n_trunk"]
+    trunk: Integer[np.ndarray, " _n_trunk"]
     branches: Sequence[Branch]
 
 
@@ -119,7 +119,7 @@ class BranchRunner:
 
     def _as_trees(
         self, plans: Sequence[Plan], model: LanguageModel, hook_names: Sequence[str]
-    ) -> Iterator[tuple[Int[np.ndarray, " n"], dict[str, Float[Tensor, "n _d_in"]]]]:
+    ) -> Iterator[tuple[Integer[np.ndarray, " n"], dict[str, Float[Tensor, "n _d_in"]]]]:
         pieces = tree_attention.trees(
             [
                 (plan.trunk, [(branch.attach, branch.tail) for branch in plan.branches])
@@ -134,7 +134,7 @@ class BranchRunner:
 
     def _as_sequences(
         self, plans: Sequence[Plan], model: LanguageModel, hook_names: Sequence[str]
-    ) -> Iterator[tuple[Int[np.ndarray, " n"], dict[str, Float[Tensor, "n _d_in"]]]]:
+    ) -> Iterator[tuple[Integer[np.ndarray, " n"], dict[str, Float[Tensor, "n _d_in"]]]]:
         texts = [
             np.concatenate([plan.trunk[: branch.attach], branch.tail])
             for plan in plans
@@ -174,7 +174,7 @@ class BranchRunner:
         )
 
 
-def batches(lengths: Sequence[int], batch_tokens: int) -> Iterator[Int[np.ndarray, " n"]]:
+def batches(lengths: Sequence[int], batch_tokens: int) -> Iterator[Integer[np.ndarray, " n"]]:
     """Indices, longest first, in groups of at most `batch_tokens` once padded (one at least)."""
     order = np.argsort(-np.asarray(lengths, dtype=np.int64), kind="stable")
     start = 0

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Integer
 
 from app.precompute.ablation import Cost
 from app.precompute.branches import Branch, BranchRunner, Plan
@@ -50,7 +50,7 @@ class ContextNeeded:
     """Its index among the examples asked for."""
     baseline: float
     """Activation at the peak with nothing changed."""
-    kept: Int[np.ndarray, " n_kept"]
+    kept: Integer[np.ndarray, " n_kept"]
     """Tokens kept before the peak, ascending; the peak itself and position 0 come on top."""
     activation_share: Float[np.ndarray, " n_kept"]
     """What came before is filled with other text; NaN where the baseline or `draws` is 0."""
@@ -61,7 +61,7 @@ class ContextNeeded:
     long as the example, none where nothing is left to fill."""
 
 
-def kept_of(position: int) -> Int[np.ndarray, " n_kept"]:
+def kept_of(position: int) -> Integer[np.ndarray, " n_kept"]:
     """The k of `KEPT` that leave at least one token to fill between position 0 and what is kept.
 
     Position 0 is neither kept nor filled, so a peak at position 1 has nothing to tell.
@@ -74,8 +74,8 @@ class Fillers:
 
     def __init__(
         self,
-        contexts: Int[np.ndarray, "n_contexts n_ctx"],
-        lengths: Int[np.ndarray, " n_contexts"] | None,
+        contexts: Integer[np.ndarray, "n_contexts n_ctx"],
+        lengths: Integer[np.ndarray, " n_contexts"] | None,
         special_ids: Collection[int],
         seed: int,
     ) -> None:
@@ -87,7 +87,7 @@ class Fillers:
         self._special_ids = frozenset(special_ids)
         self._seed = seed
 
-    def draw(self, text: Text, n: int) -> list[Int[np.ndarray, " position"]]:
+    def draw(self, text: Text, n: int) -> list[Integer[np.ndarray, " position"]]:
         """Up to n beginnings as long as the text's, of different contexts other than its own.
 
         A special token at position 0 of the text (BOS) stays.
@@ -96,7 +96,7 @@ class Fillers:
         stream = random_stream(self._seed, "filler", text)
         n_long = int((self._lengths >= position).sum())
         chosen = stream.choice(n_long, size=min(n_long, n + SPARE_FILLERS), replace=False)
-        fillers: list[Int[np.ndarray, " position"]] = []
+        fillers: list[Integer[np.ndarray, " position"]] = []
         for row in self._longest_first[chosen]:
             filler = np.array(self._contexts[row, :position], dtype=np.int64)
             # Behind position 1 an equal beginning is the example's own; a lone BOS is anybody's.
@@ -125,10 +125,10 @@ def context_needed(
     model: LanguageModel,
     mounts: Sequence[Mount],
     examples: Sequence[Example],
-    contexts: Int[np.ndarray, "n_contexts n_ctx"],
+    contexts: Integer[np.ndarray, "n_contexts n_ctx"],
     special_ids: Collection[int],
     settings: ContextNeededSettings | None = None,
-    lengths: Int[np.ndarray, " n_contexts"] | None = None,
+    lengths: Integer[np.ndarray, " n_contexts"] | None = None,
     n_workers: int | None = None,
 ) -> Iterator[ContextNeeded]:
     """The shares, example by example, those that share a text together, texts in example order.
@@ -167,7 +167,7 @@ def context_needed(
 
 
 def _plans(
-    text: Text, fillers: Sequence[Int[np.ndarray, " position"]], special_ids: Collection[int]
+    text: Text, fillers: Sequence[Integer[np.ndarray, " position"]], special_ids: Collection[int]
 ) -> list[Plan]:
     """The unchanged text and its truncations, then one plan for every filler."""
     position = text.position

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Integer
 from torch import Tensor
 
 from app.errors import AtlasError
@@ -34,10 +34,10 @@ BLOCK_ELEMENTS = 2**22
 class StrongestTokens:
     """Logits per unit of activation; ties to the lower token id."""
 
-    promoted_ids: Int[np.ndarray, "n_features n_tokens"]
+    promoted_ids: Integer[np.ndarray, "n_features n_tokens"]
     promoted: Float[np.ndarray, "n_features n_tokens"]
     """Descending."""
-    suppressed_ids: Int[np.ndarray, "n_features n_tokens"]
+    suppressed_ids: Integer[np.ndarray, "n_features n_tokens"]
     suppressed: Float[np.ndarray, "n_features n_tokens"]
     """Ascending: the most suppressed first."""
 
@@ -59,7 +59,7 @@ class LensSummary:
     """Fourth standardised moment, 3 for a normal; NaN where all logits are equal."""
     histogram_edges: Float[np.ndarray, "n_features n_edges"]
     """Equal widths from the least to the largest; a bin holds its lower edge, the last both."""
-    histogram_counts: Int[np.ndarray, "n_features n_bins"]
+    histogram_counts: Integer[np.ndarray, "n_features n_bins"]
 
 
 class LogitLens:
@@ -197,7 +197,7 @@ def strongest(
 
 def _largest(
     values: Float[Tensor, "n_features n_kept"], token_ids: Int[Tensor, " n_kept"]
-) -> tuple[Float[np.ndarray, "n_features n_tokens"], Int[np.ndarray, "n_features n_tokens"]]:
+) -> tuple[Float[np.ndarray, "n_features n_tokens"], Integer[np.ndarray, "n_features n_tokens"]]:
     n = min(N_TOKENS, values.shape[1])
     top, columns = values.topk(n, dim=1)
     # topk leaves open which of equal values it takes: rows tied at the border are sorted in full.
@@ -213,7 +213,7 @@ def _largest(
 
 def mean_final_norm_scale(
     model: LanguageModel,
-    tokens: Int[np.ndarray, "n_contexts n_ctx"],
+    tokens: Integer[np.ndarray, "n_contexts n_ctx"],
     counted: Bool[np.ndarray, "n_contexts n_ctx"],
     rows: int = 8,
 ) -> float | None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Integer
 from torch import Tensor
 
 from app.precompute.forward import Visitor
@@ -64,7 +64,7 @@ class SpliceQuality:
 def splice_quality(
     model: LanguageModel,
     mounts: Sequence[Mount],
-    tokens: Int[np.ndarray, "n_contexts n_ctx"],
+    tokens: Integer[np.ndarray, "n_contexts n_ctx"],
     counted: Bool[np.ndarray, "n_contexts n_ctx"],
     means: Mapping[str, Float[np.ndarray, " _d_in"]] | None = None,
     advance: Callable[[int], None] = lambda n_contexts: None,
@@ -112,7 +112,7 @@ class _Batch:
     @classmethod
     def of(
         cls,
-        tokens: Int[np.ndarray, "rows n_ctx"],
+        tokens: Integer[np.ndarray, "rows n_ctx"],
         counted: Bool[np.ndarray, "rows n_ctx"],
         device: torch.device,
     ) -> "_Batch":

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Integer
 from torch import Tensor
 
 from app.sae.dictionary import Dictionary
@@ -37,7 +37,7 @@ class Example:
     """A place where a feature fires."""
 
     feature_index: int
-    tokens: Int[np.ndarray, " n_tokens"]
+    tokens: Integer[np.ndarray, " n_tokens"]
     """The context from its start, up to the position at least; what follows it is not used."""
     position: int
     """From the start of the context, never 0."""
@@ -49,7 +49,7 @@ class Example:
 class Text:
     """A context cut after a position, and the examples that stand on it."""
 
-    tokens: Int[np.ndarray, " n_tokens"]
+    tokens: Integer[np.ndarray, " n_tokens"]
     examples: list[int] = field(default_factory=list)
     """Indices of the examples whose tokens up to their position are these."""
 
@@ -130,8 +130,8 @@ def read_features(
 def _encode(
     dictionary: Dictionary,
     activations: Float[Tensor, "n_branches _d_in"],
-    row_index: Int[np.ndarray, " n_pairs"],
-    features: Int[np.ndarray, " n_pairs"],
+    row_index: Integer[np.ndarray, " n_pairs"],
+    features: Integer[np.ndarray, " n_pairs"],
 ) -> Float[np.ndarray, "2 n_pairs"]:
     """Activations and `hidden_pre` of the pairs, in float64."""
     read = np.empty((2, len(features)))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Integer
 from torch import Tensor
 
 from app.precompute.model import LanguageModel
@@ -19,7 +19,7 @@ from app.precompute.model import LanguageModel
 TAIL_TOKENS = 320
 """Tail tokens beside one trunk: more make attention dearer, fewer repeat the trunk more often."""
 
-Tails = Sequence[tuple[int, Int[np.ndarray, " _n_tail"]]]
+Tails = Sequence[tuple[int, Integer[np.ndarray, " _n_tail"]]]
 """(attach, tail): the tail follows `trunk[:attach]`."""
 
 
@@ -31,16 +31,16 @@ class TreeRefusedError(Exception):
 class Tree:
     """One row of a batch; all arrays are per token of the row."""
 
-    token: Int[np.ndarray, " n_tokens"]
-    position: Int[np.ndarray, " n_tokens"]
+    token: Integer[np.ndarray, " n_tokens"]
+    position: Integer[np.ndarray, " n_tokens"]
     """Natural position of the token in its own text."""
-    segment: Int[np.ndarray, " n_tokens"]
+    segment: Integer[np.ndarray, " n_tokens"]
     """0 in the trunk, 1, 2, … in the tails."""
-    attach: Int[np.ndarray, " n_tokens"]
+    attach: Integer[np.ndarray, " n_tokens"]
     """Trunk tokens that a tail token sees; 0 in the trunk, which sees itself causally."""
-    last: Int[np.ndarray, " n_tails"]
+    last: Integer[np.ndarray, " n_tails"]
     """Where each tail ends in the row."""
-    branch_index: Int[np.ndarray, " n_tails"]
+    branch_index: Integer[np.ndarray, " n_tails"]
     """Which branch each tail is, counted over all trunks."""
 
     @property
@@ -49,7 +49,7 @@ class Tree:
 
 
 def trees(
-    trunks: Sequence[tuple[Int[np.ndarray, " _n_trunk"], Tails]], tail_tokens: int
+    trunks: Sequence[tuple[Integer[np.ndarray, " _n_trunk"], Tails]], tail_tokens: int
 ) -> list[Tree]:
     """Rows of about `tail_tokens` tail tokens; a trunk with more is repeated to share them out."""
     rows: list[Tree] = []
@@ -104,7 +104,7 @@ def visible(
     return own & (index[:, None] >= index) | (index < attach[:, :, None])
 
 
-def _tree(trunk: Int[np.ndarray, " n_trunk"], tails: Tails, first: int) -> Tree:
+def _tree(trunk: Integer[np.ndarray, " n_trunk"], tails: Tails, first: int) -> Tree:
     attach = np.array([0, *(attach for attach, _ in tails)])
     lengths = np.array([attach.max(), *(len(tail) for _, tail in tails)])
     ends = np.cumsum(lengths)
@@ -120,7 +120,7 @@ def _tree(trunk: Int[np.ndarray, " n_trunk"], tails: Tails, first: int) -> Tree:
 
 
 def _stack(
-    rows: Sequence[Int[np.ndarray, " _n_tokens"]], width: int, fill: int
+    rows: Sequence[Integer[np.ndarray, " _n_tokens"]], width: int, fill: int
 ) -> Int[Tensor, "rows pos"]:
     stacked = np.full((len(rows), width), fill, dtype=np.int64)
     for target, row in zip(stacked, rows, strict=True):

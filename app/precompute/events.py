@@ -25,6 +25,7 @@ from app.stats.corpus import Corpus
 from app.stats.event_writer import has_shard, write_manifest, write_shard
 from app.stats.hashing import place_hashes
 from app.stats.quality import QualitySums
+from app.stats.reconstruction import ErrorSums
 
 ROWS_AT_ONCE = 512
 """Tokens encoded at a time: their activations stay in the cache between encoder and selection."""
@@ -114,8 +115,8 @@ def extract_events(
             advance(n_tokens)
 
     def extract(twin: LanguageModel, start: int) -> None:
-        harvests = [_Harvest(target, corpus, start) for target in targets]
         stop = min(start + per_shard, corpus.n_contexts)
+        harvests = [_Harvest(target, corpus, start, stop - start) for target in targets]
         for first in range(start, stop, batch_contexts):
             last = min(first + batch_contexts, stop)
             tokens = torch.from_numpy(corpus.tokens[first:last].astype(np.int64))
@@ -168,7 +169,7 @@ def _sums_path(folder: Path, index: int) -> Path:
 class _Harvest:
     """What one shard gives for one dictionary, batch by batch."""
 
-    def __init__(self, target: Target, corpus: Corpus, start: int) -> None:
+    def __init__(self, target: Target, corpus: Corpus, start: int, n_contexts: int) -> None:
         self.target = target
         self._corpus = corpus
         self._start = start
@@ -176,6 +177,7 @@ class _Harvest:
         self._quality = QualitySums.empty(target.dictionary.config.d_in)
         self._zero = PositionZeroSums.zeros(target.dictionary.config.d_sae)
         self._sample: list[tuple[np.ndarray, np.ndarray]] = []
+        self._errors = ErrorSums(n_contexts, corpus.context_size)
 
     def add(
         self,
@@ -212,7 +214,9 @@ class _Harvest:
                 activation.float().numpy(),
             )
         )
-        self._quality.merge(QualitySums.of(x.cpu().numpy(), x_hat.float().cpu().numpy(), len(row)))
+        original, reconstruction = x.cpu().numpy(), x_hat.float().cpu().numpy()
+        self._quality.merge(QualitySums.of(original, reconstruction, len(row)))
+        self._errors.add(places, original, reconstruction)
         if sampled.any():
             kept = hidden_pre[torch.from_numpy(sampled).to(x.device)]
             offset = self._start * self._corpus.context_size
@@ -240,6 +244,7 @@ class _Harvest:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
+        self._errors.write(self.target.folder, index)
         # A shard in which nothing is counted has no events at all.
         none = (np.zeros(0, np.uint32), np.zeros(0, np.uint32), np.zeros(0, np.float32))
         feature, token, activation = (

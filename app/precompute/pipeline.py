@@ -12,6 +12,7 @@ import torch
 from app.db.engine import read_meta
 from app.db.records import FeatureBundle
 from app.db.writer import AtlasWriter
+from app.precompute import directions
 from app.precompute.ablated_text import (
     AblatedTextSettings,
     add_ablated_text,
@@ -23,6 +24,7 @@ from app.precompute.ablation import AblationSettings
 from app.precompute.context_needed import ContextNeededSettings
 from app.precompute.corpus import Named
 from app.precompute.describe import ablation_record, corpus_record, sae_record, token_records
+from app.precompute.direction_map import check_map_choice, direction_map
 from app.precompute.events import Target, extract_events, read_sums, sampled_contexts
 from app.precompute.features import Rankings, feature_bundles
 from app.precompute.logit_lens import LogitLens, mean_final_norm_scale
@@ -43,6 +45,7 @@ from app.precompute.store import store_contexts, store_rankings
 from app.precompute.summaries import add_summaries
 from app.precompute.workplace import Workplace, check_writable
 from app.stats.corpus import Corpus
+from app.stats.event_places import corpus_part, sae_part
 from app.stats.feature import StatisticsSettings
 
 NORM_SCALE_CONTEXTS = 32
@@ -62,6 +65,7 @@ def run(
     """
     reporter = reporter or Reporter()
     check_writable(settings.output)
+    check_map_choice(settings.direction_map)
     if settings.threads:
         torch.set_num_threads(settings.threads)
     with Workplace(settings.output) as workplace:
@@ -108,6 +112,7 @@ def _write(run: Run) -> None:
             run.corpus.document_names,
         )
         written = _write_saes(run, writer, model_id, corpus_id)
+        _write_maps(run, writer, written)
         _write_silent(run, writer, written)
         _write_ablated_text(run, writer, written)
         total = sum(target.dictionary.config.d_sae for target in run.targets)
@@ -160,6 +165,8 @@ def _write_saes(run: Run, writer: AtlasWriter, model_id: int, corpus_id: int) ->
                 workers=torch.get_num_threads(),
             )  # fmt: skip
             writer.add_features(sae_id, _counted(bundles, advance))
+            if directions.kept(target.dictionary.W_dec, settings.decoder_megabytes):
+                writer.add_directions(sae_id, directions.unit_rows(target.dictionary.W_dec))
             store_rankings(writer, sae_id, rankings)
             written[sae_id] = target
     return written
@@ -171,6 +178,21 @@ def _counted(
     for bundle in bundles:
         yield bundle
         advance(1)
+
+
+def _write_maps(run: Run, writer: AtlasWriter, written: Mapping[int, Target]) -> None:
+    """Stage 4 as well: the decoder directions in two dimensions."""
+    settings, reporter = run.settings, run.reporter
+    if settings.direction_map == "none":
+        return
+    total = sum(target.dictionary.config.d_sae for target in written.values())
+    with reporter.stage("map", total, "features") as advance:
+        for sae_id, target in written.items():
+            W_dec = target.dictionary.W_dec
+            found = direction_map(W_dec, settings.direction_map, settings.seed, reporter.say)
+            if found is not None:
+                writer.add_direction_map(sae_id, found)
+            advance(len(W_dec))
 
 
 def _write_silent(run: Run, writer: AtlasWriter, written: Mapping[int, Target]) -> None:
@@ -208,8 +230,8 @@ def _write_ablated_text(run: Run, writer: AtlasWriter, written: Mapping[int, Tar
 def _parts(inputs: Inputs, corpus_folder: Path) -> dict[str, Path]:
     """What is shipped beside the atlas, by its name there; the corpus last, as it names itself."""
     model = inputs.model_record.model
-    parts = {f"{model}/{target.sae}": target.folder for target in inputs.targets}
+    parts = {sae_part(model, target.sae): target.folder for target in inputs.targets}
     if corpus_folder.exists():
         corpus_hash = Corpus.open(corpus_folder).metadata["hash"]
-        parts[f"{model}/corpus-{corpus_hash[:12]}"] = corpus_folder
+        parts[corpus_part(model, corpus_hash)] = corpus_folder
     return parts

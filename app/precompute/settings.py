@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from app.errors import AtlasError, closest
 
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-RESERVED_SLUGS = frozenset({"index", "random", "compare"})
+RESERVED_SLUGS = frozenset({"index", "random", "features", "compare", "map", "points"})
 
 
 class PrecomputeSettings(BaseModel):
@@ -94,6 +94,10 @@ class PrecomputeSettings(BaseModel):
     """contexts the cross-entropies are measured on"""
     coactivation_tokens: int = Field(default=262_144, ge=0)
     """tokens the co-activation is counted over"""
+    direction_map: Literal["auto", "umap", "pca", "none"] = "auto"
+    """the 2-D map of decoder directions; auto takes UMAP where umap-learn is installed, else PCA"""
+    decoder_megabytes: int = Field(default=64, ge=0)
+    """decoder directions are kept in the atlas, for cosines of any pair, up to this size"""
 
     @field_validator("name")
     @classmethod

@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Any
 
 from app.errors import AtlasError
+from app.stats.event_places import events_folder
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -132,11 +133,6 @@ class Workplace:
             return json.loads(self._manifest.read_text("utf-8"))
         except (FileNotFoundError, ValueError):  # none, or a machine that went down while writing
             return None
-
-
-def events_folder(output: Path) -> Path:
-    """Where the events of an atlas are shipped."""
-    return output.with_suffix(".events")
 
 
 def check_writable(output: Path) -> None:

@@ -157,6 +157,23 @@ class EventStore:
         counts = np.bincount(source.token, minlength=n_places).astype(np.int64)
         return offsets(counts), feature[radix_argsort(source.token)]
 
+    def context(
+        self, context_id: int
+    ) -> tuple[Integer[np.ndarray, " n"], Integer[np.ndarray, " n"], Float32[np.ndarray, " n"]]:
+        """(feature_index, position, activation) of every firing in one context, by feature, then
+        position. Looks through the tokens of one shard.
+        """
+        shard = self.shards[context_id // self.contexts_per_shard]
+        first = context_id % self.contexts_per_shard * self.context_size
+        # Compared in the shard's own type, which is half as wide as what the borders would make it.
+        low, high = (
+            shard.token.dtype.type(first),
+            shard.token.dtype.type(first + self.context_size - 1),
+        )
+        rows = np.flatnonzero((shard.token >= low) & (shard.token <= high))
+        feature = np.searchsorted(shard.indptr, rows, side="right") - 1
+        return feature, shard.token[rows].astype(np.int64) - first, shard.activation[rows]
+
     def _gather(
         self, start: int, stop: int, indptr: Integer[np.ndarray, " m"]
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -21,7 +21,7 @@ from app.stats.locality import Locality, locality
 from app.stats.moments import ActivationStatistics, activation_statistics
 from app.stats.silent import silent_examples
 from app.stats.tokens import TokenStatistics, TokenTable, strongest_tokens, token_table
-from app.stats.windows import WindowActivations, Windows, window_activations, windows
+from app.stats.windows import ContextActivations, Windows, context_activations, windows
 
 
 @dataclass(frozen=True)
@@ -44,11 +44,11 @@ class StatisticsSettings:
 
 @dataclass(frozen=True)
 class ExampleGroup:
-    """One group of examples with the tokens stored around each peak."""
+    """One group of examples: where each window lies, and every firing in its context."""
 
     examples: ExampleSet
     windows: Windows
-    activations: WindowActivations
+    activations: ContextActivations
 
 
 @dataclass(frozen=True)
@@ -96,4 +96,4 @@ def _with_windows(
 ) -> ExampleGroup:
     size = corpus.context_size
     spans = windows(examples.position, size, use.window_before, use.window_after)
-    return ExampleGroup(examples, spans, window_activations(events, examples.context_id, spans))
+    return ExampleGroup(examples, spans, context_activations(events, examples.context_id))

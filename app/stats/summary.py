@@ -14,6 +14,7 @@ from app.stats.summary_facts import (
     AblationCase,
     Deletion,
     SummaryFacts,
+    is_points,
     is_region,
     strongest_deletion,
 )
@@ -161,7 +162,7 @@ def _extent(facts: SummaryFacts) -> list[Piece]:
             ("number", f"{length:.1f}"),
             ("text", " in a row on average."),
         ]
-    if facts.n_runs >= FEWEST_CASES and (facts.share_single or 0) >= 0.8:
+    if is_points(facts.n_runs, facts.share_single):
         n_single = round((facts.share_single or 0) * facts.n_runs)
         return [
             ("text", " "),

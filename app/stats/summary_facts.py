@@ -78,5 +78,17 @@ def strongest_deletion(cases: Sequence[AblationCase]) -> Deletion | None:
 
 def is_region(facts: SummaryFacts) -> bool:
     """Whether spans are at least half full and runs at least two tokens long on average."""
-    enough = facts.n_spans >= FEWEST_CASES and facts.n_runs >= FEWEST_CASES
-    return enough and (facts.span_fill or 0) >= 0.5 and (facts.mean_run or 0) >= 2
+    return fills_regions(facts.n_spans, facts.n_runs, facts.span_fill, facts.mean_run)
+
+
+def fills_regions(
+    n_spans: int, n_runs: int, span_fill: float | None, mean_run: float | None
+) -> bool:
+    """The same from the numbers alone."""
+    enough = n_spans >= FEWEST_CASES and n_runs >= FEWEST_CASES
+    return enough and (span_fill or 0) >= 0.5 and (mean_run or 0) >= 2
+
+
+def is_points(n_runs: int, share_single: float | None) -> bool:
+    """Whether four of five runs are a single token."""
+    return n_runs >= FEWEST_CASES and (share_single or 0) >= 0.8

@@ -1,4 +1,4 @@
-"""The tokens stored around a peak, and the feature's own activations inside them.
+"""The tokens shown around a peak, and the feature's own activations over its whole context.
 
 Takes places of peaks and one feature's events, gives ranges of positions and sparse activations.
 Knows neither how the peaks were chosen nor the tokens' text.
@@ -22,11 +22,11 @@ class Windows:
 
 
 @dataclass(frozen=True)
-class WindowActivations:
-    """The firings inside each window: rows [indptr[i], indptr[i + 1]), positions ascending."""
+class ContextActivations:
+    """The firings in the whole context of each example: rows [indptr[i], indptr[i + 1])."""
 
     indptr: Int64[np.ndarray, " n_plus_one"]
-    position: Int32[np.ndarray, " m"]  # from the start of the context
+    position: Int32[np.ndarray, " m"]  # from the start of the context, ascending
     activation: Float32[np.ndarray, " m"]
 
 
@@ -39,14 +39,12 @@ def windows(
     return Windows(start.astype(np.int32), stop.astype(np.int32))
 
 
-def window_activations(
-    events: FeatureEvents,
-    context_id: Integer[np.ndarray, " n"],
-    spans: Windows,
-) -> WindowActivations:
-    """The feature's activations inside windows of the given contexts."""
+def context_activations(
+    events: FeatureEvents, context_id: Integer[np.ndarray, " n"]
+) -> ContextActivations:
+    """The feature's activations over whole contexts: a window is a part of them."""
     context_start = context_id.astype(np.int64) * events.context_size
-    first = np.searchsorted(events.places, context_start + spans.start)
-    lengths = np.searchsorted(events.places, context_start + spans.stop) - first
+    first = np.searchsorted(events.places, context_start)
+    lengths = np.searchsorted(events.places, context_start + events.context_size) - first
     inside = ragged_ranges(first, lengths)
-    return WindowActivations(offsets(lengths), events.position[inside], events.activation[inside])
+    return ContextActivations(offsets(lengths), events.position[inside], events.activation[inside])

@@ -28,12 +28,14 @@ from app.precompute.model import LanguageModel
 from app.sae.dictionary import Dictionary
 from app.stats.corpus import Corpus
 from app.stats.events import EventStore
+from app.stats.reconstruction import read_squares
 
 Models = Callable[[str], LanguageModel]
 Dictionaries = Callable[..., Dictionary]
 HOOKS = ("blocks.0.hook_resid_post", "blocks.1.hook_mlp_out", "blocks.0.hook_resid_post")
 KINDS = ("relu", "topk", "jumprelu")
 N_CONTEXTS, SIZE, D_SAE = 11, 16, 24
+NAMES = (("errors", "npy"), ("sums", "npz"))
 
 
 def some_corpus() -> Corpus:
@@ -112,6 +114,11 @@ def check(model: LanguageModel, target: Target) -> None:
     assert zero.n_active.tolist() == (acts[:, 0] > 0).sum(axis=0).tolist()
     np.testing.assert_allclose(zero.total, acts[:, 0].sum(axis=0), rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(zero.max, acts[:, 0].max(axis=0), rtol=1e-4, atol=1e-5)
+
+    squares = [read_squares(target.folder, i, store.contexts_per_shard) for i in range(N_CONTEXTS)]
+    both = np.stack([((x - x_hat) ** 2).sum(axis=-1), (x**2).sum(axis=-1)], axis=-1)
+    wanted = np.where(CORPUS.counted[:, :, None], both, np.nan)
+    np.testing.assert_allclose(np.array(squares), wanted, rtol=1e-3, atol=1e-4)
 
     places, sample = read_hidden_pre_sample(target, len(store.shards))
     chosen = CORPUS.counted & sampled_contexts(N_CONTEXTS, 4, 0)[:, None]
@@ -231,7 +238,8 @@ def test_the_layout_on_disk_is_the_documented_one(
     }
     names = sorted(path.name for path in folder.iterdir())
     shards = [f"shard-0000{i}" for i in range(3)]
-    assert names == ["events.json", *shards, *(f"sums-0000{i}.npz" for i in range(3))]
+    errors, sums = ([f"{n}-0000{i}.{e}" for i in range(3)] for n, e in NAMES)
+    assert names == sorted(["events.json", *errors, *shards, *sums])
     for shard in shards:
         indptr, token, activation = (
             np.load(folder / shard / f"{name}.npy") for name in ("indptr", "token", "activation")

@@ -100,13 +100,16 @@ def test_top_examples(judged: Any, which: int) -> None:
 
 
 def check_windows(found: Any, acts: np.ndarray) -> None:
-    """Contexts are shorter than a window on its left; on its right it ends 16 tokens on."""
+    """Contexts are shorter than a window on its left; on its right it ends 16 tokens on.
+
+    All firings of the context are kept.
+    """
     for i, (c, p) in enumerate(zip(found.context_id, found.position, strict=True)):
         assert (found.window_start[i], found.window_stop[i]) == (0, min(int(p) + 17, 20))
-        inside = slice(found.window_indptr[i], found.window_indptr[i + 1])
-        firing = np.flatnonzero(acts[c, : found.window_stop[i]])
-        assert found.window_position[inside].tolist() == firing.tolist()
-        assert (found.window_activation[inside] == acts[c, firing]).all()
+        inside = slice(found.firing_indptr[i], found.firing_indptr[i + 1])
+        firing = np.flatnonzero(acts[c])
+        assert found.firing_position[inside].tolist() == firing.tolist()
+        assert (found.firing_activation[inside] == acts[c, firing]).all()
 
 
 def drawn(judged: Any, index: int, places: list[tuple[int, int]], k: int) -> list[tuple[int, int]]:

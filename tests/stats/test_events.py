@@ -98,6 +98,22 @@ def test_the_widest_tokens_take_four_bytes(tmp_path: Path) -> None:
     assert EventStore.open(tmp_path).shards[0].token.dtype == np.uint16
 
 
+@given(data=st.data())
+def test_a_context_holds_the_firings_of_all_features_in_it(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    n_contexts, context_size = data.draw(st.integers(1, 6)), data.draw(st.integers(2, 9))
+    dense = dense_activations(data.draw(st.integers(0, 99)), n_contexts, context_size)
+    folder = tmp_path_factory.mktemp("events")
+    write_events(folder, dense, data.draw(st.integers(1, 4)))
+    store = EventStore.open(folder)
+    for context_id in range(n_contexts):
+        feature, position, activation = store.context(context_id)
+        wanted = np.argwhere(dense[context_id].T > 0)
+        assert np.column_stack([feature, position]).tolist() == wanted.tolist()
+        assert (activation == dense[context_id].T[feature, position]).all()
+
+
 def test_a_half_written_shard_is_never_taken_for_one(tmp_path: Path) -> None:
     dense = dense_activations(3, 4, 6)
     write_events(tmp_path, dense, 2)

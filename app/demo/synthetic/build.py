@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 
 from app import __version__
+from app.db.directions import ROWS_PER_BLOCK
 from app.db.records import (
     ContextRecord,
     CorpusRecord,
@@ -23,9 +24,11 @@ from app.db.records import (
     TokenRanking,
 )
 from app.db.writer import AtlasWriter
+from app.demo.synthetic.events import write_corpus, write_events
 from app.demo.synthetic.examples import ABLATION_WINDOW
 from app.demo.synthetic.feature import make_feature
 from app.demo.synthetic.firings import FiringMaker
+from app.demo.synthetic.map import make_map
 from app.demo.synthetic.text import SyntheticText, make_text
 
 MODEL = "synthetic"
@@ -42,10 +45,12 @@ def build_synthetic_atlas(
     hostile: bool = False,
     saes: tuple[str, ...] = ("resid-2-1k", "resid-1-1k"),
     model: str = MODEL,
+    events: bool = False,
 ) -> Path:
     """An atlas of one model at `path`; the same arguments give the same content.
 
-    An atlas that stands there already is added to.
+    An atlas that stands there already is added to. With `events` every firing is written beside it,
+    as precompute would have shipped them.
 
     Holds a float32 matrix [n_features, d_vocab] for the logits of one dictionary at a time.
     """
@@ -54,6 +59,8 @@ def build_synthetic_atlas(
         model_id = out.add_model(_model(model, text), text.tokens)
         corpus = _corpus(text, seed, hostile)
         corpus_id = out.add_corpus(model_id, corpus, text.occurrences, text.documents)
+        if events:
+            write_corpus(path, model, corpus.hash, text)
         out.add_contexts(
             corpus_id,
             (
@@ -63,7 +70,10 @@ def build_synthetic_atlas(
         )
         for number, name in enumerate(saes):
             maker = FiringMaker(text, seed, number)
-            n_active = np.array([maker.firings(i).n_active for i in range(n_features)])
+            firings = [maker.firings(i) for i in range(n_features)]
+            n_active = np.array([item.n_active for item in firings])
+            if events:
+                write_events(path, model, name, text, firings)
             record = _sae(model, name, number, n_active, corpus.n_tokens, seed)
             sae_id = out.add_sae(model_id, corpus_id, record)
             logits = _logits(n_features, d_vocab, seed, number)
@@ -71,6 +81,8 @@ def build_synthetic_atlas(
             out.add_features(sae_id, _bundles(maker, text, logits, panels))
             for mode, rankings in _rankings(panels, logits, text):
                 out.add_token_rankings(sae_id, mode, rankings)
+            out.add_direction_map(sae_id, make_map(n_features, seed, number))
+            out.add_directions(sae_id, _directions(n_features, record.d_in, seed, number))
         out.publish()
     return path
 
@@ -93,6 +105,16 @@ def _bundles(
         )
         panels.append(bundle.panels.tokens)
         yield bundle
+
+
+def _directions(
+    n_features: int, d_in: int, seed: int, sae: int
+) -> Iterator[Float[ndarray, "rows d_in"]]:
+    """Random unit rows in the blocks they are stored in."""
+    rng = np.random.default_rng([seed, sae, 3])
+    for start in range(0, n_features, ROWS_PER_BLOCK):
+        rows = rng.standard_normal((min(ROWS_PER_BLOCK, n_features - start), d_in))
+        yield rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
 def _logits(

@@ -120,13 +120,11 @@ def _group(
     start = np.maximum(position - BEFORE, 0)
     stop = np.minimum(position + AFTER + 1, text.token_ids.shape[1])
     positions, values, indptr = [], [], [0]
-    for context, low, high in zip(context_id, start, stop, strict=True):
+    for context in context_id:
         left, right = np.searchsorted(firings.context_id, [context, context + 1])
-        inside = firings.position[left:right]
-        kept = (inside >= low) & (inside < high)
-        positions.append(inside[kept])
-        values.append(firings.activation[left:right][kept])
-        indptr.append(indptr[-1] + int(kept.sum()))
+        positions.append(firings.position[left:right])
+        values.append(firings.activation[left:right])
+        indptr.append(indptr[-1] + int(right - left))
     counts = np.zeros(0, dtype=np.int64) if band_n_active is None else band_n_active
     return ExampleGroup(
         context_id=context_id,
@@ -137,9 +135,9 @@ def _group(
         repeats=np.ones(position.size, dtype=np.int64) + (context_id % 11 == 3) * 6,
         window_start=start,
         window_stop=stop,
-        window_indptr=np.array(indptr),
-        window_position=np.concatenate([np.zeros(0, dtype=np.int64), *positions]),
-        window_activation=np.concatenate([np.zeros(0), *values]),
+        firing_indptr=np.array(indptr),
+        firing_position=np.concatenate([np.zeros(0, dtype=np.int64), *positions]),
+        firing_activation=np.concatenate([np.zeros(0), *values]),
         band_low=band_low,
         band_high=band_high,
         band_n_active=counts,

@@ -7,6 +7,7 @@ recomputes nothing from the model.
 from sqlalchemy import Connection, func, select
 
 from app.db import codec, schema
+from app.db.fulltext import has_fulltext, load_examples, load_text
 from app.db.records import ExampleGroup, HistogramPanel
 
 
@@ -21,7 +22,31 @@ def check_atlas(connection: Connection) -> list[str]:
         problems += _check_completeness(connection, row.sae_id, name, row.record["d_sae"])
         problems += _check_histograms(connection, row.sae_id, name)
         problems += _check_examples(connection, row.sae_id, row.corpus_id, name)
+        problems += _check_search(connection, row.sae_id, row.corpus_id, name)
     return problems
+
+
+def _check_search(connection: Connection, sae_id: int, corpus_id: int, name: str) -> list[str]:
+    """Whether search knows the contexts and the examples there are; old atlases have none."""
+    if not has_fulltext(connection):
+        return []
+    text = load_text(connection, corpus_id)
+    n_contexts = connection.scalar(
+        select(func.count())
+        .select_from(schema.context)
+        .where(schema.context.c.corpus_id == corpus_id)
+    )
+    n_indexed = 0 if text is None else text.context_id.size
+    if n_indexed != n_contexts:
+        return [f"{name}: search knows {n_indexed} contexts, {n_contexts} are stored."]
+    d_sae = connection.scalar(
+        select(func.count()).select_from(schema.feature).where(schema.feature.c.sae_id == sae_id)
+    )
+    assert text is not None
+    examples = load_examples(connection, sae_id, d_sae or 0, text)
+    if (examples.stop > text.n_tokens).any() or (examples.peak >= examples.stop).any():
+        return [f"{name}: search knows examples outside their contexts."]
+    return []
 
 
 def _check_completeness(connection: Connection, sae_id: int, name: str, d_sae: int) -> list[str]:

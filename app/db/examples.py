@@ -1,6 +1,6 @@
 """Queries over the stored examples of a feature and the contexts they point to. Read-only."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import cast
 
 from sqlalchemy import Connection, select
@@ -32,6 +32,25 @@ def get_groups(
     }
 
 
+def pick_groups(
+    connection: Connection, sae_id: int, wanted: Mapping[int, Group]
+) -> dict[int, ExampleGroup]:
+    """One group for each of these features, by feature_index."""
+    table = schema.example_group
+    rows = connection.execute(
+        select(table.c.feature_index, table.c.group, table.c.examples).where(
+            table.c.sae_id == sae_id,
+            table.c.feature_index.in_(list(wanted)),
+            table.c.group.in_(set(wanted.values())),
+        )
+    )
+    return {
+        row.feature_index: codec.unpack(ExampleGroup, row.examples)
+        for row in rows
+        if wanted[row.feature_index] == row.group
+    }
+
+
 def iterate_group(
     connection: Connection, sae_id: int, group: Group
 ) -> Iterator[tuple[int, ExampleGroup]]:
@@ -57,3 +76,15 @@ def get_contexts(
         )
     )
     return {row.context_id: codec.unpack(ContextRecord, row.tokens) for row in rows}
+
+
+def first_context(connection: Connection, corpus_id: int) -> ContextRecord | None:
+    """The stored context with the lowest id; None where none is stored."""
+    table = schema.context
+    blob = connection.scalar(
+        select(table.c.tokens)
+        .where(table.c.corpus_id == corpus_id)
+        .order_by(table.c.context_id)
+        .limit(1)
+    )
+    return None if blob is None else codec.unpack(ContextRecord, blob)

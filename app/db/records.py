@@ -231,6 +231,16 @@ class FeatureRecord:
 
 
 @dataclass(frozen=True)
+class DirectionMap:
+    """The decoder directions of a dictionary in two dimensions."""
+
+    method: str
+    """how the positions were made, in words"""
+    positions: Float[ndarray, "d_sae 2"]
+    """one row a feature, in the method's own unit; only their places to each other mean anything"""
+
+
+@dataclass(frozen=True)
 class HistogramPanel:
     """Activation histogram: bin j = (max·j/n, max·(j+1)/n]; the counts sum to n_active."""
 
@@ -352,7 +362,7 @@ class FeaturePanels:
 
 @dataclass(frozen=True)
 class ExampleGroup:
-    """The examples of one group, in rank order, with the activations inside their windows."""
+    """The examples of one group, in rank order, with the activations in their contexts."""
 
     context_id: Integer[ndarray, " n"]
     position: Integer[ndarray, " n"]
@@ -367,10 +377,11 @@ class ExampleGroup:
     window_start: Integer[ndarray, " n"]
     window_stop: Integer[ndarray, " n"]
     """exclusive"""
-    window_indptr: Integer[ndarray, " n_plus_1"]
-    window_position: Integer[ndarray, " m"]
-    """positions in the context with activation > 0, example by example"""
-    window_activation: Float[ndarray, " m"]
+    firing_indptr: Integer[ndarray, " n_plus_1"]
+    firing_position: Integer[ndarray, " m"]
+    """positions with activation > 0 in the whole context, not only in the window, example by
+    example"""
+    firing_activation: Float[ndarray, " m"]
     band_low: Float[ndarray, " b"]
     """activation, exclusive (interval) or inclusive (quantile)"""
     band_high: Float[ndarray, " b"]

@@ -1,9 +1,8 @@
 """The tables of an atlas and the number of their version.
 
 Packed blobs (`codec.py`) hold what is only ever read whole; columns hold what is sorted, filtered
-or joined. Every sortable column of a feature has two indexes, because ties go to the lower
-`feature_index` in either direction; each carries all columns that lists filter by, so that any
-filter is decided along the index, without a look at the rows. Knows no query and no record values.
+or joined. Features have no index besides their primary key: lists are made from columns kept in
+memory (`columns.py`). Knows no query and no record values.
 """
 
 from dataclasses import fields
@@ -23,7 +22,7 @@ from sqlalchemy import (
 
 from app.db.records import FeaturePanels, FeatureRecord, Group
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Raised whenever a reader of the old tables would go wrong; there is no migration of a build
 product: the atlas is built again."""
 
@@ -112,26 +111,26 @@ sae = Table(
 
 SORTABLE: tuple[str, ...] = (
     "density",
+    "n_active",
+    "n_contexts_active",
     "max_activation",
     "mean_activation",
+    "std_activation",
+    "skewness",
+    "kurtosis",
     "top_token_share",
     "top_token_rate",
     "context_share",
     "ablation_token_effect",
     "run_length",
     "span_fill",
-    "decoder_norm",
     "max_logit",
+    "decoder_norm",
+    "encoder_decoder_cosine",
+    "position_zero_n_active",
+    "position_zero_max",
 )
 """Columns of a feature that lists sort by and filter as ranges, besides `feature_index` itself."""
-
-
-FILTERABLE: tuple[str, ...] = (*SORTABLE, "top_token_id")
-"""Columns of a feature that can leave it out of a list."""
-
-
-def _others(sort: str) -> list[str]:
-    return [name for name in FILTERABLE if name != sort]
 
 
 def _type_of(annotation: object) -> type:
@@ -154,12 +153,6 @@ feature = Table(
         )
         for field in fields(FeatureRecord)
     ),
-    *(
-        Index(f"feature_by_{name}_{way}", "sae_id", column, "feature_index", *_others(name))
-        for name in SORTABLE
-        for way, column in (("up", name), ("down", Column(name).desc()))
-    ),
-    Index("feature_by_feature_index", "sae_id", "feature_index", *_others("feature_index")),
     sqlite_with_rowid=False,
 )
 
@@ -182,6 +175,26 @@ example_group = Table(
 )
 """`group` holds one of `records.Group`."""
 
+direction_map = Table(
+    "direction_map",
+    metadata,
+    Column("sae_id", Integer, primary_key=True, autoincrement=False),
+    Column("method", String, nullable=False),
+    Column("positions", LargeBinary, nullable=False),
+)
+"""`positions` are little-endian float32 pairs in order of feature_index. Atlases built before this
+table have none."""
+
+decoder_block = Table(
+    "decoder_block",
+    metadata,
+    Column("sae_id", Integer, primary_key=True, autoincrement=False),
+    Column("block", Integer, primary_key=True, autoincrement=False),
+    Column("rows", LargeBinary, nullable=False),
+)
+"""`rows` are unit decoder rows, little-endian float16, in order of feature_index (see
+`directions.py`); large dictionaries have none."""
+
 token_ranking = Table(
     "token_ranking",
     metadata,
@@ -189,6 +202,51 @@ token_ranking = Table(
     Column("mode", String, primary_key=True),
     Column("token_id", Integer, primary_key=True, autoincrement=False),
     Column("ranking", LargeBinary, nullable=False),
+)
+
+text_layout = Table(
+    "text_layout",
+    metadata,
+    Column("corpus_id", Integer, primary_key=True, autoincrement=False),
+    Column("layout", LargeBinary, nullable=False),
+)
+"""Full-text search, made anew from the tables above by `fulltext_write.py`: where the words of the
+stored contexts lie."""
+
+text_word = Table(
+    "text_word",
+    metadata,
+    Column("corpus_id", Integer, primary_key=True, autoincrement=False),
+    Column("word", String, primary_key=True),
+    Column("n_places", Integer, nullable=False),
+    Column("places", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+example_places = Table(
+    "example_places",
+    metadata,
+    Column("sae_id", Integer, primary_key=True, autoincrement=False),
+    Column("first_feature", Integer, primary_key=True, autoincrement=False),
+    Column("places", LargeBinary, nullable=False),
+)
+
+feature_tokens = Table(
+    "feature_tokens",
+    metadata,
+    Column("sae_id", Integer, primary_key=True, autoincrement=False),
+    Column("first_feature", Integer, primary_key=True, autoincrement=False),
+    Column("tokens", LargeBinary, nullable=False),
+)
+
+summary_word = Table(
+    "summary_word",
+    metadata,
+    Column("sae_id", Integer, primary_key=True, autoincrement=False),
+    Column("word", String, primary_key=True),
+    Column("features", LargeBinary, nullable=False),
+    Column("features_short", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 __all__ = ["SCHEMA_VERSION", "SORTABLE", "Group", "metadata"]

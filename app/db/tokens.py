@@ -8,9 +8,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, select
+import numpy as np
+from jaxtyping import Float, Int
+from numpy import ndarray
+from sqlalchemy import ColumnElement, Connection, Row, and_, select
 
 from app.db import codec, schema
+from app.db.fulltext_records import FeatureTokens
 from app.db.records import RankingMode, TokenRanking, TokenRecord
 
 _token = schema.token
@@ -55,28 +59,103 @@ def match_tokens(
     if not stripped:
         return []
     folded = stripped.casefold()
-    matches: dict[int, TokenMatch] = {}
+    kinds: dict[int, tuple[str, int]] = {}
     by_kind = {
         "exact": _token.c.stripped == stripped,
         "case": _token.c.folded == folded,
         "prefix": and_(_token.c.folded > folded, _token.c.folded < folded + "\U0010ffff"),
     }
     for kind, condition in by_kind.items():
-        counts = schema.corpus_token
-        rows = connection.execute(
-            select(_token, counts.c.n_occurrences)
-            .join(
-                counts,
-                and_(counts.c.corpus_id == corpus_id, counts.c.token_id == _token.c.token_id),
-                isouter=True,
-            )
-            .where(_token.c.model_id == model_id, condition)
-            .limit(2_000)
-        ).all()
-        rows = sorted(rows, key=lambda row: (-(row.n_occurrences or 0), row.token_id))
-        for row in rows[: size - len(matches)]:
-            matches.setdefault(row.token_id, TokenMatch(_record(row), kind, row.n_occurrences or 0))
-    return list(matches.values())
+        for token_id, n_occurrences in _counted(connection, model_id, corpus_id, condition):
+            if len(kinds) == size:
+                break
+            kinds.setdefault(token_id, (kind, n_occurrences))
+    records = get_tokens(connection, model_id, kinds)
+    return [TokenMatch(records[i], kind, n) for i, (kind, n) in kinds.items()]
+
+
+def is_token(connection: Connection, model_id: int, text: str) -> bool:
+    """Whether a text, spaces around it aside, is a token of the vocabulary."""
+    stripped = text.strip(" \t\r\n") or text
+    found = select(_token.c.token_id).where(
+        _token.c.model_id == model_id, _token.c.stripped == stripped
+    )
+    return connection.scalar(found.limit(1)) is not None
+
+
+def match_exactly(
+    connection: Connection, model_id: int, corpus_id: int, text: str
+) -> list[TokenMatch]:
+    """The tokens with exactly this text, spaces and case included; rarely more than one."""
+    stripped = text.strip(" \t\r\n") or text
+    if not stripped:
+        return []
+    found = _counted(
+        connection, model_id, corpus_id, and_(_token.c.stripped == stripped, _token.c.token == text)
+    )
+    records = get_tokens(connection, model_id, (i for i, _ in found))
+    return [TokenMatch(records[i], "exact", n) for i, n in found]
+
+
+def most_frequent(connection: Connection, corpus_id: int, size: int) -> list[tuple[int, int]]:
+    """The tokens that occur most in a corpus with their counts; reads the counts of all of them."""
+    table = schema.corpus_token
+    rows = connection.execute(
+        select(table.c.token_id, table.c.n_occurrences).where(table.c.corpus_id == corpus_id)
+    )
+    return sorted(((i, n) for i, n in rows), key=lambda row: (-row[1], row[0]))[:size]
+
+
+@dataclass(frozen=True)
+class TokenPairs:
+    """Every pair of token and feature that the features' own token lists hold, token by token."""
+
+    indptr: Int[ndarray, " d_vocab_plus_one"]
+    """rows [indptr[t], indptr[t + 1]) are token t's"""
+    feature: Int[ndarray, " n"]
+    share: Float[ndarray, " n"]
+    """of the feature's activation mass"""
+    n_active: Int[ndarray, " n"]
+    open_share: Float[ndarray, " d_sae"]
+    """the largest share a token that isn't listed can have; 0 where all of a feature's are"""
+
+    def __len__(self) -> int:
+        return self.feature.size
+
+    def of(self, token_id: int) -> slice:
+        """The rows of one token."""
+        if token_id + 1 >= self.indptr.size:
+            return slice(0, 0)
+        return slice(int(self.indptr[token_id]), int(self.indptr[token_id + 1]))
+
+
+def load_token_pairs(connection: Connection, sae_id: int, d_sae: int) -> TokenPairs:
+    """The pairs of a whole dictionary, read once and kept by the caller."""
+    table = schema.feature_tokens
+    rows = connection.execute(
+        select(table.c.first_feature, table.c.tokens)
+        .where(table.c.sae_id == sae_id)
+        .order_by(table.c.first_feature)
+    ).all()
+    chunks = [(row.first_feature, codec.unpack(FeatureTokens, row.tokens)) for row in rows]
+
+    def joined(name: str, kind: type) -> ndarray:
+        return np.concatenate(
+            [np.zeros(0, kind), *(getattr(c, name).astype(kind) for _, c in chunks)]
+        )
+
+    feature = np.concatenate(
+        [np.zeros(0, np.int32), *(c.feature.astype(np.int32) + first for first, c in chunks)]
+    )
+    token_id = joined("token_id", np.int64)
+    order = np.argsort(token_id, kind="stable")
+    return TokenPairs(
+        np.concatenate([[0], np.cumsum(np.bincount(token_id))]),
+        feature[order],
+        joined("share", np.float32)[order],
+        joined("n_active", np.int64)[order],
+        joined("open_share", np.float32)[:d_sae],
+    )
 
 
 def occurrences(connection: Connection, corpus_id: int, token_ids: Iterable[int]) -> dict[int, int]:
@@ -103,6 +182,23 @@ def get_rankings(
         )
     )
     return {row.token_id: codec.unpack(TokenRanking, row.ranking) for row in rows}
+
+
+def _counted(
+    connection: Connection, model_id: int, corpus_id: int, condition: ColumnElement[bool]
+) -> list[tuple[int, int]]:
+    """Token ids with their occurrences, most frequent first, then by id."""
+    counts = schema.corpus_token
+    rows = connection.execute(
+        select(_token.c.token_id, counts.c.n_occurrences)
+        .join(
+            counts,
+            and_(counts.c.corpus_id == corpus_id, counts.c.token_id == _token.c.token_id),
+            isouter=True,
+        )
+        .where(_token.c.model_id == model_id, condition)
+    )
+    return sorted(((i, n or 0) for i, n in rows), key=lambda row: (-row[1], row[0]))
 
 
 def _record(row: Row[Any]) -> TokenRecord:

@@ -33,10 +33,12 @@ from app.db import codec, schema
 from app.db.addition import find_model_id, find_sae_id, taken
 from app.db.check import check_atlas
 from app.db.engine import read_meta
+from app.db.fulltext_write import write_fulltext
 from app.db.records import (
     AblationGroup,
     ContextRecord,
     CorpusRecord,
+    DirectionMap,
     ExampleGroup,
     FeatureBundle,
     FeaturePanels,
@@ -208,6 +210,8 @@ class AtlasWriter:
                 schema.feature_panel,
                 schema.example_group,
                 schema.token_ranking,
+                schema.direction_map,
+                schema.decoder_block,
                 schema.sae,
             ):
                 self._connection.execute(delete(table).where(table.c.sae_id == existing))
@@ -308,6 +312,28 @@ class AtlasWriter:
             ),
         )
 
+    def add_direction_map(self, sae_id: int, found: DirectionMap) -> None:
+        """Stores the map of a dictionary's directions, one row for each of its features."""
+        positions = np.ascontiguousarray(found.positions, dtype="<f4").tobytes()
+        self._insert(
+            schema.direction_map,
+            {"sae_id": sae_id, "method": found.method, "positions": positions},
+        )
+
+    def add_directions(self, sae_id: int, blocks: Iterable[np.ndarray]) -> None:
+        """Stores unit decoder rows [≤ 256, d_in], block after block in feature order."""
+        self._insert_many(
+            schema.decoder_block,
+            (
+                {
+                    "sae_id": sae_id,
+                    "block": block,
+                    "rows": np.ascontiguousarray(rows, dtype="<f2").tobytes(),
+                }
+                for block, rows in enumerate(blocks)
+            ),
+        )
+
     def publish(self) -> str:
         """Stamps, checks, syncs and renames the file into place; returns its build id.
 
@@ -315,6 +341,7 @@ class AtlasWriter:
             AtlasError: the content contradicts itself (see `check_atlas`).
         """
         self._drop_unused_corpora()
+        write_fulltext(self._connection)
         build_id = self._stamp()
         self._connection.commit()
         problems = check_atlas(self._connection)

@@ -1,0 +1,19 @@
+"""The stored map of a dictionary's decoder directions. Read-only; knows no page."""
+
+import numpy as np
+from sqlalchemy import Connection, inspect, select
+
+from app.db import schema
+from app.db.records import DirectionMap
+
+
+def get_direction_map(connection: Connection, sae_id: int) -> DirectionMap | None:
+    """The map; None where the job was told to make none, or the atlas is older than maps."""
+    table = schema.direction_map
+    if not inspect(connection).has_table(table.name):
+        return None
+    row = connection.execute(select(table).where(table.c.sae_id == sae_id)).one_or_none()
+    if row is None:
+        return None
+    positions = np.frombuffer(row.positions, dtype="<f4").astype(np.float32).reshape(-1, 2)
+    return DirectionMap(row.method, positions)

@@ -1,4 +1,4 @@
-"""The command line: `feature-atlas demo | precompute | serve | info | check`.
+"""The command line: `feature-atlas demo | precompute | serve | export | info | check`.
 
 Turns options into settings and calls one function for each command; libraries are imported inside
 the commands, so that the server's commands work where torch is not installed. Bad input ends with
@@ -38,6 +38,12 @@ AccessKey = Annotated[
 Public = Annotated[bool, typer.Option("--public", help="Let anyone who can reach it see it.")]
 AllowedHost = Annotated[
     list[str] | None, typer.Option(help="Host name under which it is reached (repeatable).")
+]
+PublicUrl = Annotated[
+    str, typer.Option(help="Where others reach it (https://…): link previews need it.")
+]
+EmbedHost = Annotated[
+    list[str] | None, typer.Option(help="Host whose pages may frame ?embed pages (repeatable).")
 ]
 
 
@@ -122,11 +128,22 @@ def serve(
     access_key: AccessKey = None,
     public: Public = False,
     allowed_host: AllowedHost = None,
+    public_url: PublicUrl = "",
+    embed_host: EmbedHost = None,
 ) -> None:
     """Show an atlas in the browser."""
     from app.web.serve import serve as run_server
 
-    run_server(atlas, host, port, access_key, public, tuple(allowed_host or ()))
+    run_server(
+        atlas,
+        host,
+        port,
+        access_key,
+        public,
+        tuple(allowed_host or ()),
+        public_url,
+        tuple(embed_host or ()),
+    )
 
 
 @cli.command()
@@ -150,6 +167,46 @@ def demo(
         run_server(output, host, port, None, False, ())
     else:
         _say_how_to_open(output)
+
+
+export = typer.Typer(help="Take an atlas out of the server.", rich_markup_mode=None)
+cli.add_typer(export, name="export")
+
+
+@export.command("site")
+def export_site(
+    atlas: AtlasPath,
+    output: Annotated[Path, typer.Argument(help="A folder: new, empty or of an earlier export.")],
+    sae: Annotated[
+        list[str] | None,
+        typer.Option(help="Only this dictionary (repeatable).", metavar="MODEL/SAE"),
+    ] = None,
+    features: Annotated[
+        str, typer.Option(help="Of each dictionary: all, a range (0..99) or numbers (1,5,7).")
+    ] = "all",
+    base_url: Annotated[
+        str, typer.Option(help="Where the site will be reached (https://…): for link previews.")
+    ] = "",
+) -> None:
+    """Write an atlas as a site of plain files, for any file host."""
+    from app.web.export.site import export_site as write_site
+
+    write_site(atlas, output, sae or [], features, base_url)
+
+
+@export.command("feature")
+def export_feature(
+    atlas: AtlasPath,
+    feature: Annotated[str, typer.Argument(help="Which one.", metavar="MODEL/SAE/NUMBER")],
+    output: Annotated[Path, typer.Argument(help="The file to write.")],
+    base_url: Annotated[
+        str, typer.Option(help="Where the atlas is reached (https://…): for links in the file.")
+    ] = "",
+) -> None:
+    """Write one feature as one HTML file that needs nothing else."""
+    from app.web.export.single import export_feature as write_feature
+
+    write_feature(atlas, feature, output, base_url)
 
 
 @cli.command()

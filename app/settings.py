@@ -5,12 +5,17 @@ combination that would show an atlas to strangers by accident is refused. Reads 
 """
 
 import ipaddress
+import re
 from pathlib import Path
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.errors import AtlasError
+
+_PUBLIC_URL = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+(/[A-Za-z0-9._~/-]*)?")
+_EMBED_HOST = re.compile(r"(https?://)?(\*\.)?[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*(:\d{1,5})?")
+"""A host of the policy `frame-ancestors`; nothing in it can end the policy or begin another."""
 
 
 class Settings(BaseSettings):
@@ -18,7 +23,8 @@ class Settings(BaseSettings):
 
     Raises:
         AtlasError: an address other than this machine's own without an access key or `public`,
-            an access key together with `public`, or an empty access key.
+            an access key together with `public`, an empty access key, or an address or host
+            that is none.
     """
 
     model_config = SettingsConfigDict(env_prefix="FEATURE_ATLAS_", frozen=True)
@@ -36,6 +42,12 @@ class Settings(BaseSettings):
     allowed_hosts: tuple[str, ...] = ()
     """names the server is reached by, besides this machine's own; `*` allows any"""
 
+    public_url: str = ""
+    """where others reach the server (https://atlas.example.org, a path may follow): the base of the
+    absolute addresses that link previews need; without it pages have no preview image"""
+    embed_hosts: tuple[str, ...] = ()
+    """hosts whose pages may show `?embed` addresses in a frame; nobody without any"""
+
     @property
     def loopback(self) -> bool:
         """Only this machine can reach the server."""
@@ -50,6 +62,27 @@ class Settings(BaseSettings):
     def key(self) -> str | None:
         """The access key itself."""
         return None if self.access_key is None else self.access_key.get_secret_value()
+
+    @field_validator("public_url")
+    @classmethod
+    def _check_public_url(cls, value: str) -> str:
+        if value and not _PUBLIC_URL.fullmatch(value):
+            raise AtlasError(
+                f"The public address {value!r} can't be used: write it with its scheme and without "
+                "a question mark, such as https://atlas.example.org."
+            )
+        return value.rstrip("/")
+
+    @field_validator("embed_hosts")
+    @classmethod
+    def _check_embed_hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for host in value:
+            if not _EMBED_HOST.fullmatch(host):
+                raise AtlasError(
+                    f"The embed host {host!r} can't be used: write a host such as "
+                    "wiki.example.org, *.example.org or https://wiki.example.org:8443."
+                )
+        return value
 
     @model_validator(mode="after")
     def _check_access(self) -> "Settings":

@@ -1,6 +1,7 @@
 """What routes ask for by type: the atlas, a connection to it, the dictionary or feature addressed.
 
-Takes the request's path, gives open things or a 404 that names what there is. Knows no page.
+Takes the request's path, gives open things or a 404 that names what there is. What is only looked
+up in memory is a coroutine: a thread for each would cost more than the looking up. Knows no page.
 """
 
 from collections.abc import Iterator
@@ -9,12 +10,13 @@ from typing import Annotated
 from fastapi import Depends, HTTPException, Request
 from sqlalchemy import Connection
 
-from app.db.catalog import Sae, find_sae, list_saes
+from app.db.catalog import Sae
 from app.db.engine import Atlas
 from app.errors import closest
+from app.web.memory import Memory
 
 
-def get_atlas(request: Request) -> Atlas:
+async def get_atlas(request: Request) -> Atlas:
     """The atlas as it stands now; its build id is kept for the answer's ETag."""
     atlas: Atlas = request.app.state.atlas_file.current()
     request.state.build_id = atlas.build_id
@@ -22,6 +24,14 @@ def get_atlas(request: Request) -> Atlas:
 
 
 AtlasDep = Annotated[Atlas, Depends(get_atlas)]
+
+
+async def get_memory(request: Request, atlas: AtlasDep) -> Memory:
+    """What is kept of the build that is shown."""
+    return request.app.state.memory.get(atlas.build_id)
+
+
+MemoryDep = Annotated[Memory, Depends(get_memory)]
 
 
 def get_connection(atlas: AtlasDep) -> Iterator[Connection]:
@@ -33,20 +43,21 @@ def get_connection(atlas: AtlasDep) -> Iterator[Connection]:
 ConnectionDep = Annotated[Connection, Depends(get_connection)]
 
 
-def get_sae(connection: ConnectionDep, model: str, sae: str) -> Sae:
+async def get_sae(atlas: AtlasDep, memory: MemoryDep, model: str, sae: str) -> Sae:
     """The dictionary of the path."""
-    found = find_sae(connection, model, sae)
-    if found is None:
-        name = f"{model}/{sae}"
-        known = closest(name, [item.address for item in list_saes(connection)])
-        raise HTTPException(404, f"There is no dictionary {name}: known are {known}.")
-    return found
+    known = memory.saes(atlas)
+    name = f"{model}/{sae}"
+    if name not in known:
+        raise HTTPException(
+            404, f"There is no dictionary {name}: known are {closest(name, list(known))}."
+        )
+    return known[name]
 
 
 SaeDep = Annotated[Sae, Depends(get_sae)]
 
 
-def get_feature_index(sae: SaeDep, feature_index: int) -> int:
+async def get_feature_index(sae: SaeDep, feature_index: int) -> int:
     """The feature number of the path, which the dictionary has."""
     n_features = sae.record.d_sae
     if not 0 <= feature_index < n_features:

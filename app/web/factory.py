@@ -22,7 +22,21 @@ from app.web.head import HeadMiddleware
 from app.web.headers import SecurityHeadersMiddleware
 from app.web.hosts import HostMiddleware
 from app.web.memory import MemoryOfBuild
-from app.web.routes import dictionary, docs, feature, health, index, search
+from app.web.routes import (
+    cards,
+    compare,
+    context,
+    dictionary,
+    docs,
+    export,
+    feature,
+    figures,
+    health,
+    index,
+    points,
+    search,
+    suggest,
+)
 from app.web.templating import make_templates
 
 
@@ -51,11 +65,15 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.atlas_file = atlas_file
     app.state.static = static
-    app.state.memory = MemoryOfBuild()
+    app.state.memory = MemoryOfBuild(settings.atlas)
     app.state.code_version = static_files.code_version(static)
     app.state.templates = make_templates(static)
     app.state.cache_control = "private, no-cache" if settings.key else "no-cache"
-    for module in (health, static_files, docs, index, search, feature, dictionary):
+    app.state.public_url = settings.public_url
+    app.state.embed_hosts = settings.embed_hosts
+    modules = (health, static_files, docs, index, search, suggest, context, figures, cards, export)
+    modules = (*modules, compare, feature)
+    for module in (*modules, points, dictionary):
         app.include_router(module.router)
     _add_handlers(app)
     _add_middleware(app, settings)

@@ -1,7 +1,10 @@
 """Headers on every answer that keep a page to itself: nothing from or to other hosts, no framing.
 
-Knows no page.
+An answer that brings one of them keeps its own: a page made to be framed says by which hosts
+(`framed_by`). Knows no page.
 """
+
+from collections.abc import Sequence
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -27,6 +30,17 @@ SECURITY_HEADERS = {
 }
 
 
+def framed_by(hosts: Sequence[str]) -> dict[str, str]:
+    """Headers of a page that pages of these hosts, and no others, may show in a frame."""
+    if not hosts:
+        return {}
+    policy = CONTENT_SECURITY_POLICY.replace(
+        "frame-ancestors 'none'", f"frame-ancestors {' '.join(hosts)}"
+    )
+    # A framing page that isolates itself takes only what says it may be taken.
+    return {"Content-Security-Policy": policy, "Cross-Origin-Resource-Policy": "cross-origin"}
+
+
 class SecurityHeadersMiddleware:
     """Adds the headers to whatever is answered."""
 
@@ -38,7 +52,7 @@ class SecurityHeadersMiddleware:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name, value in SECURITY_HEADERS.items():
-                    headers[name] = value
+                    headers.setdefault(name, value)
             await send(message)
 
         await self._app(scope, receive, send_with_headers)

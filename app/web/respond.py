@@ -6,10 +6,11 @@ it. Errors of every kind become one envelope or one page. Knows no page by name.
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Protocol
+from urllib.parse import quote
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
@@ -18,7 +19,7 @@ from starlette.exceptions import HTTPException
 
 from app.errors import AtlasError
 from app.web.headers import SECURITY_HEADERS
-from app.web.urls import json_twin
+from app.web.urls import json_twin, with_query
 
 
 class Page(Protocol):
@@ -36,22 +37,55 @@ class Site:
     json_url: str
     """twin of this page; empty where there is none"""
     version: str
+    public_url: str = ""
+    """where others reach the server, without a slash at its end; empty where nobody said"""
+    address: str = ""
+    """of this page on it, from the root, with its view; empty on error pages"""
 
 
-def respond(request: Request, template: str, build: Callable[[], Page]) -> Response:
+def respond(
+    request: Request,
+    template: str,
+    build: Callable[[], Page],
+    extra_headers: Mapping[str, str] | None = None,
+) -> Response:
     """The page as HTML by `pages/{template}.html`, or as JSON where the path ends in `.json`."""
-    build_id = request.state.build_id
-    etag = f'W/"{build_id}-{request.app.state.code_version}"'
-    headers = {"ETag": etag, "Cache-Control": request.app.state.cache_control}
-    if etag in request.headers.get("if-none-match", ""):
+    headers = {**validators(request), **(extra_headers or {})}
+    if is_fresh(request, headers):
         return Response(status_code=304, headers=headers)
     page = build()
     if wants_json(request):
         return json_response({"ok": True, **page.as_json()}, headers=headers)
     query = request.url.query
     json_url = json_twin(request.url.path + (f"?{query}" if query else ""))
-    site = Site(build_id, json_url, request.app.version)
+    address = request.url.path + (f"?{query}" if query else "")
+    public_url = request.app.state.public_url
+    site = Site(request.state.build_id, json_url, request.app.version, public_url, address)
     return _html(request, template, page, site, 200, headers)
+
+
+def respond_file(
+    request: Request,
+    media_type: str,
+    build: Callable[[], str | bytes],
+    extra_headers: Mapping[str, str] | None = None,
+) -> Response:
+    """A drawing, a picture or a document made from the atlas, as fresh as a page."""
+    headers = {**validators(request), **(extra_headers or {})}
+    if is_fresh(request, headers):
+        return Response(status_code=304, headers=headers)
+    return Response(build(), 200, headers, media_type)
+
+
+def validators(request: Request) -> dict[str, str]:
+    """Headers by which a browser asks whether what it has still holds."""
+    etag = f'W/"{request.state.build_id}-{request.app.state.code_version}"'
+    return {"ETag": etag, "Cache-Control": request.app.state.cache_control}
+
+
+def is_fresh(request: Request, headers: Mapping[str, str]) -> bool:
+    """Whether the asker already has what it asks for."""
+    return headers["ETag"] in request.headers.get("if-none-match", "")
 
 
 def json_response(
@@ -70,13 +104,20 @@ def wants_json(request: Request) -> bool:
     return request.url.path.endswith(".json")
 
 
-def error_response(request: Request, status: int, sentence: str) -> Response:
-    """One envelope, or one page, for everything that goes wrong."""
+def error_response(
+    request: Request, status: int, sentence: str, without: Iterable[str] | None = None
+) -> Response:
+    """One envelope, or one page, for everything that goes wrong.
+
+    Args:
+        without: arguments the page would open without, for a link back; None where none would help.
+    """
     headers = {"Cache-Control": "no-store"}
     accept = request.headers.get("accept", "")
     if wants_json(request) or ("application/json" in accept and "text/html" not in accept):
         return json_response({"ok": False, "status": status, "error": sentence}, status, headers)
-    problem = Problem(status, HTTPStatus(status).phrase, sentence)
+    back = "" if without is None else _url_without(request, without)
+    problem = Problem(status, HTTPStatus(status).phrase, sentence, back)
     return _html(request, "error", problem, Site("", "", request.app.version), status, headers)
 
 
@@ -87,6 +128,8 @@ class Problem:
     status: int
     title: str
     sentence: str
+    back: str
+    """the same page without what is wrong; empty where there is none"""
 
 
 async def on_http_exception(request: Request, error: Exception) -> Response:
@@ -110,13 +153,15 @@ async def on_invalid_arguments(request: Request, error: Exception) -> Response:
         value = first.get("input")
         named = ".".join(str(name) for name in names[:1])
         message = f"The argument {named}={value} can't be used: {message}."
-    return error_response(request, 400, message)
+    # An unknown argument has no name here: then the page opens without any.
+    wrong = [str(name) for name in names[:1]] or request.query_params.keys()
+    return error_response(request, 400, message, wrong)
 
 
 async def on_bad_cursor(request: Request, error: Exception) -> Response:
     """A `next` token of another list."""
     return error_response(
-        request, 400, f"Can't go on with this list: {error}. Start again without `next`."
+        request, 400, f"Can't go on with this list: {error}. Start again without `next`.", ["next"]
     )
 
 
@@ -136,6 +181,13 @@ async def on_any_error(request: Request, _error: Exception) -> Response:
     )
     answer.headers.update(SECURITY_HEADERS)
     return answer
+
+
+def _url_without(request: Request, names: Iterable[str]) -> str:
+    """This address without some arguments, and from the start of its list."""
+    left_out = {*names, "next"}
+    kept = [(k, v) for k, v in request.query_params.multi_items() if k not in left_out and v]
+    return with_query(quote(request.url.path), kept)
 
 
 def _html(

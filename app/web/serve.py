@@ -28,6 +28,8 @@ def serve(
     access_key: str | None = None,
     public: bool = False,
     allowed_hosts: tuple[str, ...] = (),
+    public_url: str = "",
+    embed_hosts: tuple[str, ...] = (),
 ) -> None:
     """Serves an atlas; returns after an interrupt.
 
@@ -42,6 +44,8 @@ def serve(
         access_key=None if access_key is None else SecretStr(access_key),
         public=public,
         allowed_hosts=allowed_hosts,
+        public_url=public_url,
+        embed_hosts=embed_hosts,
     )
     app = create_app(settings)
     bound = bind(settings)

@@ -8,8 +8,10 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from app.db.display import display
-from app.web import chips, text, urls
+from app.web import chips, share, text, urls
 from app.web.charts.scales import effect_class, heat_class
+from app.web.figures.catalog import figure_choices
+from app.web.pages.example_toolbar import example_arguments
 from app.web.paths import templates_folder
 from app.web.static_files import StaticFiles
 from app.web.token_markup import pieces_markup
@@ -36,16 +38,29 @@ def make_templates(static: StaticFiles) -> Environment:
     environment.filters["display"] = display
     environment.filters["pieces"] = pieces_markup
     environment.filters["chip"] = chips.chip
+    environment.filters["one_line"] = share.one_line
+    environment.filters["markdown"] = share.markdown
     addresses = (
         urls.index_url,
         urls.sae_url,
         urls.feature_url,
         urls.random_url,
+        urls.map_url,
+        urls.context_url,
+        urls.compare_url,
+        urls.compare_form_url,
+        urls.figure_url,
+        urls.file_url,
+        urls.card_url,
         urls.search_url,
+        urls.suggest_url,
+        urls.token_search_url,
         urls.docs_url,
         urls.openapi_url,
     )
     names: dict[str, Any] = {function.__name__: function for function in addresses}
+    environment.globals["figure_choices"] = figure_choices
+    environment.globals["example_arguments"] = example_arguments
     environment.globals.update(
         names, static=static.url, heat_class=heat_class, effect_class=effect_class
     )

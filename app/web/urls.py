@@ -5,6 +5,7 @@ stay out. Takes slugs and view arguments, gives paths from the root. Knows no re
 """
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Protocol
 from urllib.parse import quote, urlencode
 
@@ -26,22 +27,83 @@ def index_url() -> str:
 
 def sae_url(sae: Addressed, view: Arguments = ()) -> str:
     """One dictionary and its list of features."""
-    return with_query(f"/{quote(sae.address)}", view)
+    return with_query(_path(sae.address), view)
 
 
 def feature_url(sae: Addressed, feature_index: int, view: Arguments = ()) -> str:
     """One feature."""
-    return with_query(f"/{quote(sae.address)}/{feature_index}", view)
+    return with_query(f"{_path(sae.address)}/{feature_index}", view)
+
+
+def features_url(sae: Addressed, kind: str, view: Arguments = ()) -> str:
+    """The whole list of a view as a file, csv or json."""
+    return with_query(f"{_path(sae.address)}/features.{kind}", view)
 
 
 def random_url(sae: Addressed) -> str:
     """A living feature of the dictionary, another one each time."""
-    return f"/{quote(sae.address)}/random"
+    return f"{_path(sae.address)}/random"
+
+
+def compare_url(sae: Addressed, features: Iterable[int], view: Arguments = ()) -> str:
+    """Two to four features side by side; commas stay readable."""
+    listed = ",".join(str(index) for index in features)
+    query = urlencode([("features", listed), *view], safe=",")
+    return f"{_path(sae.address)}/compare?{query}"
+
+
+def compare_form_url(sae: Addressed) -> str:
+    """Where a form that asks for features is sent."""
+    return f"{_path(sae.address)}/compare"
+
+
+def context_url(sae: Addressed, context_id: int, view: Arguments = ()) -> str:
+    """One whole context with every feature that fires in it."""
+    return with_query(f"{_path(sae.address)}/context/{context_id}", view)
+
+
+def figure_url(sae: Addressed, feature_index: int, panel: str, view: Arguments = ()) -> str:
+    """A panel of a feature as a drawing (SVG) under the same view."""
+    path = f"{_path(sae.address)}/{feature_index}/figure.svg"
+    return with_query(path, [("panel", panel), *view])
+
+
+def file_url(sae: Addressed, feature_index: int) -> str:
+    """A feature as one file that needs nothing else."""
+    return f"{_path(sae.address)}/{feature_index}/page.html"
+
+
+def card_url(sae: Addressed, feature_index: int | None = None) -> str:
+    """The picture in the preview of a link: of a feature, or of a dictionary."""
+    middle = "" if feature_index is None else f"/{feature_index}"
+    return f"{_path(sae.address)}{middle}/card.png"
+
+
+def map_url(sae: Addressed, view: Arguments = ()) -> str:
+    """The dictionary's map of directions."""
+    return with_query(f"{_path(sae.address)}/map", view)
+
+
+def points_url(sae: Addressed, view: Arguments = ()) -> str:
+    """Two or three numbers for each feature, for charts that draw them all (JSON alone)."""
+    return with_query(f"{_path(sae.address)}/points.json", view)
 
 
 def search_url(view: Arguments = ()) -> str:
     """Search over all dictionaries, or over one."""
     return with_query("/-/search", view)
+
+
+def token_search_url(sae: Addressed, token: str, token_id: int) -> str:
+    """The features of a dictionary that fire on one exact token."""
+    return search_url(
+        [("q", token), ("mode", "fires"), ("sae", sae.address), ("token", str(token_id))]
+    )
+
+
+def suggest_url() -> str:
+    """What a text in the search box may become, as JSON."""
+    return "/-/suggest.json"
 
 
 def docs_url() -> str:
@@ -62,5 +124,16 @@ def json_twin(url: str) -> str:
 
 def with_query(path: str, view: Arguments = ()) -> str:
     """A path with arguments; no question mark where there are none."""
-    query = urlencode(list(view))
-    return f"{path}?{query}" if query else path
+    arguments = tuple(view)
+    return f"{path}?{_encoded(arguments)}" if arguments else path
+
+
+@lru_cache(4_096)
+def _encoded(arguments: tuple[tuple[str, str], ...]) -> str:
+    """A page has a hundred links of a few views."""
+    return urlencode(arguments)
+
+
+@lru_cache(256)
+def _path(address: str) -> str:
+    return f"/{quote(address)}"

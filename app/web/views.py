@@ -4,16 +4,44 @@ Each argument has one name everywhere and a default that stays out of addresses.
 are refused in a sentence that names the known ones. Knows no query and no template.
 """
 
-from typing import Any, ClassVar, Literal
+from functools import cache
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from app.db.columns import LivesAs
 from app.db.records import RankingMode
 from app.db.schema import SORTABLE
 from app.errors import closest
-from app.web.ranges import RangeText, parse_range
+from app.web.embed import parse_embed
+from app.web.feature_numbers import parse_features
+from app.web.ranges import IndexText, RangeText, parse_indices, parse_range
 
 Count = Literal["linear", "log"]
+LISTABLE = ("top_tokens", "sparkline", "ablation_strip", "lives_as", *SORTABLE)
+"""Columns a list of features can show beside its number and short form"""
+
+
+def _known_column(value: str) -> str:
+    if value not in SORTABLE:
+        raise ValueError(
+            f"There is no column {value!r} to draw: choose one of {closest(value, SORTABLE)}."
+        )
+    return value
+
+
+Column = Annotated[str, AfterValidator(_known_column), Field(examples=list(SORTABLE[:3]))]
+"""Name of a column that can be drawn"""
+
+
+def _known_point_column(value: str) -> str:
+    return value if value in ("map_x", "map_y") else _known_column(value)
+
+
+PointColumn = Annotated[
+    str, AfterValidator(_known_point_column), Field(examples=["density", "map_x", "map_y"])
+]
+"""The same, or a coordinate of the map of directions"""
 
 
 class View(BaseModel):
@@ -39,15 +67,22 @@ class View(BaseModel):
 
         Links that change what a list holds pass `next=None` themselves.
         """
-        changed = self.model_copy(update=changes)
+        changed = self.__dict__ | changes
         found: list[tuple[str, str]] = []
-        for name, field in type(self).model_fields.items():
-            value = getattr(changed, name)
-            if value == field.get_default(call_default_factory=True):
+        for name, default in _defaults(type(self)).items():
+            value = changed[name]
+            if value == default:
                 continue
             values = value if isinstance(value, tuple | list) else [value]
             found += [(name, str(item)) for item in values]
         return found
+
+
+@cache
+def _defaults(view: type[View]) -> dict[str, Any]:
+    """What each argument of a view is where nothing is said; asked for by every link of a page."""
+    fields = view.model_fields.items()
+    return {name: field.get_default(call_default_factory=True) for name, field in fields}
 
 
 class PlainView(View):
@@ -60,23 +95,43 @@ class DictionaryView(View):
     sort: str = "-density"
     """a column, with a minus for descending"""
     density: RangeText = ""
+    n_active: RangeText = ""
+    n_contexts_active: RangeText = ""
     max_activation: RangeText = ""
     mean_activation: RangeText = ""
+    std_activation: RangeText = ""
+    skewness: RangeText = ""
+    kurtosis: RangeText = ""
     top_token_share: RangeText = ""
     top_token_rate: RangeText = ""
     context_share: RangeText = ""
     ablation_token_effect: RangeText = ""
     run_length: RangeText = ""
     span_fill: RangeText = ""
-    decoder_norm: RangeText = ""
     max_logit: RangeText = ""
+    decoder_norm: RangeText = ""
+    encoder_decoder_cosine: RangeText = ""
+    position_zero_n_active: RangeText = ""
+    position_zero_max: RangeText = ""
+    feature_index: IndexText = ""
+    """numbers of features and ranges of them, between commas"""
     dead: Literal["", "yes", "no"] = ""
     """only features that never fired, or only those that did"""
+    lives_as: LivesAs = ""
+    """only features with runs of less than 1.5 firings in a row on average, or of more"""
     top_token: str = Field(default="", max_length=200)
     """text of the token with the largest share of the feature's activation"""
+    contains: str = Field(default="", max_length=200)
+    """text in the feature's summary or among its listed tokens, whatever the case"""
+    columns: str = Field(default="", max_length=600)
+    """columns the table shows, between commas; empty shows the usual ones"""
     size: int = Field(default=50, ge=1, le=500)
     scale: Count = "linear"
     """counts of the density histogram"""
+    x: Column = "density"
+    """column across the scatter"""
+    y: Column = "max_activation"
+    """column up the scatter"""
     next: str | None = Field(default=None, max_length=400)
 
     sortable: ClassVar[tuple[str, ...]] = ("feature_index", *SORTABLE)
@@ -98,20 +153,43 @@ class DictionaryView(View):
         parse_range(value)
         return value
 
+    @field_validator("feature_index")
+    @classmethod
+    def _readable_indices(cls, value: str) -> str:
+        if value:
+            parse_indices(value)
+        return value
+
+    @field_validator("columns")
+    @classmethod
+    def _known_columns(cls, value: str) -> str:
+        for name in filter(None, value.split(",")):
+            if name not in LISTABLE:
+                raise ValueError(
+                    f"There is no column {name!r} to list: choose of {closest(name, LISTABLE)}."
+                )
+        return value
+
     def ranges(self) -> dict[str, str]:
         """The range filters that are set, as they were written."""
         return {name: getattr(self, name) for name in SORTABLE if getattr(self, name)}
 
+    def filters(self) -> dict[str, str]:
+        """Every filter that is set, by the name of its argument."""
+        others = ("feature_index", "dead", "lives_as", "top_token", "contains")
+        return self.ranges() | {name: getattr(self, name) for name in others if getattr(self, name)}
+
     def filtered(self) -> bool:
         """Whether anything is left out of the list."""
-        return bool(self.ranges() or self.dead or self.top_token)
+        return bool(self.filters())
 
 
 class SearchView(View):
     """A text, what it means, and how to rank the features found."""
 
     q: str = Field(default="", max_length=500)
-    mode: RankingMode | Literal[""] = ""
+    """what is searched; /-/search says how it is read"""
+    mode: RankingMode | Literal["examples", "summaries", ""] = ""
     """one ranking; empty shows the first of each"""
     sae: str = Field(default="", max_length=200)
     """`model/sae` to search one dictionary"""
@@ -126,13 +204,102 @@ class FeatureView(View):
     """One feature: which examples, how they are drawn."""
 
     group: Literal["mix", "top", "interval", "quantile", "silent"] = "mix"
-    ablation: Literal["delete", "replace", "off"] = "delete"
+    ablation: Literal["delete", "replace", "both", "off"] = "delete"
+    effect: Literal["activation", "hidden_pre"] = "activation"
+    """what effects of changed texts are measured on: the activation, or the value before ReLU,
+    threshold or top-k"""
     scale: Count = "linear"
     """counts of the activation histogram"""
-    layout: Literal["aligned", "wrapped"] = "aligned"
-    """peaks in one column, or running text with effects as a rule under it"""
-    window: Literal["tight", "snippet"] = "snippet"
-    """tokens around a peak: twelve before and eight after, or all that are stored"""
+    layout: Literal["aligned", "wrapped", "lines"] = "aligned"
+    """peaks in one column, running text with effects as a rule under it, or the same with the
+    text's own line breaks"""
+    window: Literal["tight", "snippet", "whole"] = "snippet"
+    """tokens around a peak: twelve before and eight after, all of the stored window, or the whole
+    context"""
+    color: Literal["feature", "example"] = "feature"
+    """what the strongest colour stands for: the feature's largest activation, or the example's"""
+    band: RangeText = ""
+    """only examples with an activation in this range, as a bar of the histogram links to"""
     mode: Literal["adjusted", "raw"] = "adjusted"
     """of the logit lens"""
-    example: str = Field(default="", pattern=r"^((top|interval|quantile|silent)-\d{1,4})?$")
+    start: int = Field(default=0, ge=0, le=10_000)
+    """examples of the group before the first one shown, where not all fit on a page"""
+    example: str = Field(default="", pattern=r"^((top|interval|quantile|silent|band)-\d{1,4})?$")
+    """one example by its group (or the band's draw) and rank, opened with every value"""
+    reading: str = Field(default="", max_length=400)
+    """what the feature is believed to fire on, to be tested against its firings"""
+    order: Literal["strongest", "weakest", "drawn", "corpus"] = "strongest"
+    """of the reading's counterexamples"""
+    embed: str | None = Field(default=None, max_length=200)
+    """panels for an inline frame, separated by commas; the bare word shows summary, activation and
+    examples, without it the address is the whole page"""
+
+    @field_validator("band")
+    @classmethod
+    def _readable_band(cls, value: str) -> str:
+        parse_range(value)
+        return value
+
+    @field_validator("embed")
+    @classmethod
+    def _known_panels(cls, value: str | None) -> str | None:
+        return None if value is None else ",".join(parse_embed(value))
+
+
+class CompareView(View):
+    """A few features of one dictionary side by side."""
+
+    features: str = Field(default="", max_length=100, examples=["3,17"])
+    """two to four feature numbers, between commas"""
+    axis: Literal["share", "absolute"] = "share"
+    """of the histograms: activation as a share of each feature's own maximum, or as it is"""
+    scale: Count = "linear"
+    """of the histograms' heights"""
+
+    @field_validator("features")
+    @classmethod
+    def _readable_features(cls, value: str) -> str:
+        return ",".join(map(str, parse_features(value)))
+
+    def indices(self) -> list[int]:
+        """The features in the order they were named.
+
+        Raises:
+            ValueError: there are not two to four.
+        """
+        return parse_features(self.features)
+
+
+class ContextView(View):
+    """One whole context: the token looked at, and a feature to follow through it."""
+
+    position: int | None = Field(default=None, ge=0, le=10_000_000)
+    """of the token looked at; without it, the strongest firing of the feature followed, else the
+    token that is reconstructed worst"""
+    feature: int | None = Field(default=None, ge=0, le=2**31)
+    """feature_index whose activation colours the text"""
+    shade: Literal["activation", "error", "count"] = "activation"
+    """what shades the text: the feature followed (the error, where none is), the reconstruction
+    error, or how many features fire on the token"""
+
+
+class PointsView(View):
+    """One dictionary as points: a number across, one up, one for colour."""
+
+    x: PointColumn = "density"
+    y: PointColumn = "max_activation"
+    color: PointColumn | Literal[""] = ""
+    """column of a third number for each feature; empty for none"""
+
+
+class MapView(View):
+    """The map of directions: what colours it, what is marked on it, what part of it is seen."""
+
+    q: str = Field(default="", max_length=200)
+    """text of a token; the features that fire on it are marked"""
+    color: Column = "max_activation"
+    feature: int | None = Field(default=None, ge=0, le=2**31)
+    """feature_index that is marked"""
+    at: str = Field(default="", pattern=r"^((-?\d+(\.\d+)?,){2}\d+(\.\d+)?)?$", max_length=60)
+    """place in the middle and zoom, "0.5,0.5,1" for the whole; from the left and from the top, as
+    shares of the map"""

@@ -30,9 +30,10 @@ const themed = (figure) => {
   const axis = { gridcolor: colour("rule"), linecolor: colour("rule-strong"), zeroline: false, showline: true, ticks: "" };
   const { xaxis, yaxis } = figure.layout;
   const ramp = Array.from({ length: 10 }, (_, step) => colour(`heat-${step}`));
+  const plain = (trace) => colour(trace.type === "bar" ? "bar" : "ink-2");
   const data = figure.data.map((trace) => ({
     ...trace,
-    marker: { ...trace.marker, color: trace.meta?.heat.map((step) => ramp[step]) ?? colour("bar") },
+    marker: { ...trace.marker, color: trace.meta?.heat.map((step) => ramp[step]) ?? plain(trace) },
   }));
   const log = yaxis.type === "log";
   const layout = {
@@ -69,9 +70,44 @@ const draw = async (element) => {
   const Plotly = await loadPlotly();
   const { data, layout } = themed(element.figure);
   await Plotly.react(element.plot, data, layout, config);
+  if (!element.dataset.ready) element.plot.on("plotly_click", (event) => follow(element, event));
   area.classList.add("ready");
   element.dataset.ready = element.figure.layout.yaxis.type;
 };
+
+// A click on a bar is a click on its link in the server's drawing, with the same keys held.
+const follow = (element, { points, event }) => {
+  const bar = points.find((point) => point.data.type === "bar");
+  const links = [...element.querySelectorAll(".chart-links a")];
+  const filled = element.figure.data[0].y.map((count, index) => (count ? index : -1)).filter((index) => index >= 0);
+  const link = bar && links[filled.indexOf(bar.pointIndex)];
+  if (!link) return;
+  const { ctrlKey, metaKey, shiftKey } = event ?? {};
+  link.dispatchEvent(new MouseEvent("click", { bubbles: true, cancelable: true, ctrlKey, metaKey, shiftKey }));
+};
+
+// The links of a chart are one tab stop, the chosen one or the first; the arrow keys step among them.
+const rove = (root) => {
+  for (const group of root.querySelectorAll(".chart-links")) {
+    const links = [...group.querySelectorAll("a")];
+    const stop = group.querySelector("[aria-current]") ?? links[0];
+    for (const link of links) link.setAttribute("tabindex", link === stop ? "0" : "-1");
+  }
+};
+
+document.addEventListener("keydown", (event) => {
+  const link = event.target.closest?.(".chart-links a");
+  if (!link || event.ctrlKey || event.metaKey || event.altKey) return;
+  const links = [...link.closest(".chart-links").querySelectorAll("a")];
+  const at = links.indexOf(link);
+  const next = { ArrowLeft: at - 1, ArrowRight: at + 1, Home: 0, End: links.length - 1 }[event.key];
+  if (next === undefined) return;
+  event.preventDefault();
+  if (!links[next]) return;
+  for (const other of links) other.setAttribute("tabindex", "-1");
+  links[next].setAttribute("tabindex", "0");
+  links[next].focus();
+});
 
 const drawn = () => document.querySelectorAll("figure[data-chart][data-ready]");
 const attempt = (element) => draw(element).catch((error) => console.warn(`${error.message}; the drawn chart stays.`));
@@ -91,7 +127,7 @@ const attach = (root) => {
 const redraw = () => { for (const element of drawn()) attempt(element); };
 document.addEventListener("themechange", redraw);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
-document.addEventListener("refreshed", (event) => attach(event.target));
+document.addEventListener("refreshed", (event) => { attach(event.target); rove(event.target.parentElement); });
 // A switch of the page's scale: only the axis changes, in place.
 document.addEventListener("scalechange", (event) => {
   for (const element of event.target.querySelectorAll("figure[data-chart]")) {
@@ -101,5 +137,6 @@ document.addEventListener("scalechange", (event) => {
   }
 });
 
+rove(document);
 const start = () => attach(document);
 if (document.readyState === "complete") start(); else addEventListener("load", start);

@@ -1,5 +1,6 @@
-// Keys that stand on an element (aria-keyshortcuts) press it: fields are focused, links followed.
-// Never while typing, never with a modifier.
+// Keys that stand on an element (aria-keyshortcuts) press it: fields are focused, links followed, buttons
+// pressed. Never while typing, never with a modifier, never what stands behind an open dialog. Elements
+// of other kinds only name keys that another script knows (keys-help.js lists them all).
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
   if (event.target.closest("input, textarea, select, [contenteditable]")) {
@@ -7,7 +8,13 @@ document.addEventListener("keydown", (event) => {
     return;
   }
   if (event.key.length !== 1) return;
-  const target = document.querySelector(`[aria-keyshortcuts~="${CSS.escape(event.key)}"]`);
+  const open = document.querySelector("dialog[open]");
+  if (open) {
+    if (event.key === "?") { event.preventDefault(); open.close(); }
+    return;
+  }
+  const named = `[aria-keyshortcuts~="${CSS.escape(event.key)}"]`;
+  const target = document.querySelector(`a${named}, button${named}, input${named}`);
   if (!target) return;
   event.preventDefault();
   if (target.matches("input")) {

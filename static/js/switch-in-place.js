@@ -1,6 +1,8 @@
-// Links that change the view without leaving the page. They work without a script by loading the
-// page anew; here the parts that change (data-refresh) are fetched and put in place, so that the
-// reader's place on the page is kept, and the address always says what is seen.
+// Links and forms that change the view without leaving the page (inside or on [data-in-place]). They
+// work without a script by loading the page anew; here the parts that change (data-refresh, each with
+// a name) are fetched and put in place, so that the reader's place on the page is kept, and the
+// address always says what is seen. Other scripts call `visit`. Each part put in place gets a
+// "refreshed" event; a link with data-go goes on to its own #place.
 let seen = location.search;
 let asked = 0;
 
@@ -19,7 +21,9 @@ const refresh = async (url) => {
     const other = fresh.get(name);
     if (!other || other.outerHTML === part.outerHTML) continue;
     const adopted = document.importNode(other, true);
+    const handOn = heirloom(part);
     part.replaceWith(adopted);
+    handOn(adopted);
     adopted.dispatchEvent(new CustomEvent("refreshed", { bubbles: true }));
   }
   return true;
@@ -27,26 +31,80 @@ const refresh = async (url) => {
 
 const withoutHash = (url) => { const bare = new URL(url); bare.hash = ""; return bare.href; };
 
-const go = async (link) => {
-  const { href } = link;
-  const name = link.closest("[data-in-place]").dataset.inPlace;
-  const focused = document.activeElement === link;
+// Of a link in the page or in a drawing (whose `href` is not a text).
+const addressOf = (link) => new URL(link.getAttribute("href"), location.href).href;
+
+// What a part hands on to the one that takes its place: how far it is scrolled, and lists left open.
+const heirloom = (part) => {
+  const kept = [...part.querySelectorAll("[id]")].filter((old) => old.scrollLeft || old.open);
+  const states = kept.map(({ id, scrollLeft, open }) => ({ id, scrollLeft, open }));
+  return (adopted) => {
+    for (const { id, scrollLeft, open } of states) {
+      const fresh = adopted.querySelector(`#${CSS.escape(id)}`);
+      if (!fresh) continue;
+      if (open) fresh.open = true;
+      fresh.scrollLeft = scrollLeft;
+    }
+  };
+};
+
+// Where the keyboard is: the same place (by its id) has it again once its part is replaced.
+const focusAgain = (focused) => {
+  if (!focused?.id || focused.isConnected) return;
+  const fresh = document.getElementById(focused.id);
+  fresh?.focus({ preventScroll: true });
+  if (typeof focused.selectionStart === "number" && fresh?.setSelectionRange) {
+    fresh.setSelectionRange(focused.selectionStart, focused.selectionEnd);
+  }
+};
+
+// What has changed, for readers who don't see it: the text of [data-said].
+const said = document.createElement("div");
+said.className = "visually-hidden";
+said.setAttribute("role", "status");
+document.body.append(said);
+
+// Shows another view of this page: its parts are replaced, the address follows. Says so by true;
+// false where a later one overtook it. Where the view can't be had, the page itself is left for it.
+export const visit = async (href) => {
+  const focused = document.activeElement;
   try {
-    if (!(await refresh(href))) return;
+    if (!(await refresh(href))) return false;
   } catch {
     location.assign(href);
-    return;
+    return false;
   }
-  history.pushState(null, "", withoutHash(href));
+  if (withoutHash(href) !== withoutHash(location.href)) history.pushState(null, "", withoutHash(href));
   seen = location.search;
-  if (focused) document.querySelector(`[data-in-place="${name}"] [aria-current]`)?.focus({ preventScroll: true });
+  focusAgain(focused);
+  said.textContent = document.querySelector("[data-said]")?.textContent ?? "";
+  return true;
+};
+
+const go = async (link) => {
+  const href = addressOf(link);
+  const name = link.closest("[data-in-place]").dataset.inPlace;
+  const focused = document.activeElement === link;
+  const jump = "go" in link.dataset ? new URL(href).hash.slice(1) : "";
+  if (!(await visit(href))) return;
+  if (focused && !link.isConnected && document.activeElement === document.body) {
+    document.querySelector(`[data-in-place="${name}"] [aria-current]`)?.focus({ preventScroll: true });
+  }
+  if (jump) document.getElementById(jump)?.scrollIntoView();
+};
+
+// The address a form leads to; fields left empty stay out of it.
+const addressOfForm = (form) => {
+  const url = new URL(form.action);
+  url.search = new URLSearchParams([...new FormData(form)].filter(([, value]) => value !== "")).toString();
+  return url.href;
 };
 
 // Links of this same page keep the view; one argument of theirs changes when it changes here.
 const carry = (name, value) => {
   for (const link of document.querySelectorAll("main a[href]")) {
-    if (link.pathname !== location.pathname || link.closest("[data-switch]")) continue;
-    const url = new URL(link.href);
+    const url = new URL(addressOf(link));
+    if (url.pathname !== location.pathname || link.closest("[data-switch]")) continue;
     if (value) url.searchParams.set(name, value); else url.searchParams.delete(name);
     link.setAttribute("href", url.pathname + url.search + url.hash);
   }
@@ -78,6 +136,12 @@ document.addEventListener("click", (event) => {
     event.preventDefault();
     go(link);
   }
+});
+
+document.addEventListener("submit", (event) => {
+  if (!event.target.matches("[data-in-place]")) return;
+  event.preventDefault();
+  visit(addressOfForm(event.target));
 });
 
 // Back and forward: only another view needs fetching, not a jump inside the page.

@@ -119,9 +119,10 @@ def bars_over(
     x_name: str,
     y_name: str,
     labels: Sequence[str],
+    as_percent: bool = True,
     note: str = "",
 ) -> Chart:
-    """Many thin columns side by side, heights as shares on an axis up to the largest."""
+    """Many thin columns side by side, heights as shares or counts on an axis to the largest."""
     numbers = [_number(value) or 0.0 for value in values]
     top = max(max(numbers, default=0.0), 1e-12)
     marks = [
@@ -129,7 +130,9 @@ def bars_over(
         for i, value in enumerate(numbers)
         if value > 0
     ]
-    y_ticks = [Tick(tick.at, f"{tick.label}%") for tick in linear_ticks(0, 100 * top, 3)]
+    y_ticks = linear_ticks(0, top * (100 if as_percent else 1), 3)
+    if as_percent:
+        y_ticks = [Tick(tick.at, f"{tick.label}%") for tick in y_ticks]
     return Chart(kind, label, x_name, y_name, list(x_ticks), from_top(y_ticks), marks, note=note)
 
 

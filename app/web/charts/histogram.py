@@ -1,14 +1,17 @@
 """Histograms: counts in bins, drawn linear or log, as SVG geometry and as a Plotly figure.
 
 Takes edges and counts. Bars are coloured by a class per bin (the activation histogram is also the
-legend of the text's colours) or all alike. Knows no feature.
+legend of the text's colours) or all alike; they may lead somewhere, a part of them may be chosen,
+and single values may be marked on the axis. Knows no feature.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
 from itertools import pairwise
 from typing import Literal
 
-from app.web.charts.plot import Chart, Figure, Tick, column, from_top
+from app.web.charts.plot import Chart, Figure, Link, Mark, Tick, column, from_top, percent
 from app.web.charts.scales import heat_class, linear_ticks, log_height, log_ticks
 
 Scale = Literal["linear", "log"]
@@ -23,6 +26,21 @@ page's script puts the colours of the current theme in their place."""
 LIGHT_BAR = "#959187"
 """The same for bars without a step."""
 
+LIGHT_INK = "#16140f"
+"""The same for marks on the axis."""
+
+_TICK = 0.4
+"""Width of such a mark, percent of the plot."""
+
+
+@dataclass(frozen=True)
+class Named:
+    """One value marked on the axis of values."""
+
+    value: float
+    name: str
+    """what is marked, ready to be shown: nothing in it invisible"""
+
 
 def histogram(
     edges: Sequence[float],
@@ -35,6 +53,9 @@ def histogram(
     noun: str,
     scale: Scale = "linear",
     heat: bool = False,
+    links: Sequence[str] = (),
+    chosen: tuple[int, int] | None = None,
+    named: Sequence[Named] = (),
     note: str = "",
 ) -> Chart:
     """One histogram; `noun` is what is counted, in the plural ("tokens").
@@ -43,6 +64,9 @@ def histogram(
         edges: n + 1 equally spaced borders; a value on a border belongs to the bin below it.
         counts: n counts.
         heat: colour each bar by its upper edge's share of the last edge.
+        links: where each of the n bars leads; empty for bars that are no links.
+        chosen: first and past-the-last bin of what the page shows.
+        named: values to mark at the foot of the bars.
 
     Raises:
         ValueError: the lengths don't fit.
@@ -51,14 +75,28 @@ def histogram(
         raise ValueError(f"{len(counts)} counts need {len(counts) + 1} edges, not {len(edges)}")
     largest, total = max(counts, default=0), sum(counts)
     log = scale == "log"
+    silent = bool(links) or bool(named)  # links speak for bars; the marks below are the message
     heights = [
         log_height(count, largest) if log else 100 * count / max(largest, 1) for count in counts
     ]
     css = [heat_class(high, edges[-1]) if heat else "" for high in edges[1:]]
     marks = [
-        column(i, len(counts), heights[i], css[i], _bin_label(edges, counts, i, noun, total))
+        column(
+            i,
+            len(counts),
+            heights[i],
+            css[i],
+            "" if silent else _bin_label(edges, counts, i, noun, total),
+        )
         for i in range(len(counts))
         if counts[i]
+    ]
+    marks += _rug(named, edges)
+    hits = [
+        Link(mark.x, mark.width, _bin_label(edges, counts, i, noun, total), link, _is(i, chosen))
+        for i, link in enumerate(links)
+        if counts[i]
+        for mark in [column(i, len(counts), 100.0, "", "", gap=0.0)]
     ]
     x_ticks = _edge_ticks(edges)
     y_ticks = log_ticks(largest) if log else _count_ticks(largest)
@@ -70,9 +108,37 @@ def histogram(
         x_ticks,
         from_top(y_ticks),
         marks,
-        figure=_figure(edges, counts, css, x_ticks, (x_name, y_name, noun), scale),
+        figure=_figure(edges, counts, css, x_ticks, (x_name, y_name, noun), scale, named),
         note=note,
+        links=hits,
+        brush=_brush(chosen, len(counts)),
     )
+
+
+def _is(i: int, chosen: tuple[int, int] | None) -> bool:
+    return chosen is not None and chosen[0] <= i < chosen[1]
+
+
+def _brush(chosen: tuple[int, int] | None, n: int) -> Mark | None:
+    """Bins [first, last) over the full height; None where none is chosen."""
+    if chosen is None or chosen[0] >= chosen[1]:
+        return None
+    first, last = chosen
+    return Mark(percent(100 * first / n), "0", percent(100 * (last - first) / n), "100%", "", "")
+
+
+def _rug(named: Sequence[Named], edges: Sequence[float]) -> list[Mark]:
+    """A tick at the foot for every named value; those outside the edges stand at the ends."""
+    low, high = edges[0], edges[-1]
+    places = [100 * (min(max(item.value, low), high) - low) / (high - low) for item in named]
+    return [
+        Mark(percent(place - _TICK / 2), "93%", percent(_TICK), "7%", "rug", "") for place in places
+    ]
+
+
+def _named_label(item: Named) -> str:
+    value = f"{item.value:+.3g}".replace("-", "−")
+    return f"{item.name} {value}"
 
 
 def _edge_ticks(edges: Sequence[float]) -> list[Tick]:
@@ -99,6 +165,7 @@ def _figure(
     x_ticks: Sequence[Tick],
     names: tuple[str, str, str],
     scale: Scale,
+    named: Sequence[Named] = (),
 ) -> Figure:
     """The same histogram for Plotly; colours by class number, so that a theme can recolour them."""
     x_name, y_name, noun = names
@@ -130,7 +197,22 @@ def _figure(
         },
         "yaxis": {"title": {"text": y_name}, "type": scale, "fixedrange": True},
     }
-    return {"data": [trace], "layout": layout}
+    if not named:
+        return {"data": [trace], "layout": layout}
+    # a second axis, so that the marks stand at the foot whatever the scale of the counts
+    layout["yaxis2"] = {"overlaying": "y", "range": [0, 1], "visible": False, "fixedrange": True}
+    rug = {
+        "type": "scatter",
+        "mode": "markers",
+        "yaxis": "y2",
+        "x": [_short(item.value) for item in named],
+        "y": [0.04] * len(named),
+        "customdata": [[escape(_named_label(item))] for item in named],
+        "hovertemplate": "%{customdata[0]}<extra></extra>",
+        "marker": {"symbol": "line-ns-open", "size": 5, "color": LIGHT_INK},
+        "cliponaxis": False,
+    }
+    return {"data": [trace, rug], "layout": layout}
 
 
 def _short(value: float) -> float:

@@ -29,6 +29,18 @@ class Mark:
 
 
 @dataclass(frozen=True)
+class Link:
+    """A stretch of the plot, over its full height, that leads somewhere."""
+
+    x: str
+    width: str
+    label: str
+    href: str
+    current: bool
+    """whether it is what the page shows"""
+
+
+@dataclass(frozen=True)
 class Polyline:
     """One line through the plot, in a space of 100 × 100."""
 
@@ -55,6 +67,31 @@ class Chart:
     figure: Figure | None = None
     note: str = ""
     """one sentence on how to read it"""
+    links: list[Link] = field(default_factory=list)
+    """areas over the plot that lead somewhere, one beside the other"""
+    brush: Mark | None = None
+    """the part of the plot that is chosen"""
+    areas: list[Polyline] = field(default_factory=list)
+    """closed shapes under the lines"""
+
+    @property
+    def separate(self) -> list[Mark]:
+        """Marks that say something on hover or lead somewhere."""
+        return [mark for mark in self.marks if not self._is_plain(mark)]
+
+    @property
+    def joined(self) -> list[tuple[str, str]]:
+        """All other marks as one path for each class, in a space of 100 × 100: a page holds
+        hundreds of bars."""
+        paths: dict[str, list[str]] = {}
+        for mark in self.marks:
+            if self._is_plain(mark):
+                x, y, width = mark.x[:-1], mark.y[:-1], mark.width[:-1]
+                paths.setdefault(mark.css, []).append(f"M{x} 100V{y}h{width}V100z")
+        return [(css, "".join(found)) for css, found in paths.items()]
+
+    def _is_plain(self, mark: Mark) -> bool:
+        return not mark.href and (not mark.label or bool(self.links))
 
 
 def percent(value: float) -> str:

@@ -8,37 +8,38 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from sqlalchemy import Connection
 
 from app.db.catalog import Sae
-from app.db.features import (
-    FeatureQuery,
-    Range,
-    counts_between,
-    list_features,
-    smallest_above_zero,
-)
 from app.db.records import TokenRecord
-from app.db.tokens import match_tokens
-from app.web.charts.density import density_chart, density_edges
+from app.web.charts.density import (
+    DensityBrush,
+    DensityChart,
+    count_between,
+    density_chart,
+    edge_texts,
+    edge_values,
+)
 from app.web.charts.plot import Chart
+from app.web.memory import Memory
+from app.web.pages.feature_list import FeatureList, feature_list, records_in_order
 from app.web.pages.feature_row import FeatureRow, make_rows
 from app.web.pages.index import sae_json
-from app.web.pages.list_controls import (
-    Filter,
+from app.web.pages.list_columns import (
+    USUAL,
+    ColumnChoice,
     ListColumn,
+    column_choices,
     list_columns,
-    list_filters,
-    order_in_words,
 )
+from app.web.pages.list_controls import Filter, list_filters, order_in_words
+from app.web.pages.points import ScatterPanel, scatter_panel
 from app.web.pages.policy import corpus_sentence
 from app.web.pages.quality_figures import Figure, quality_figures, quality_sentence
-from app.web.ranges import parse_range
-from app.web.urls import json_twin, sae_url
+from app.web.ranges import parse_range, range_words
+from app.web.urls import features_url, json_twin, sae_url
 from app.web.views import DictionaryView
-
-_MEANT_TOKENS = 64
-"""Tokens a filter by text may stand for."""
 
 
 @dataclass(frozen=True)
@@ -52,11 +53,20 @@ class DictionaryPage:
     figures: list[Figure]
     density: Chart
     """histogram of the living features"""
+    density_brush: DensityBrush
+    density_words: str
+    """the range of densities that is kept; empty where there is none"""
     n_living: int
+    scatter: ScatterPanel
     scale_urls: dict[str, str]
     """the same view with linear or log counts"""
-    columns: dict[str, ListColumn]
-    """sortable columns by name"""
+    columns: list[ListColumn]
+    """what the table shows, from left to right, the feature's short form left aside"""
+    is_wide: bool
+    """the table has more columns than a screen usually holds"""
+    column_choices: list[ColumnChoice]
+    hidden: list[tuple[str, str]]
+    """arguments of the view that no field of the table stands for"""
     filters: list[Filter]
     meant_tokens: list[TokenRecord] | None
     """the tokens the filter by top token stands for; None where it is not set"""
@@ -72,6 +82,8 @@ class DictionaryPage:
     """empty on the last page"""
     next: str | None
     """token of the next page"""
+    downloads: dict[str, str]
+    """addresses of the whole list by format"""
     corpus_note: str
 
     def as_json(self) -> dict[str, Any]:
@@ -85,72 +97,88 @@ class DictionaryPage:
         }
 
 
-def build(connection: Connection, sae: Sae, view: DictionaryView) -> DictionaryPage:
+def build(connection: Connection, sae: Sae, view: DictionaryView, memory: Memory) -> DictionaryPage:
     """The page of a dictionary under a view.
 
     Raises:
         BadCursor: `view.next` belongs to another list.
     """
-    meant = _meant_tokens(connection, sae, view.top_token)
-    page = list_features(connection, sae.sae_id, feature_query(view, meant))
-    edges = density_edges(smallest_above_zero(connection, sae.sae_id, "density"))
-    counts = counts_between(connection, sae.sae_id, "density", edges)
+    listed = feature_list(connection, sae, view, memory)
+    page = listed.page()
+    density = _density(sae, view, listed)
+    columns = list_columns(sae, view)
+    whole = view.arguments(next=None, **_UNLISTED)
     return DictionaryPage(
         sae=sae,
         view=view,
         lede=quality_sentence(sae),
         figures=quality_figures(sae),
-        density=density_chart(
-            edges, counts, view.scale, parse_range(view.density), _bin_link(sae, view)
-        ),
-        n_living=sum(counts),
+        density=density.chart,
+        density_brush=density.brush,
+        density_words=range_words(view.density) if view.density else "",
+        n_living=int(np.count_nonzero(listed.columns["density"] > 0)),
+        scatter=scatter_panel(connection, sae, view, listed),
         scale_urls={
             scale: sae_url(sae, view.arguments(scale=scale)) for scale in ("linear", "log")
         },
-        columns=list_columns(sae, view),
-        filters=list_filters(sae, view, meant),
-        meant_tokens=meant,
+        columns=columns,
+        is_wide=len(columns) > len(USUAL) + 1,
+        column_choices=column_choices(sae, view),
+        hidden=_hidden(view, columns),
+        filters=list_filters(sae, view, listed.meant_tokens),
+        meant_tokens=listed.meant_tokens,
         clear_url=_clear_url(sae, view),
-        rows=make_rows(connection, sae.model_id, page.features),
+        rows=make_rows(
+            connection,
+            sae.model_id,
+            records_in_order(connection, sae.sae_id, page.feature_indices),
+        ),
         n_matching=page.n_matching,
         order=order_in_words(view),
         first_url=sae_url(sae, view.arguments(next=None)) if view.next else "",
         next_url=sae_url(sae, view.arguments(next=page.next)) if page.next else "",
         next=page.next,
+        downloads={kind: features_url(sae, kind, whole) for kind in ("csv", "json")},
         corpus_note=corpus_sentence(sae),
     )
 
 
-def feature_query(view: DictionaryView, meant: list[TokenRecord] | None) -> FeatureQuery:
-    """The view as a query of the list."""
-    ranges = (Range(name, *parse_range(text)) for name, text in view.ranges().items())
-    return FeatureQuery(
-        sort=view.sort.removeprefix("-"),
-        descending=view.sort.startswith("-"),
-        ranges=tuple(ranges),
-        dead={"yes": True, "no": False, "": None}[view.dead],
-        top_token_ids=None if meant is None else tuple(token.token_id for token in meant),
-        size=view.size,
-        next=view.next,
+_UNLISTED = {"size": 50, "scale": "linear", "columns": ""}
+"""Arguments that change how the list is shown and not what it holds"""
+
+_FIELDS_BESIDE = ("feature_index", "contains")
+"""Filters that have a field in every table"""
+
+
+def _density(sae: Sae, view: DictionaryView, listed: FeatureList) -> DensityChart:
+    """All living features, and over them those that the other filters keep."""
+    density = listed.columns["density"]
+    living = density[density > 0]
+    texts = edge_texts(float(living.min()) if living.size else None)
+    edges = edge_values(texts)
+    matching = None
+    if set(view.filters()) - {"density"}:
+        matching = count_between(density[listed.kept_whatever_density], edges)
+    return density_chart(
+        texts,
+        count_between(living, edges),
+        matching,
+        view.scale,
+        parse_range(view.density),
+        _bin_link(sae, view),
     )
 
 
-def _meant_tokens(connection: Connection, sae: Sae, text: str) -> list[TokenRecord] | None:
-    """The vocabulary tokens a filter's text stands for; none may be, which matches nothing."""
-    if not text:
-        return None
-    matches = match_tokens(connection, sae.model_id, sae.corpus_id, text, _MEANT_TOKENS)
-    return [match.token for match in matches]
+def _bin_link(sae: Sae, view: DictionaryView) -> Callable[[str, str], str]:
+    return lambda low, high: sae_url(sae, view.arguments(density=f"{low}..{high}", next=None))
 
 
-def _bin_link(sae: Sae, view: DictionaryView) -> Callable[[float, float], str]:
-    return lambda low, high: sae_url(
-        sae, view.arguments(density=f"{100 * low:.4g}%..{100 * high:.4g}%", next=None)
-    )
+def _hidden(view: DictionaryView, columns: list[ListColumn]) -> list[tuple[str, str]]:
+    fields = {column.argument for column in columns} | {*_FIELDS_BESIDE}
+    return [item for item in view.arguments(next=None) if item[0] not in fields]
 
 
 def _clear_url(sae: Sae, view: DictionaryView) -> str:
     if not view.filtered():
         return ""
-    kept = DictionaryView(sort=view.sort, size=view.size, scale=view.scale)
-    return sae_url(sae, kept.arguments())
+    return sae_url(sae, view.arguments(**dict.fromkeys(view.filters(), ""), next=None))

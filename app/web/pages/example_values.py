@@ -1,16 +1,20 @@
 """The table of one example: every token of its window with everything measured on it, exactly.
 
-What hovering shows with a script, this shows without one. Knows no group and no address.
+What hovering shows with a script, this shows without one. Knows no address.
 """
 
 import math
 from dataclasses import dataclass
 
-from app.db.records import AblationGroup, Group
+from app.db.records import AblationGroup
 from app.web import text
+from app.web.pages.example_choice import Source
 from app.web.pages.feature_material import Material
-from app.web.pages.stored_example import MODES, effects_of, measured_at, place_of
-from app.web.pages.token_line import Effects, Window, exact
+from app.web.pages.stored_example import MODES, effects_of, measured_at, place_of, text_of
+from app.web.pages.token_line import Effects, exact
+
+SEARCHED_CHARACTERS = 400
+"""Longer tokens can't be searched for by their text."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +26,8 @@ class ValueRow:
     token_id: int
     token: str
     """exact text"""
+    searched: bool
+    """whether the features that fire on it can be asked for"""
     activation: str
     delete: str
     """difference of activation, with its percentage; empty where not measured"""
@@ -31,34 +37,33 @@ class ValueRow:
     css: str
 
 
-def value_rows(material: Material, group: Group, row: int, window: Window) -> list[ValueRow]:
-    """One row for every token of the window, in order."""
-    ablations = material.ablations.get(group)
-    both = {mode: effects_of(ablations, row, mode) for mode in MODES}
-    before = {mode: _hidden_pre_effects(ablations, row, mode) for mode in MODES}
+def value_rows(material: Material, source: Source, row: int) -> list[ValueRow]:
+    """One row for every token of the stored window, in order; none where its text is not stored."""
+    stored = source.stored
+    start, stop = int(stored.window_start[row]), int(stored.window_stop[row])
+    window = text_of(material, stored, row, start, stop)
+    if window is None:
+        return []
+    both = {mode: effects_of(source.ablations, row, mode) for mode in MODES}
+    before = {mode: _hidden_pre_effects(source.ablations, row, mode) for mode in MODES}
     rows = []
     for i, token in enumerate(window.tokens):
         position = window.start + i
         relative = position - window.peak
+        names = (("peak-row", relative == 0), ("uncounted", not window.counted[i]))
         rows.append(
             ValueRow(
                 position=position,
                 relative="peak" if relative == 0 else f"{relative:+d}".replace("-", "−"),
                 token_id=token.token_id,
                 token=token.token,
+                searched=not token.special and 0 < len(token.token) <= SEARCHED_CHARACTERS,
                 activation=exact(window.activations.get(position, 0.0)),
                 delete=_effect_text(both["delete"], position),
                 replace=_effect_text(both["replace"], position),
                 delete_hidden_pre=_signed_exact(before["delete"].get(position)),
                 replace_hidden_pre=_signed_exact(before["replace"].get(position)),
-                css=" ".join(
-                    name
-                    for name, holds in (
-                        ("peak-row", relative == 0),
-                        ("uncounted", not window.counted[i]),
-                    )
-                    if holds
-                ),
+                css=" ".join(name for name, holds in names if holds),
             )
         )
     return rows

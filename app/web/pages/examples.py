@@ -1,27 +1,37 @@
-"""The examples of a feature as the page shows them: one group, its bands, its lines of text.
+"""The examples of a feature as the page shows them: sections, their examples, their lines of text.
 
-Takes a feature's material and the view (group, ablation, layout, example), gives sections of
-examples ready to print. Which rows a view shows is decided before anything is read, so that only
-their contexts are fetched. Knows no query and no address.
+Takes the sections chosen, a feature's material and the view, gives what the template prints. A page
+holds as many examples as fit its budget; the rest is a link away. Knows no query and no address.
 """
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import cast
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
-from app.db.records import GROUPS, AblationGroup, ExampleGroup, Group
 from app.web import text
+from app.web.pages.example_choice import (
+    Choice,
+    Chosen,
+    Source,
+    folded,
+    shown_span,
+    split_name,
+)
 from app.web.pages.example_values import ValueRow, value_rows
 from app.web.pages.feature_material import Material
-from app.web.pages.stored_example import effects_of, window_of
+from app.web.pages.stored_example import MODES, effects_of, text_of
 from app.web.pages.token_line import Effects, Line, Window, ablated_line, activation_line
 from app.web.token_text import Pieces, text_pieces
+from app.web.views import FeatureView
 
-MIX_TOP, MIX_PER_BAND = 5, 2
-"""The page opens with the strongest five and two of every interval: top examples alone flatter."""
+EXAMPLES_BYTES = 42_000
+"""Examples of one page, of the 150 kB a page may have; at least one is always shown."""
 
-TIGHT_BEFORE, TIGHT_AFTER = 12, 8
+_MOST_LEFT_OVER = 2
+_BYTES_BESIDE_LINES, _BYTES_BESIDE_LINE = 350, 180
+_BYTES_PER_VALUE = 260
+_MOST_SPECIALS_AT_END = 1
+"""Padding is cut off a whole context; one separator at its end is text."""
 
 
 @dataclass(frozen=True)
@@ -41,17 +51,27 @@ class Example:
     """group and rank from 1, e.g. top-3: its anchor and its address"""
     value: str
     """activation, or for silent examples 0"""
-    detail: str
-    """what stands under the value: the ablation mode shown, or hidden_pre"""
+    details: list[str]
+    """what stands under the value: the ablation modes shown, or hidden_pre"""
     lines: list[Line]
     context_id: int
     position: int
     document: str
     repeats: int
+    """contexts it stands for, itself included"""
+    repeats_note: str
+    """what they have in common; empty where it stands for itself alone"""
     worst: Worst | None
     marked: bool
     rows: list[ValueRow]
     """exact values of every token, for the marked example only"""
+    note: str
+    """what the effects of this example can't say; usually empty"""
+
+    @property
+    def detail(self) -> str:
+        """The details on one line."""
+        return ", ".join(self.details)
 
 
 @dataclass(frozen=True)
@@ -60,124 +80,191 @@ class Section:
 
     heading: str
     detail: str
-    examples: list[Example]
+    examples: list[Example] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
-class ExampleView:
-    """What the address says about the examples."""
+class Shown:
+    """The part of a group that stands on one page."""
 
-    group: str
-    ablation: str
+    sections: list[Section]
+    first: int
+    """number of the first example shown, from 1; 0 where there is none"""
+    last: int
+    total: int
+    """examples of the view, folded ones counted once"""
     layout: str
-    window: str
-    example: str
+    """aligned, wrapped or lines, as drawn: a whole context never stands in one line"""
+    modes: tuple[str, ...]
+    """modes of ablated text that an example shown has"""
+
+    @property
+    def next_start(self) -> int | None:
+        """Where the next page starts."""
+        return self.last if self.last < self.total else None
 
 
-def split_name(name: str) -> tuple[Group, int] | None:
-    """`top-3` → ("top", row 2); None where it names no example."""
-    group, _, rank = name.rpartition("-")
-    if group not in GROUPS or not rank.isascii() or not rank.isdigit() or int(rank) < 1:
-        return None
-    return cast(Group, group), int(rank) - 1
+def layout_of(view: FeatureView) -> str:
+    """How texts are laid out: a whole context doesn't fit in one line."""
+    return "wrapped" if view.window == "whole" and view.layout == "aligned" else view.layout
 
 
-def chosen_rows(
-    groups: dict[Group, ExampleGroup], ablations: dict[Group, AblationGroup], group: str
-) -> dict[Group, list[int]]:
-    """The rows a view shows of each stored group, in rank order."""
-    if group != "mix":
-        return {
-            g: list(range(stored.context_id.size)) for g, stored in groups.items() if g == group
-        }
-    rows: dict[Group, list[int]] = {}
-    if "top" in groups:
-        rows["top"] = list(range(min(MIX_TOP, groups["top"].context_id.size)))
-    if "interval" in groups:
-        measured = set(ablations["interval"].rank.tolist()) if "interval" in ablations else set()
-        rows["interval"] = [
-            row
-            for band in sorted(set(groups["interval"].band.tolist()))
-            for row in _first_of_band(groups["interval"], band, measured)
-        ]
-    return rows
+def build_examples(material: Material, chosen: Sequence[Chosen], view: FeatureView) -> Shown:
+    """The examples of the sections, from `view.start` on, as many as fit.
 
-
-def _first_of_band(group: ExampleGroup, band: int, measured: set[int]) -> list[int]:
-    """Rows of a band to show in the mix: those with ablated text before the others."""
-    rows = [row for row, b in enumerate(group.band.tolist()) if b == band]
-    return sorted(sorted(rows, key=lambda row: (row not in measured, row))[:MIX_PER_BAND])
-
-
-def build_sections(
-    material: Material, rows: dict[Group, list[int]], view: ExampleView
-) -> list[Section]:
-    """The sections of a view, strongest first."""
-    sections: list[Section] = []
-    for group, wanted in rows.items():
-        stored = material.groups[group]
-        if stored.band_low.size == 0:
-            heading, detail = _group_words(group, stored, len(wanted))
-            sections.append(Section(heading, detail, _examples(material, group, wanted, view)))
-            continue
-        for band in sorted(set(stored.band[wanted].tolist()), reverse=True):
-            inside = [row for row in wanted if stored.band[row] == band]
-            inside.sort(key=lambda row: (-stored.activation[row], row))
-            heading, detail = _band_words(group, stored, band, len(inside))
-            sections.append(Section(heading, detail, _examples(material, group, inside, view)))
-    return sections
-
-
-def _examples(
-    material: Material, group: Group, rows: Iterable[int], view: ExampleView
-) -> list[Example]:
-    return [
-        example for row in rows if (example := _example(material, group, row, view)) is not None
+    An example the view names is always among them.
+    """
+    sections = [folded(section, material.contexts, view.window, view.example) for section in chosen]
+    flat = [
+        (number, choice) for number, section in enumerate(sections) for choice in section.choices
     ]
-
-
-def _example(material: Material, group: Group, row: int, view: ExampleView) -> Example | None:
-    window = window_of(material, group, row)
-    if window is None:
-        return None
-    if view.window == "tight":
-        window = window.cut(TIGHT_BEFORE, TIGHT_AFTER)
-    stored = material.groups[group]
-    maximum = material.record.max_activation or 0.0
-    effects = effects_of(material.ablations.get(group), row, view.ablation)
-    name = f"{group}-{row + 1}"
-    if effects is None:
-        lines = [activation_line(window, maximum)]
-    elif view.layout == "wrapped":
-        lines = [activation_line(window, maximum, effects)]
-    else:
-        lines = [activation_line(window, maximum), ablated_line(window, effects)]
-    hidden_pre = float(stored.hidden_pre[row])
-    if group == "silent":
-        detail = "" if math.isnan(hidden_pre) else f"pre {text.number(hidden_pre)}"
-    else:
-        detail = "" if effects is None else effects.mode
-    context = material.contexts[int(stored.context_id[row])]
-    document_id = int(context.document_ids[window.peak])
-    return Example(
-        name=name,
-        value=text.number(float(stored.activation[row])),
-        detail=detail,
-        lines=lines,
-        context_id=context.context_id,
-        position=window.peak,
-        document=material.documents.get(document_id, ""),
-        repeats=int(stored.repeats[row]),
-        worst=_worst(window, effects),
-        marked=name == view.example,
-        rows=value_rows(material, group, row, window) if name == view.example else [],
+    start = view.start if view.start < len(flat) else 0
+    found = _page(material, sections, flat[start:], view)
+    if split_name(view.example) is not None and not any(e.marked for _, e in found):
+        names = [f"{sections[n].source.group}-{choice.row + 1}" for n, choice in flat]
+        if view.example in names:
+            start = names.index(view.example)
+            found = _page(material, sections, flat[start:], view)
+    shown: list[Section] = []
+    for number, section in enumerate(sections):
+        inside = [example for n, example in found if n == number]
+        if inside:
+            shown.append(Section(section.heading, section.detail, inside))
+    measured = {m.mode for _, e in found for line in e.lines for m in line.measured}
+    return Shown(
+        shown,
+        start + 1 if found else 0,
+        start + len(found),
+        len(flat),
+        layout_of(view),
+        tuple(mode for mode in MODES if mode in measured),
     )
 
 
-def _worst(window: Window, effects: Effects | None) -> Worst | None:
-    if effects is None:
+def _page(
+    material: Material,
+    sections: Sequence[Chosen],
+    flat: Sequence[tuple[int, Choice]],
+    view: FeatureView,
+) -> list[tuple[int, Example]]:
+    """Examples with the number of their section, until the budget is spent.
+
+    A rest of one or two examples is shown too: nobody should turn a page for that.
+    """
+    found: list[tuple[int, Example]] = []
+    left, fitting = EXAMPLES_BYTES, 0
+    for number, choice in flat:
+        example = _example(material, sections[number].source, choice, view)
+        if example is None:
+            continue
+        left -= _size(example)
+        found.append((number, example))
+        if left >= 0 or fitting == 0:
+            fitting = len(found)
+        elif len(found) > fitting + _MOST_LEFT_OVER or view.window == "whole":
+            return found[:fitting]
+    return found
+
+
+def _size(example: Example) -> int:
+    """Bytes of an example on the page, nearly."""
+    parts = (
+        part
+        for line in example.lines
+        for part in (
+            line.before,
+            line.after,
+            line.token_ids,
+            line.activations,
+            *(measured.effects for measured in line.measured),
+        )
+    )
+    beside = _BYTES_BESIDE_LINES + _BYTES_BESIDE_LINE * len(example.lines)
+    beside += _BYTES_PER_VALUE * len(example.rows)
+    return sum(len(part.encode()) for part in parts) + beside
+
+
+def _example(
+    material: Material, source: Source, choice: Choice, view: FeatureView
+) -> Example | None:
+    stored, row = source.stored, choice.row
+    window = text_of(material, stored, row, *shown_span(stored, row, view.window))
+    if window is None:
         return None
-    shares = {p: share for p, share in effects.shares.items() if p != window.peak}
+    if view.window == "whole":
+        window = _without_padding(window)
+    modes = MODES if view.ablation == "both" else (view.ablation,)
+    found = (effects_of(source.ablations, row, mode, view.effect) for mode in modes)
+    effects = [item for item in found if item is not None]
+    name = f"{source.group}-{row + 1}"
+    marked = name == view.example
+    context = material.contexts[int(stored.context_id[row])]
+    repeats = sum(int(stored.repeats[r]) for r in (row, *choice.twins))
+    return Example(
+        name=name,
+        value=text.number(float(stored.activation[row])),
+        details=_details(source, row, effects),
+        lines=_lines(window, _maximum(material, window, view), effects, layout_of(view)),
+        context_id=context.context_id,
+        position=window.peak,
+        document=material.documents.get(int(context.document_ids[window.peak]), ""),
+        repeats=repeats,
+        repeats_note=_repeats_note(source, choice, repeats),
+        worst=_worst(window, effects),
+        marked=marked,
+        rows=value_rows(material, source, row) if marked else [],
+        note=_note(effects),
+    )
+
+
+def _without_padding(window: Window) -> Window:
+    """Leaves out the special tokens a context is filled up with behind its text."""
+    stop = len(window.tokens)
+    while stop > 0 and window.tokens[stop - 1].special:
+        stop -= 1
+    kept = min(len(window.tokens), stop + _MOST_SPECIALS_AT_END)
+    return window.between(window.start, max(window.start + kept, window.peak + 1))
+
+
+def _maximum(material: Material, window: Window, view: FeatureView) -> float:
+    """What the strongest colour stands for: nothing goes beyond it."""
+    if view.color == "example":
+        return max(window.activations.values(), default=0.0)
+    return material.record.max_activation or 0.0
+
+
+def _lines(window: Window, maximum: float, effects: list[Effects], layout: str) -> list[Line]:
+    if layout == "aligned":
+        lines = [ablated_line(window, found) for found in effects]
+        return [activation_line(window, maximum), *lines]
+    return [activation_line(window, maximum, effects)]
+
+
+def _details(source: Source, row: int, effects: list[Effects]) -> list[str]:
+    hidden_pre = float(source.stored.hidden_pre[row])
+    if source.group == "silent" and not math.isnan(hidden_pre):
+        return [f"pre {text.number(hidden_pre)}"]
+    return [found.mode for found in effects]
+
+
+def _repeats_note(source: Source, choice: Choice, repeats: int) -> str:
+    if repeats < 2:
+        return ""
+    if not choice.twins:
+        return f"{repeats} contexts have the same text up to the peak; the strongest is shown"
+    others = ", ".join(f"{source.group}-{row + 1}" for row in choice.twins)
+    return f"{others}: the same text up to the peak as far as it is shown, folded into this one"
+
+
+def _worst(window: Window, effects: list[Effects]) -> Worst | None:
+    if not effects:
+        return None
+    stop = window.start + len(window.tokens)
+    shares = {
+        p: share
+        for p, share in effects[0].shares.items()
+        if p != window.peak and window.start <= p < stop
+    }
     if not shares:
         return None
     position = min(shares, key=lambda p: (shares[p], -p))
@@ -187,29 +274,13 @@ def _worst(window: Window, effects: Effects | None) -> Worst | None:
     return Worst(text_pieces(token.token), text.signed_percent(shares[position]))
 
 
-def _group_words(group: Group, stored: ExampleGroup, n_shown: int) -> tuple[str, str]:
-    if group == "silent":
-        return (
-            "Silent where it usually fires",
-            f"{n_shown} drawn at random from {stored.n_candidates:,} occurrences, at activation 0, "
-            "of the tokens that carry 90% of its activation. A good reading explains these too; "
-            "“pre” is the pre-activation there.",
-        )
-    n_stored = stored.context_id.size
-    count = f"all {n_stored}" if n_shown == n_stored else f"the first {n_shown} of {n_stored}"
-    return (
-        "Strongest",
-        f"{count} stored; one per context, from {stored.n_candidates:,} contexts it fires in",
-    )
-
-
-def _band_words(group: Group, stored: ExampleGroup, band: int, n_shown: int) -> tuple[str, str]:
-    low, high = float(stored.band_low[band]), float(stored.band_high[band])
-    n_stored = int((stored.band == band).sum())
-    share, n_active = float(stored.band_share[band]), int(stored.band_n_active[band])
-    part = "of its firings" if group == "interval" else "of its firings, by rank"
-    return (
-        f"{text.number(low)} – {text.number(high)}",
-        f"{text.percent(share)} {part} ({n_active:,} tokens); "
-        f"{n_shown} of {n_stored} drawn at random shown",
-    )
+def _note(effects: list[Effects]) -> str:
+    """Percentages need a base above zero."""
+    for found in effects:
+        if found.by_position and not found.baseline > 0:
+            name = "pre-activation" if found.on == "hidden_pre" else "activation"
+            return (
+                f"no percentages: its {name} without a change is {text.number(found.baseline)}, "
+                "not above zero"
+            )
+    return ""

@@ -5,6 +5,7 @@ the builder of each panel. A panel that has nothing to show is None, and `absent
 template.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -13,24 +14,29 @@ from sqlalchemy import Connection
 
 from app.db.catalog import Sae
 from app.db.features import get_feature
-from app.db.records import GROUPS, FeatureRecord, Group
+from app.db.records import FeatureRecord
+from app.web import urls
 from app.web.memory import Memory
 from app.web.pages.ablation_profile import AblationProfile, build_ablation_profile
 from app.web.pages.activation_panel import ActivationPanel, build_activation_panel
-from app.web.pages.examples import (
-    ExampleView,
-    Section,
-    build_sections,
-    chosen_rows,
-    split_name,
+from app.web.pages.example_choice import chosen_rows
+from app.web.pages.example_panel import (
+    ExamplesPanel,
+    build_examples_panel,
+    group_sizes,
+    shown_group,
 )
+from app.web.pages.examples import Section
 from app.web.pages.feature_absent import absences
 from app.web.pages.feature_facts import Fact, build_facts
 from app.web.pages.feature_json import feature_json
 from app.web.pages.feature_material import Material, load_material
 from app.web.pages.lens_panel import LensPanel, build_lens_panel
 from app.web.pages.locality_panel import Locality, Places, build_locality, build_places
+from app.web.pages.locality_strips import Strips, build_strips
 from app.web.pages.policy import ablation_sentence, corpus_sentence
+from app.web.pages.reading_json import reading_json
+from app.web.pages.reading_panel import ReadingPanel, build_reading_panel
 from app.web.pages.related_panel import (
     CoactiveTable,
     Neighbor,
@@ -48,10 +54,6 @@ class FeaturePage:
     sae: Sae
     record: FeatureRecord
     view: FeatureView
-    group: str
-    """group shown: the view's, or that of the example the view names"""
-    group_sizes: dict[str, int]
-    """stored examples by group; 0 where there are none"""
     previous: int | None
     """index of the feature before, None at the first"""
     next: int | None
@@ -59,13 +61,12 @@ class FeaturePage:
     activation: ActivationPanel | None
     tokens: TokenTable | None
     lens: LensPanel | None
-    sections: list[Section]
-    """the examples of the group shown; empty where there are none"""
-    ablated: bool
-    """whether an example shown has ablated text in the mode asked for"""
+    examples: ExamplesPanel
+    reading: ReadingPanel
     profile: AblationProfile | None
     locality: Locality | None
     places: Places | None
+    strips: Strips | None
     neighbors: list[Neighbor]
     coactive: CoactiveTable | None
     absent: dict[str, str]
@@ -75,9 +76,24 @@ class FeaturePage:
     material: Material = field(repr=False)
     """what the twin is made of; no template prints it"""
 
+    @property
+    def sections(self) -> list[Section]:
+        """The examples of the group shown; empty where there are none."""
+        return self.examples.shown.sections
+
+    @property
+    def group_sizes(self) -> dict[str, int]:
+        """Stored examples by group; 0 where there are none."""
+        return group_sizes(self.material)
+
+    @property
+    def ablated(self) -> bool:
+        """Whether an example shown has ablated text in the mode asked for."""
+        return bool(self.examples.shown.modes)
+
     def as_json(self) -> dict[str, Any]:
         """The twin: every group, exact numbers, keys as documented for the address."""
-        return feature_json(self.material)
+        return feature_json(self.material) | {"reading": reading_json(self.reading)}
 
 
 def build(
@@ -95,52 +111,46 @@ def build(
 
     Raises:
         LookupError: the view names an example the feature does not have; the message is a sentence.
+        ReadingError: the twin is asked for and its reading can't be read; the page says so itself.
     """
     record = get_feature(connection, sae.sae_id, feature_index)
     if record is None:
         raise LookupError(f"{sae.address} holds no feature {feature_index}.")
-    named = split_name(view.example)
-    group = named[0] if named is not None and view.group == "mix" else view.group
-    choose = None if everything else partial(chosen_rows, group=group)
-    material = load_material(connection, sae, record, choose, memory)
-    sizes = _sizes(material)
-    if named is not None:
-        _check_example(view.example, named, sizes)
+    choose = None if everything else partial(chosen_rows, group=shown_group(view))
+    whole = view.window == "whole"
+    material = load_material(connection, sae, record, choose, memory, whole)
+    examples = build_examples_panel(connection, material, view, memory)
+    reading = build_reading_panel(connection, material, view, memory, everything)
+    if everything and reading.error is not None:
+        raise reading.error
     panels = {
-        "activation": build_activation_panel(material, view.scale),
+        "activation": build_activation_panel(
+            material, view.scale, view.band, _band_link(material, view)
+        ),
         "tokens": build_token_table(material),
         "lens": build_lens_panel(material, view.mode),
-        "profile": build_ablation_profile(material, view.ablation),
+        "profile": build_ablation_profile(material, view.ablation, view.effect),
         "locality": build_locality(material),
         "places": build_places(material),
+        "strips": build_strips(material),
         "neighbors": build_neighbors(material),
         "coactive": build_coactive(material),
-        "sections": build_sections(
-            material,
-            chosen_rows(material.groups, material.ablations, group),
-            ExampleView(group, view.ablation, view.layout, view.window, view.example),
-        ),
+        "sections": examples.shown.sections,
     }
-    ablated = any(
-        line.baseline
-        for section in panels["sections"]
-        for example in section.examples
-        for line in example.lines
-    )
     missing = {name for name, panel in panels.items() if not panel}
-    if not ablated and view.ablation != "off":
+    panels.pop("sections")
+    if not examples.shown.modes and view.ablation != "off":
         missing.add("ablated")
     return FeaturePage(
         sae=sae,
         record=record,
         view=view,
-        group=group,
-        group_sizes=sizes,
         previous=feature_index - 1 if feature_index > 0 else None,
         next=feature_index + 1 if feature_index + 1 < sae.record.d_sae else None,
         facts=build_facts(material, memory.ranks(connection, sae.sae_id)),
-        ablated=ablated,
-        absent=absences(material, missing, group),
+        examples=examples,
+        reading=reading,
+        absent=absences(material, missing, examples.group),
         corpus_note=corpus_sentence(sae),
         ablation_note=ablation_sentence(sae),
         material=material,
@@ -148,16 +158,11 @@ def build(
     )
 
 
-def _sizes(material: Material) -> dict[str, int]:
-    return {
-        group: material.groups[group].context_id.size if group in material.groups else 0
-        for group in GROUPS
-    }
+def _band_link(material: Material, view: FeatureView) -> Callable[[str], str]:
+    """The address of this view with the examples of another band."""
 
+    def link(band: str) -> str:
+        arguments = view.arguments(band=band, example="")
+        return urls.feature_url(material.sae, material.record.feature_index, arguments)
 
-def _check_example(name: str, named: tuple[Group, int], sizes: dict[str, int]) -> None:
-    group, row = named
-    if row >= sizes[group]:
-        raise LookupError(
-            f"This feature has no example {name}: it has {sizes[group]} in the group {group}."
-        )
+    return link

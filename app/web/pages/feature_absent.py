@@ -30,6 +30,8 @@ def _sentence(name: str, material: Material, group: str) -> str:
             return _no_ablations(material, never)
         case "ablated":
             return _none_ablated(material, never, group)
+        case "strips":
+            return f"{never}." if never else "No context of its examples is stored."
         case "neighbors":
             return "Nearest features were not computed, or this is the dictionary's only feature."
         case "coactive":
@@ -63,6 +65,8 @@ def _none_ablated(material: Material, never: str, group: str) -> str:
     having = " and ".join(material.ablations)
     if group in material.ablations or group == "mix":
         return "None of the examples shown has ablated text in this mode."
+    if group == "band":
+        return f"Firings drawn from a band have no ablated text; {having} examples have it."
     return f"No {group} example has ablated text; of this feature, {having} examples have it."
 
 

@@ -51,8 +51,9 @@ def feature_json(material: Material) -> dict[str, Any]:
         "token_statistics": _token_statistics(material),
         "locality": None if panels.locality is None else _values(asdict(panels.locality)),
         "places": _places(material),
-        "neighbors": _rows(panels.neighbors, ("feature_index", "cosine_similarity")),
-        "coactive": _rows(
+        "neighbors": _related(material, panels.neighbors, ("feature_index", "cosine_similarity")),
+        "coactive": _related(
+            material,
             panels.coactive,
             (
                 "feature_index",
@@ -112,13 +113,14 @@ def _example(material: Material, group: Group, row: int) -> dict[str, Any]:
     position = int(stored.position[row])
     token_ids = context.token_ids[start:stop].tolist()
     activations = [0.0] * len(token_ids)
-    inside = slice(int(stored.window_indptr[row]), int(stored.window_indptr[row + 1]))
+    inside = slice(int(stored.firing_indptr[row]), int(stored.firing_indptr[row + 1]))
     for place, value in zip(
-        stored.window_position[inside].tolist(),
-        stored.window_activation[inside].tolist(),
+        stored.firing_position[inside].tolist(),
+        stored.firing_activation[inside].tolist(),
         strict=True,
     ):
-        activations[place - start] = value
+        if start <= place < stop:  # firings of the whole context are stored
+            activations[place - start] = value
     document_id = int(context.document_ids[position])
     return {
         "group": group,
@@ -235,6 +237,17 @@ def _places(material: Material) -> dict[str, Any] | None:
             )
         ],
     }
+
+
+def _related(
+    material: Material, panel: object | None, names: tuple[str, ...]
+) -> list[dict[str, Any]]:
+    """The rows of a panel of other features, each with its short form."""
+    rows = _rows(panel, names)
+    for row in rows:
+        short = material.related.get(row["feature_index"])
+        row["short"] = None if short is None else plain(short)
+    return rows
 
 
 def _rows(panel: object | None, names: tuple[str, ...]) -> list[dict[str, Any]]:

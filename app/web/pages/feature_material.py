@@ -22,6 +22,7 @@ from app.db.records import (
     TokenRecord,
 )
 from app.web.memory import Memory
+from app.web.pages.busiest_contexts import busiest_contexts
 
 Chooser = Callable[
     [dict[Group, ExampleGroup], dict[Group, AblationGroup]], Mapping[Group, Iterable[int]]
@@ -59,12 +60,14 @@ def load_material(
     record: FeatureRecord,
     choose: Chooser | None,
     memory: Memory,
+    whole: bool = False,
 ) -> Material:
     """Reads one feature.
 
     Args:
         choose: picks the examples whose contexts are read; None reads those of all.
         memory: holds the vocabulary entries read before.
+        whole: whether whole contexts are shown, not only windows of them.
     """
     panels = features.get_panels(connection, sae.sae_id, record.feature_index)
     stored = examples.get_groups(connection, sae.sae_id, record.feature_index)
@@ -78,7 +81,8 @@ def load_material(
     contexts = examples.get_contexts(
         connection,
         sae.corpus_id,
-        {int(groups[g].context_id[row]) for g, wanted in rows.items() for row in wanted},
+        {int(groups[g].context_id[row]) for g, wanted in rows.items() for row in wanted}
+        | {busy.context_id for busy in busiest_contexts(groups)},
     )
     return Material(
         sae,
@@ -89,7 +93,9 @@ def load_material(
         contexts,
         catalog.document_names(connection, sae.corpus_id, _document_ids(panels, groups, contexts)),
         features.short_forms(connection, sae.sae_id, _related_indices(panels)),
-        memory.tokens(connection, sae.model_id, _token_ids(record, panels, groups, contexts)),
+        memory.tokens(
+            connection, sae.model_id, _token_ids(record, panels, groups, contexts, whole)
+        ),
     )
 
 
@@ -132,6 +138,7 @@ def _token_ids(
     panels: FeaturePanels,
     groups: dict[Group, ExampleGroup],
     contexts: dict[int, ContextRecord],
+    whole: bool,
 ) -> set[int]:
     """Every token id the page may print."""
     found = {record.top_token_id, record.ablation_token_id, *record.top_tokens} - {None}
@@ -142,6 +149,8 @@ def _token_ids(
         lens = panels.logit_lens
         ids += [lens.raw_positive_ids, lens.raw_negative_ids]
         ids += [lens.adjusted_positive_ids, lens.adjusted_negative_ids]
+    if whole:
+        ids += [context.token_ids for context in contexts.values()]
     for group in groups.values():
         for context_id, start, stop in zip(
             group.context_id.tolist(),

@@ -5,17 +5,16 @@ Takes feature records and the texts of their tokens; knows neither the list's or
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 from sqlalchemy import Connection
 
+from app.db.columns import REGION_RUN
 from app.db.records import FeatureRecord, TokenRecord
 from app.db.tokens import get_tokens
 from app.stats.wording import plain
 from app.web.charts.sparkline import StripPart, sparkline_path, strip_parts, strip_percents
-
-REGION_RUN = 1.5
-"""Mean run length from which a feature is said to live in regions."""
 
 
 @dataclass(frozen=True)
@@ -26,12 +25,26 @@ class FeatureRow:
     top_tokens: list[TokenRecord]
     """up to 3, by share of the activation mass"""
     ablation_token: TokenRecord | None
-    spark: str
-    """SVG path of the histogram, empty for a dead feature"""
-    strip: list[StripPart]
-    """empty where nothing was ablated"""
-    strip_cells: int
-    """how many positions the strip has"""
+
+    @cached_property
+    def spark(self) -> str:
+        """SVG path of the histogram, empty for a dead feature."""
+        return sparkline_path(self.record.sparkline) if self.record.n_active else ""
+
+    @cached_property
+    def strip(self) -> list[StripPart]:
+        """The ablation strip's cells; empty where nothing was ablated."""
+        return strip_parts(strip_percents(self.record.ablation_strip))
+
+    @property
+    def strip_cells(self) -> int:
+        """How many positions the strip has."""
+        return len(self.record.ablation_strip)
+
+    @property
+    def top_token_percent(self) -> float:
+        """Length of the bar of its strongest token's share."""
+        return 100 * (self.record.top_token_share or 0.0)
 
     @property
     def lives_as(self) -> str:
@@ -66,13 +79,9 @@ def make_rows(
 
 
 def _row(record: FeatureRecord, tokens: dict[int, TokenRecord]) -> FeatureRow:
-    percents = strip_percents(record.ablation_strip)
+    deleted = record.ablation_token_id
     return FeatureRow(
         record=record,
         top_tokens=[tokens[i] for i in record.top_tokens if i in tokens],
-        ablation_token=tokens.get(-1 if record.ablation_token_id is None
-                                  else record.ablation_token_id),
-        spark=sparkline_path(record.sparkline) if record.n_active else "",
-        strip=strip_parts(percents),
-        strip_cells=len(percents),
-    )  # fmt: skip
+        ablation_token=None if deleted is None else tokens.get(deleted),
+    )

@@ -10,8 +10,9 @@ import numpy as np
 
 from app.db.records import LogitLensPanel, TokenRecord
 from app.web import text
-from app.web.charts.histogram import histogram
+from app.web.charts.histogram import Named, histogram
 from app.web.charts.plot import Chart
+from app.web.chips import chip
 from app.web.pages.feature_material import Material
 
 N_SHOWN = 10
@@ -25,6 +26,8 @@ class LensRow:
     logit: str
     bar: float
     """percent of the bar's width, 0 to 100"""
+    deviations: str
+    """the logit in standard deviations of the vocabulary's; empty for raw logits"""
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,9 @@ class LensPanel:
     promoted: list[LensRow]
     suppressed: list[LensRow]
     chart: Chart
-    """histogram of the adjusted logits over the vocabulary"""
+    """histogram of the adjusted logits over the vocabulary, the marked tokens under it"""
+    marked: list[LensRow]
+    """every token marked in the chart, the most promoted first"""
     moments: str
     left_out: str
     contribution: str
@@ -57,14 +62,20 @@ def build_lens_panel(material: Material, kind: str) -> LensPanel | None:
         for side in ("positive", "negative")
     ]
     largest = max((float(np.abs(values).max()) for _, values in sides if values.size), default=1.0)
-    promoted, suppressed = (_rows(material, ids, values, largest) for ids, values in sides)
+    deviation = panel.std if kind == "adjusted" else 0.0
+    promoted, suppressed = (
+        _rows(material, ids, values, largest, deviation) for ids, values in sides
+    )
+    marked = _marked(material, panel)
     return LensPanel(
         kind=kind,
-        promoted=promoted,
-        suppressed=suppressed,
-        chart=_chart(material, panel),
+        promoted=promoted[:N_SHOWN],
+        suppressed=suppressed[:N_SHOWN],
+        chart=_chart(material, panel, marked),
+        marked=marked,
         moments=f"mean {text.number(panel.mean)} (subtracted), sd {text.number(panel.std)}, "
-        f"skewness {text.number(panel.skewness)}, excess kurtosis {text.number(panel.kurtosis)}",
+        f"skewness {text.number(panel.skewness)}, kurtosis {text.number(panel.kurtosis)} (3 for a "
+        "normal)",
         left_out=f"{n_left_out:,} of {material.sae.model.d_vocab:,} tokens left out: "
         f"{sae.n_tokens_unproducible:,} the tokenizer can't produce, {sae.n_tokens_outlier:,} "
         "whose unembedding norm lies more than 6 MAD above the median",
@@ -73,15 +84,25 @@ def build_lens_panel(material: Material, kind: str) -> LensPanel | None:
     )
 
 
-def _rows(material: Material, ids: np.ndarray, values: np.ndarray, largest: float) -> list[LensRow]:
+def _rows(
+    material: Material, ids: np.ndarray, values: np.ndarray, largest: float, deviation: float
+) -> list[LensRow]:
     return [
         LensRow(
-            material.token(int(token_id)),
-            text.signed(float(value)),
-            round(100 * abs(float(value)) / (largest or 1.0), 1),
+            material.token(token_id),
+            text.signed(value),
+            round(100 * abs(value) / (largest or 1.0), 1),
+            text.signed(value / deviation, 2) if deviation > 0 else "",
         )
-        for token_id, value in zip(ids[:N_SHOWN], values[:N_SHOWN], strict=True)
+        for token_id, value in zip(ids.tolist(), values.tolist(), strict=True)
     ]
+
+
+def _marked(material: Material, panel: LogitLensPanel) -> list[LensRow]:
+    """The listed tokens of the adjusted lens, promoted first, suppressed last."""
+    ids = np.concatenate([panel.adjusted_positive_ids, panel.adjusted_negative_ids[::-1]])
+    values = np.concatenate([panel.adjusted_positive, panel.adjusted_negative[::-1]])
+    return _rows(material, ids, values, 1.0, panel.std)
 
 
 def _contribution(material: Material) -> str:
@@ -94,7 +115,8 @@ def _contribution(material: Material) -> str:
     )
 
 
-def _chart(material: Material, panel: LogitLensPanel) -> Chart:
+def _chart(material: Material, panel: LogitLensPanel, marked: list[LensRow]) -> Chart:
+    values = [*panel.adjusted_positive.tolist(), *panel.adjusted_negative[::-1].tolist()]
     return histogram(
         panel.histogram_edges.tolist(),
         panel.histogram_counts.tolist(),
@@ -105,6 +127,10 @@ def _chart(material: Material, panel: LogitLensPanel) -> Chart:
         y_name="vocabulary tokens",
         noun="tokens",
         scale="log",
-        note="Each bar counts vocabulary tokens; a long tail on one side is a feature that speaks "
-        "for or against a few tokens.",
+        named=[
+            Named(value, chip(row.token.token)) for row, value in zip(marked, values, strict=True)
+        ],
+        note="A bar counts vocabulary tokens, on a log scale; a dark tick at the foot is a token "
+        "listed below. A long tail on one side is a feature that speaks for or against a few "
+        "tokens.",
     )

@@ -1,4 +1,4 @@
-"""What stands around a dictionary's list: sortable columns, filters that are set, ready-made ones.
+"""What stands around a dictionary's list: ready-made filters, filters that are set, its order.
 
 Takes the view, gives texts and addresses. Knows no feature and no query.
 """
@@ -8,122 +8,77 @@ from dataclasses import dataclass
 from app.db.catalog import Sae
 from app.db.records import TokenRecord
 from app.web.chips import chip
-from app.web.text import MISSING
+from app.web.pages.list_columns import column_words
+from app.web.ranges import range_words
 from app.web.urls import sae_url
 from app.web.views import DictionaryView
 
 
 @dataclass(frozen=True)
-class ListColumn:
-    """One column of the list and, where it can be, how to sort and filter by it."""
+class Filter:
+    """A filter: ready-made (set or not), or one that was written."""
 
     name: str
-    """column of a feature; also the name of its argument"""
+    """stem of its id in the page"""
     label: str
     hint: str
-    """what the number is, in a few words"""
-    sort_url: str
-    """sorts by this column, the other way round if it is sorted already"""
-    sorted: str
-    """ascending, descending or empty"""
-    filter_value: str
-    """the range as it was written"""
-    example: str
-    """a range that could be written"""
-
-
-@dataclass(frozen=True)
-class Filter:
-    """A filter that is set, or one ready to be set."""
-
-    label: str
+    """what it keeps, in words; empty where the label says it"""
     url: str
     """without it, or with it"""
     is_set: bool
 
 
-_COLUMNS = (
-    ("feature_index", "#", "number of the feature", ""),
-    ("density", "Density", "share of tokens on which it fires", "0.1%..1%"),
-    ("max_activation", "Max", "largest activation", "2..10"),
-    ("top_token_share", "Top token", "share of its activation on its strongest token", "50%.."),
-    ("context_share", "Without context", "share of the activation left when the text before the "
-     "peak is replaced by other text", "..25%"),
-    ("ablation_token_effect", "Falls most without", "mean effect on the peak of deleting this "
-     "context token", "..-50%"),
-    ("run_length", "Run", "mean number of consecutive firings", "1.5.."),
-)  # fmt: skip
+@dataclass(frozen=True)
+class _Ready:
+    """A ready-made filter is one argument with one value: the address says what it means."""
+
+    label: str
+    hint: str
+    argument: str
+    value: str
+
 
 _READY = (
-    ("single-token", {"top_token_share": "90%.."}),
-    ("falls without context", {"context_share": "..25%"}),
-    ("region", {"run_length": "1.5.."}),
-    ("dense", {"density": "1%.."}),
-    ("dead", {"dead": "yes"}),
+    _Ready("dense", "fires on 1% of tokens or more", "density", "1%.."),
+    _Ready("dead", "never fired in the corpus", "dead", "yes"),
+    _Ready(
+        "single-token", "90% or more of its activation on one token", "top_token_share", "90%.."
+    ),
+    _Ready(
+        "falls without context",
+        "25% or less of the activation left when the text before the peak is filled from other "
+        "contexts",
+        "context_share",
+        "..25%",
+    ),
+    _Ready("point", "fewer than 1.5 firings in a row on average", "lives_as", "point"),
+    _Ready("region", "1.5 or more firings in a row on average", "lives_as", "region"),
 )
-
-_FILTER_WORDS = {
-    "density": "density",
-    "max_activation": "max activation",
-    "mean_activation": "mean activation",
-    "top_token_share": "share of top token",
-    "top_token_rate": "rate on top token",
-    "context_share": "left without context",
-    "ablation_token_effect": "effect of deletion",
-    "run_length": "run length",
-    "span_fill": "span fill",
-    "decoder_norm": "decoder norm",
-    "max_logit": "max logit",
-}
-
-
-def list_columns(sae: Sae, view: DictionaryView) -> dict[str, ListColumn]:
-    """The sortable columns by name."""
-    return {
-        name: ListColumn(
-            name=name,
-            label=label,
-            hint=hint,
-            sort_url=sae_url(sae, view.arguments(sort=_turned(view.sort, name), next=None)),
-            sorted=_direction(view.sort, name),
-            filter_value=str(getattr(view, name, "")),
-            example=example,
-        )
-        for name, label, hint, example in _COLUMNS
-    }
 
 
 def list_filters(sae: Sae, view: DictionaryView, meant: list[TokenRecord] | None) -> list[Filter]:
-    """Filters that are set, each with the address without it, then those ready to be set.
+    """The ready-made filters, each in its place whether set or not, then what else is set.
 
     Args:
         meant: the tokens a `top_token` text stands for; None where it is not asked for.
     """
 
-    def address(**changes: str) -> str:
-        return sae_url(sae, view.arguments(**changes, next=None))
+    def toggled(argument: str, value: str) -> str:
+        return sae_url(sae, view.arguments(**{argument: value}, next=None))
 
-    ready = {
-        label: arguments
-        for label, arguments in _READY
-        if not all(getattr(view, name) == value for name, value in arguments.items())
-    }
-    found = [
-        Filter(f"{_FILTER_WORDS[name]} {text}", address(**{name: ""}), True)
-        for name, text in view.ranges().items()
-    ]
-    if view.dead:
-        word = "dead" if view.dead == "yes" else "living"
-        found.append(Filter(word, address(dead=""), True))
-    if view.top_token:
-        n_tokens = len(meant or [])
-        tokens = f"{n_tokens} token{'' if n_tokens == 1 else 's'}"
-        found.append(
-            Filter(f"top token “{chip(view.top_token)}” ({tokens})", address(top_token=""), True)
-        )
-    return found + [
-        Filter(label, address(**arguments), False) for label, arguments in ready.items()
-    ]
+    found: list[Filter] = []
+    said: set[str] = set()
+    for ready in _READY:
+        is_set = getattr(view, ready.argument) == ready.value
+        said |= {ready.argument} if is_set else set()
+        url = toggled(ready.argument, "" if is_set else ready.value)
+        stem = ready.label.replace(" ", "-")
+        found.append(Filter(stem, ready.label, ready.hint, url, is_set))
+    for argument, text in view.filters().items():
+        if argument not in said:
+            words = _words(argument, text, meant)
+            found.append(Filter(argument, words, "", toggled(argument, ""), True))
+    return found
 
 
 def order_in_words(view: DictionaryView) -> str:
@@ -132,18 +87,19 @@ def order_in_words(view: DictionaryView) -> str:
     if column == "feature_index":
         return "by number" + (", last first" if view.sort.startswith("-") else "")
     way = "largest first" if view.sort.startswith("-") else "smallest first"
-    return f"by {_FILTER_WORDS.get(column, MISSING)}, {way}"
+    return f"by {column_words(column)}, {way}"
 
 
-def _turned(sort: str, column: str) -> str:
-    """Descending first, except for the number of a feature and for effects that lower."""
-    first, second = f"-{column}", column
-    if column in ("feature_index", "ablation_token_effect"):
-        first, second = second, first
-    return second if sort == first else first
-
-
-def _direction(sort: str, column: str) -> str:
-    if sort.removeprefix("-") != column:
-        return ""
-    return "descending" if sort.startswith("-") else "ascending"
+def _words(argument: str, text: str, meant: list[TokenRecord] | None) -> str:
+    if argument == "top_token":
+        n_tokens = len(meant or [])
+        return f"top token “{chip(text)}” ({n_tokens} token{'' if n_tokens == 1 else 's'})"
+    if argument == "contains":
+        return f"text “{' '.join(map(chip, text.split(' ')))}”"
+    if argument == "feature_index":
+        return f"# {text}"
+    if argument == "dead":
+        return "dead" if text == "yes" else "living"
+    if argument == "lives_as":
+        return text
+    return f"{column_words(argument)} {range_words(text)}"

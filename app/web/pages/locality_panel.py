@@ -9,13 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from app.db.records import LocalityPanel, PlacesPanel
+from app.stats.summary_facts import fills_regions, is_points
 from app.web import text
 from app.web.charts.columns import Series, bars_over, columns, curves
 from app.web.charts.plot import Chart
 from app.web.charts.scales import Tick
 from app.web.pages.feature_material import Material
 
-_POSITION_BARS = 32
+_POSITION_BARS = 24
 
 
 @dataclass(frozen=True)
@@ -71,8 +72,9 @@ def build_places(material: Material) -> Places | None:
 
 def _sentence(panel: LocalityPanel) -> str:
     lift = float(panel.lift[0])
+    word = _word(panel)
     parts = [
-        f"{text.percent(panel.single_run_share)} of its {panel.n_runs:,} runs are a single token "
+        f"{word}{text.percent(panel.single_run_share)} of its {panel.n_runs:,} runs are one token "
         f"(mean {text.number(panel.run_length_mean)}, median "
         f"{panel.run_length_median:g}; {panel.n_cut_runs:,} touch an edge of their "
         "context)."
@@ -84,12 +86,20 @@ def _sentence(panel: LocalityPanel) -> str:
         )
     if panel.n_spans and math.isfinite(panel.span_fill):
         parts.append(
-            f"Between its first and last firing in a document it is on for "
+            f"Between its first and last firing in a document it fires on "
             f"{text.percent(panel.span_fill)} of the tokens (span fill, {panel.n_spans:,} spans)."
         )
     else:
         parts.append("No document holds the three firings a span needs.")
     return " ".join(parts)
+
+
+def _word(panel: LocalityPanel) -> str:
+    """The summary's own rule: points, regions, or neither word."""
+    fill = None if math.isnan(panel.span_fill) else panel.span_fill
+    if fills_regions(panel.n_spans, panel.n_runs, fill, panel.run_length_mean):
+        return "Region-like: "
+    return "Point-like: " if is_points(panel.n_runs, panel.single_run_share) else ""
 
 
 def _run_chart(panel: LocalityPanel) -> Chart:
@@ -132,7 +142,7 @@ def _lift_chart(panel: LocalityPanel) -> Chart:
 
 
 def _position_chart(panel: PlacesPanel) -> Chart:
-    """Density by position, in at most 32 equal stretches of the context."""
+    """Density by position, in at most 24 equal stretches of the context."""
     n = panel.position_n_active.size
     stretch = math.ceil(n / _POSITION_BARS)
     starts = np.arange(0, n, stretch)

@@ -1,8 +1,8 @@
-"""`/-/search`: a text, the vocabulary tokens it means, and the features strongest on them.
+"""`/-/search`: a text, what it means, and the features that answer to it, group by group.
 
-`build` combines the rankings of the meant tokens; `SearchPage` is all the template may show.
-Without a mode the page shows the first of each ranking; the twin's results are then those that
-fire.
+`build` reads the text, ranks features in every group it has results in, and shows the first of
+each; with a mode, one group whole. `SearchPage` is all the template may show. The twin's `results`
+are those of the mode, without one those that fire.
 """
 
 from dataclasses import dataclass
@@ -14,17 +14,29 @@ from sqlalchemy import Connection
 from app.db.catalog import Sae, list_saes
 from app.db.cursor import decode_cursor, encode_cursor
 from app.db.features import get_features
-from app.db.records import RANKING_MODES, RankingMode
 from app.errors import closest
+from app.web.memory import Memory
 from app.web.pages.feature_row import FeatureRow, make_rows
-from app.web.pages.search_meaning import Meaning, find_meanings
-from app.web.pages.search_ranking import Hit, Ranking, rank
-from app.web.pages.search_results import ResultGroup, make_group
+from app.web.pages.search_groups import (
+    AnyRanking,
+    Mode,
+    ResultGroup,
+    Searched,
+    Wanted,
+    make_groups,
+    make_ranking,
+)
+from app.web.pages.search_lede import Pieces, lede
+from app.web.pages.search_meaning import TermMeanings, find_meanings, read_text
+from app.web.pages.search_query import FeatureNumber
+from app.web.pages.search_start import Starter, starters
 from app.web.urls import json_twin, search_url
 from app.web.views import SearchView
 
-_OVERVIEW_SIZE = 8
-_OVERVIEW_MODES: tuple[RankingMode, ...] = ("fires", "rate", "promotes", "suppresses")
+OVERVIEW: dict[Mode, int] = {
+    "fires": 8, "promotes": 5, "suppresses": 5, "summaries": 5, "examples": 8,
+}  # fmt: skip
+"""Groups shown without a mode, and how many features of each."""
 
 
 @dataclass(frozen=True)
@@ -44,25 +56,38 @@ class SearchPage:
     """all dictionaries of the atlas, for the choice"""
     several: bool
     """more than one dictionary is searched"""
-    scope: list[Sae]
-    """the dictionaries searched"""
-    meanings: list[Meaning]
+    problem: str
+    """what of the text couldn't be read, as a sentence"""
+    missing: str
+    """why examples and summaries aren't searched; empty where they are"""
+    terms: list[TermMeanings]
+    """the terms that can be tokens, with all they can stand for"""
     direct: list[Direct]
     """features the text names by number"""
-    groups: list[ResultGroup]
-    mode_urls: dict[str, str]
-    """this search under each ranking; under the empty name the first of each"""
+    lede: Pieces
+    """how many features answer; only without a mode"""
+    groups: dict[Mode, ResultGroup]
+    """by mode: the one of the address, or the first of each"""
+    modes: list[tuple[str, str]]
+    """the groups there are and this search in each alone; first, under the empty name, in all"""
+    starters: list[Starter]
+    """queries to begin with, where nothing was typed"""
+    everywhere_url: str
+    """this search in all dictionaries; empty where it is that already"""
     first_url: str
     """empty on the first page"""
     next_url: str
     """empty on the last page and in the overview"""
+    results: ResultGroup | None
+    """what the twin calls its results"""
     next: str | None
 
     def as_json(self) -> dict[str, Any]:
-        """`tokens` the text means, then the `results` of one ranking and where they go on."""
-        group = self.groups[0] if self.groups else None
+        """`tokens` the text means, the `results` of one ranking and where they go on, `groups`."""
+        group = self.results
         return {
             "q": self.view.q,
+            "problem": self.problem or None,
             "mode": group.mode if group else self.view.mode or "fires",
             "tokens": [
                 {
@@ -72,8 +97,11 @@ class SearchPage:
                     "kind": meaning.match.kind,
                     "n_occurrences": meaning.match.n_occurrences,
                     "searched": meaning.searched,
+                    "term": own.term.text,
+                    "excluded": own.term.excluded,
                 }
-                for meaning in self.meanings
+                for own in self.terms
+                for meaning in own.meanings
             ],
             "features": [
                 {
@@ -86,12 +114,13 @@ class SearchPage:
             "results": [result.as_json() for result in group.results] if group else [],
             "n_results": group.n_features if group else 0,
             "n_left_out": group.n_left_out if group else 0,
+            "groups": [group.as_json() for group in self.groups.values()],
             "next": self.next,
             "next_url": json_twin(self.next_url) if self.next_url else None,
         }
 
 
-def build(connection: Connection, view: SearchView, everything: bool) -> SearchPage:
+def build(connection: Connection, memory: Memory, view: SearchView, everything: bool) -> SearchPage:
     """The page of a search.
 
     Args:
@@ -103,40 +132,48 @@ def build(connection: Connection, view: SearchView, everything: bool) -> SearchP
     """
     saes = list_saes(connection)
     scope = _scope(saes, view.sae)
-    meanings = find_meanings(connection, scope, view.q, view.token)
-    searched = [
-        (sae, [m.match.token.token_id for m in meanings
-               if m.searched and m.model == sae.record.model])
-        for sae in scope
-    ]  # fmt: skip
-    alone: RankingMode | None = view.mode or ("fires" if everything or view.next else None)
-    groups: list[ResultGroup] = []
+    query = read_text(connection, scope, view.q)
+    terms = find_meanings(connection, scope, query, view.token)
+    searched = Searched(query, terms, scope)
+    has_fulltext = any(memory.words(connection, sae.corpus_id) is not None for sae in scope)
+    modes = searched.modes(has_fulltext)
+    wanted: list[Mode] = [m for m in modes if (m == view.mode if view.mode else m in OVERVIEW)]
+    rankings = {mode: make_ranking(connection, memory, searched, mode) for mode in wanted}
+    alone: Mode | None = view.mode or ("fires" if everything or view.next else None)
+    parts: list[Wanted] = []
+    if not view.mode:
+        for mode in wanted:
+            url = search_url(view.arguments(mode=mode, next=None))
+            parts.append(Wanted(mode, rankings[mode], (0, OVERVIEW[mode]), url))
     token: str | None = None
-    if any(ids for _, ids in searched):
-        if alone is None:
-            rankings = [rank(connection, mode, searched) for mode in _OVERVIEW_MODES]
-            groups = [
-                make_group(connection, view, ranking, ranking.hits(0, _OVERVIEW_SIZE))
-                for ranking in rankings
-            ]
-        else:
-            ranking = rank(connection, alone, searched)
-            hits, token = _page_of(ranking, view, searched)
-            groups = [make_group(connection, view, ranking, hits)]
+    if alone is not None and alone in rankings:
+        start, token = _page_of(rankings[alone], view, searched.bound(alone))
+        parts.append(Wanted(alone, rankings[alone], (start, start + view.size)))
+    made = make_groups(connection, memory, parts)
+    results = made[-1] if alone in rankings else None
+    groups: dict[Mode, ResultGroup] = {group.mode: group for group in made[: len(wanted)]}
     here = view.arguments(mode=alone or "", next=token)
     return SearchPage(
         view=view,
         saes=saes,
         several=len(scope) > 1,
-        scope=scope,
-        meanings=meanings,
-        direct=_direct(connection, scope, view.q),
+        problem=query.problem,
+        missing=_missing(view, has_fulltext),
+        terms=terms,
+        direct=_direct(connection, saes, scope, query.number),
+        lede=[] if view.mode else lede(searched, rankings),
         groups=groups,
-        mode_urls={
-            mode: search_url(view.arguments(mode=mode, next=None)) for mode in ("", *RANKING_MODES)
-        },
+        modes=[
+            (mode, search_url(view.arguments(mode=mode, next=None)))
+            for mode in (("", *modes) if len(modes) > 1 else ())
+        ],
+        starters=[] if view.q else starters(connection, scope, has_fulltext),
+        everywhere_url=search_url(view.arguments(sae="", next=None))
+        if view.sae and len(saes) > 1
+        else "",
         first_url=search_url(view.arguments(next=None)) if view.next else "",
         next_url=search_url(here) if token else "",
+        results=results,
         next=token,
     )
 
@@ -151,32 +188,37 @@ def _scope(saes: list[Sae], address: str) -> list[Sae]:
     return found
 
 
-def _page_of(
-    ranking: Ranking, view: SearchView, searched: list[tuple[Sae, list[int]]]
-) -> tuple[list[Hit], str | None]:
-    """One page of a ranking, and the token of the next."""
-    bound = ["search", ranking.mode, [[sae.address, ids] for sae, ids in searched]]
+def _page_of(ranking: AnyRanking, view: SearchView, bound: list[Any]) -> tuple[int, str | None]:
+    """Where a page of a ranking begins, and the token of the next."""
     start = 0
     if view.next is not None:
         place = ranking.find(*decode_cursor(view.next, bound))
         # The atlas may have been rebuilt since: a place that is no more starts again.
         start = 0 if place is None else place + 1
-    hits = ranking.hits(start, start + view.size)
-    more = start + view.size < len(ranking)
-    return hits, encode_cursor(_place(hits[-1]), bound) if more else None
+    stop = start + view.size
+    if stop >= len(ranking):
+        return start, None
+    [last] = ranking.hits(stop - 1, stop)
+    return start, encode_cursor([last.sae.address, last.feature_index], bound)
 
 
-def _place(hit: Hit) -> list[Any]:
-    return [hit.sae.address, hit.feature_index]
+def _missing(view: SearchView, has_fulltext: bool) -> str:
+    if has_fulltext or not view.q:
+        return ""
+    return (
+        "Examples, summaries and several words at once are not searched: this atlas was made "
+        "before they could be. Run `feature-atlas precompute` again to search them too."
+    )
 
 
-def _direct(connection: Connection, scope: list[Sae], text: str) -> list[Direct]:
-    """`1207` or `#1207` is a feature's number as well as a text."""
-    number = text.strip().removeprefix("#")
-    if not (number.isascii() and number.isdigit() and len(number) <= 9):
-        return []
+def _direct(
+    connection: Connection, saes: list[Sae], scope: list[Sae], number: FeatureNumber | None
+) -> list[Direct]:
+    """`1207`, `#1207` or `name#1207` is a feature's number; a name reaches every dictionary."""
     found: list[Direct] = []
-    for sae in scope:
-        records = get_features(connection, sae.sae_id, [int(number)])
-        found += [Direct(sae, row) for row in make_rows(connection, sae.model_id, records.values())]
+    for sae in saes if number is not None and number.sae else scope:
+        if number is not None and number.is_of(sae.address):
+            records = get_features(connection, sae.sae_id, [number.index])
+            rows = make_rows(connection, sae.model_id, records.values())
+            found += [Direct(sae, row) for row in rows]
     return found

@@ -18,6 +18,8 @@ from app.db.catalog import Sae
 from app.db.records import RankingMode, TokenRanking
 from app.db.tokens import get_rankings, occurrences
 
+LOGITS = ("promotes", "suppresses")
+
 
 @dataclass(frozen=True)
 class Hit:
@@ -38,6 +40,20 @@ class Hit:
     """the token that contributes most"""
     complete: bool
     """False where a token's list was cut before this feature, so that sums are lower bounds"""
+    parts: list["Part"]
+    """where several terms are to be there, each of them; else empty"""
+    excluded_share: float | None
+    """where a term is left out: at most this share of its activation lies on its tokens, and 0
+    where it never fires on them; None where none is left out, or for logits"""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One of several terms, as far as one feature goes."""
+
+    share: float
+    n_active: int
+    n_occurrences: int
 
 
 @dataclass(frozen=True)
@@ -51,6 +67,9 @@ class Scores:
     token_id: Int[ndarray, " n"]
     complete: Bool[ndarray, " n"]
     n_occurrences: int
+    parts: tuple[Float[ndarray, "t n"], Int[ndarray, "t n"], list[int]] | None = None
+    """of several terms: shares, n_active, and each term's n_occurrences"""
+    excluded_share: Float[ndarray, " n"] | None = None
 
 
 class Ranking:
@@ -61,11 +80,18 @@ class Ranking:
     """
 
     def __init__(
-        self, mode: RankingMode, scores: Sequence[tuple[Sae, Scores]], n_left_out: int
+        self,
+        mode: RankingMode,
+        scores: Sequence[tuple[Sae, Scores]],
+        n_left_out: int,
+        n_features: int,
     ) -> None:
         self.mode: RankingMode = mode
         self.n_left_out = n_left_out
         """features beyond a token's list, counted token by token"""
+        self.n_features = n_features
+        """features there are at least, listed or not; exactly where nothing is left out or each
+        dictionary is searched for one token"""
         self._scores = scores
         number = [np.full(s.score.size, i) for i, (_, s) in enumerate(scores)]
         row = [np.arange(s.score.size) for _, s in scores]
@@ -97,7 +123,7 @@ class Ranking:
     def _hit(self, place: int) -> Hit:
         sae, scores = self._scores[self._number[place]]
         row = self._row[place]
-        is_logit = self.mode in ("promotes", "suppresses")
+        is_logit = self.mode in LOGITS
         return Hit(
             sae=sae,
             feature_index=int(scores.feature_index[row]),
@@ -107,7 +133,20 @@ class Ranking:
             n_occurrences=None if is_logit else scores.n_occurrences,
             token_id=int(scores.token_id[row]),
             complete=bool(scores.complete[row]),
+            parts=_parts(scores, int(row)),
+            excluded_share=None
+            if scores.excluded_share is None
+            else float(scores.excluded_share[row]),
         )
+
+
+def _parts(scores: Scores, row: int) -> list[Part]:
+    if scores.parts is None:
+        return []
+    share, n_active, n_occurrences = scores.parts
+    return [
+        Part(float(share[t, row]), int(n_active[t, row]), n) for t, n in enumerate(n_occurrences)
+    ]
 
 
 def rank(
@@ -115,13 +154,20 @@ def rank(
 ) -> Ranking:
     """The features of the dictionaries given, each with the ids of the tokens meant there."""
     scores: list[tuple[Sae, Scores]] = []
-    n_left_out = 0
+    n_left_out = n_features = 0
     for sae, token_ids in searched:
         rankings = get_rankings(connection, sae.sae_id, mode, token_ids)
-        n_left_out += sum(r.n_total - r.feature_index.size for r in rankings.values())
-        counts = occurrences(connection, sae.corpus_id, token_ids)
-        scores.append((sae, combine(mode, rankings, sum(counts.values()))))
-    return Ranking(mode, scores, n_left_out)
+        n_left_out += left_out(rankings)
+        counts = {} if mode in LOGITS else occurrences(connection, sae.corpus_id, token_ids)
+        own = combine(mode, rankings, sum(counts.values()))
+        scores.append((sae, own))
+        n_features += max([own.feature_index.size, *(r.n_total for r in rankings.values())])
+    return Ranking(mode, scores, n_left_out, n_features)
+
+
+def left_out(rankings: dict[int, TokenRanking]) -> int:
+    """Features beyond the lists, counted token by token."""
+    return sum(r.n_total - r.feature_index.size for r in rankings.values())
 
 
 def combine(mode: RankingMode, rankings: dict[int, TokenRanking], n_occurrences: int) -> Scores:
@@ -130,7 +176,7 @@ def combine(mode: RankingMode, rankings: dict[int, TokenRanking], n_occurrences:
     token_id = np.repeat(np.array(list(rankings), dtype=np.int64), sizes)
     listed = _joined(rankings, "feature_index").astype(np.int64)
     feature, inverse = np.unique(listed, return_inverse=True)
-    if mode in ("promotes", "suppresses"):
+    if mode in LOGITS:
         score = _joined(rankings, "score").astype(np.float64)
         strongest = _strongest(inverse, np.abs(score), feature.size)
         nothing = np.zeros(feature.size)

@@ -1,7 +1,7 @@
-"""One stored example taken out of its packed group: its window and its ablated text.
+"""One stored example taken out of its packed group: its text and its ablated text.
 
-Takes a feature's material, a group and a row (from 0). Knows how groups are packed, nothing of how
-anything is shown.
+Takes a feature's material, a group (or its name) and a row (from 0). Knows how groups are packed,
+nothing of how anything is shown.
 """
 
 import math
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from jaxtyping import Float, Integer
 from numpy import ndarray
 
-from app.db.records import AblationGroup, Group
+from app.db.records import AblationGroup, ExampleGroup, Group
 from app.web.pages.feature_material import Material
 from app.web.pages.token_line import Effects, Window
 
@@ -44,8 +44,14 @@ def measured_at(ablations: AblationGroup, place: int, mode: str) -> Measured:
     )
 
 
-def effects_of(ablations: AblationGroup | None, row: int, mode: str) -> Effects | None:
-    """The ablated text of one row in one mode; None where it was not measured."""
+def effects_of(
+    ablations: AblationGroup | None, row: int, mode: str, on: str = "activation"
+) -> Effects | None:
+    """The ablated text of one row in one mode; None where it was not measured.
+
+    Args:
+        on: "activation", or "hidden_pre" for differences and shares of the pre-activation.
+    """
     if ablations is None or mode not in MODES:
         return None
     place = place_of(ablations, row)
@@ -54,24 +60,37 @@ def effects_of(ablations: AblationGroup | None, row: int, mode: str) -> Effects 
     measured = measured_at(ablations, place, mode)
     if measured.position.size == 0:
         return None
-    by_position = dict(zip(measured.position.tolist(), measured.effect.tolist(), strict=True))
-    baseline = float(ablations.baseline[place])
+    if on == "hidden_pre":
+        found, baseline = measured.hidden_pre_effect, float(ablations.hidden_pre_baseline[place])
+    else:
+        found, baseline = measured.effect, float(ablations.baseline[place])
+    by_position = dict(zip(measured.position.tolist(), found.tolist(), strict=True))
     shares = {
         position: effect / baseline
         for position, effect in by_position.items()
         if baseline > 0 and math.isfinite(effect)
     }
-    return Effects(mode, baseline, by_position, shares)
+    return Effects(mode, baseline, by_position, shares, on)
 
 
 def window_of(material: Material, group: Group, row: int) -> Window | None:
     """The stored window of an example; None where its context is not stored."""
     stored = material.groups[group]
+    start, stop = int(stored.window_start[row]), int(stored.window_stop[row])
+    return text_of(material, stored, row, start, stop)
+
+
+def text_of(
+    material: Material, stored: ExampleGroup, row: int, start: int, stop: int
+) -> Window | None:
+    """The tokens of an example from one position of its context up to (not including) another.
+
+    None where the context is not stored. The activations are those of the whole context.
+    """
     context = material.contexts.get(int(stored.context_id[row]))
     if context is None:
         return None
-    start, stop = int(stored.window_start[row]), int(stored.window_stop[row])
-    inside = slice(int(stored.window_indptr[row]), int(stored.window_indptr[row + 1]))
+    inside = slice(int(stored.firing_indptr[row]), int(stored.firing_indptr[row + 1]))
     token_records = [material.token(i) for i in context.token_ids[start:stop].tolist()]
     return Window(
         token_records,
@@ -79,8 +98,8 @@ def window_of(material: Material, group: Group, row: int) -> Window | None:
         int(stored.position[row]),
         dict(
             zip(
-                stored.window_position[inside].tolist(),
-                stored.window_activation[inside].tolist(),
+                stored.firing_position[inside].tolist(),
+                stored.firing_activation[inside].tolist(),
                 strict=True,
             )
         ),

@@ -6,14 +6,28 @@ table of one example shows them without a script. Knows no example and no databa
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 
 from markupsafe import Markup
 
 from app.db.records import TokenRecord
 from app.web.charts.scales import effect_class, heat_class
 from app.web.token_markup import line_markup, show_tokens
+
+VERBS = {"delete": "deleting", "replace": "replacing"}
+
+
+@dataclass(frozen=True)
+class EffectText:
+    """Effects of one mode as the script reads them."""
+
+    mode: str
+    """delete or replace"""
+    effects: str
+    """differences in order from the line's first token to the peak, - where not measured"""
+    baseline: str
+    """the value without a change, the base of percentages"""
 
 
 @dataclass(frozen=True)
@@ -30,38 +44,46 @@ class Line:
     token_ids: str
     """the ids in order, separated by spaces; empty on the ablated line (the line above has them)"""
     activations: str
-    """exact values in order, 0 where it did not fire; empty where it fires nowhere"""
-    effects: str
-    """differences of the peak's activation in order, - where not measured; empty without effects"""
+    """values in order, nothing where it did not fire; empty where it fires nowhere"""
+    measured: tuple[EffectText, ...]
+    """what was measured of the tokens of this line, mode by mode"""
     start: int
     """position of the first token in its context"""
-    baseline: str
-    """the peak's activation without a change, the base of percentages; empty without effects"""
 
 
 @dataclass(frozen=True)
 class Window:
-    """The stored tokens around a peak with everything measured on them."""
+    """Tokens around a peak with everything measured on them."""
 
     tokens: Sequence[TokenRecord]
     start: int
     peak: int
     """position in the context"""
     activations: dict[int, float]
-    """by position, only where it fires"""
+    """by position, only where it fires; some may lie outside the window"""
     counted: Sequence[bool]
     """False where a token is in no statistic: position 0, BOS, separators and other specials"""
 
     def cut(self, n_before: int, n_after: int) -> "Window":
-        """The same window, narrower."""
-        low = max(0, self.peak - n_before - self.start)
-        high = self.peak + n_after + 1 - self.start
+        """The same window, at most so many tokens before and after the peak."""
+        return self.between(self.peak - n_before, self.peak + n_after + 1)
+
+    def between(self, start: int, stop: int) -> "Window":
+        """The part from one position up to (not including) another."""
+        low = max(0, start - self.start)
+        high = max(low, stop - self.start)
         return replace(
             self,
             tokens=self.tokens[low:high],
             start=self.start + low,
             counted=self.counted[low:high],
         )
+
+    @property
+    def up_to_peak(self) -> tuple[int, ...]:
+        """Token ids from the start to the peak."""
+        stop = self.peak - self.start + 1
+        return tuple(token.token_id for token in self.tokens[:stop])
 
 
 @dataclass(frozen=True)
@@ -70,14 +92,22 @@ class Effects:
 
     mode: str
     baseline: float
+    """the value without a change"""
     by_position: dict[int, float]
-    """differences of activation"""
+    """differences of the activation, or of the pre-activation"""
     shares: dict[int, float]
-    """the same as shares of the baseline; positions without a finite one are absent"""
+    """the same as shares of the baseline; positions without a finite one are absent, and so are
+    all where the baseline is not above zero"""
+    on: str = field(default="activation")
+    """activation or hidden_pre"""
 
 
-def activation_line(window: Window, maximum: float, effects: Effects | None = None) -> Line:
-    """The text coloured by activation; with `effects`, each token carries its effect as well."""
+def activation_line(window: Window, maximum: float, effects: Sequence[Effects] = ()) -> Line:
+    """The text coloured by activation, in steps of `maximum`.
+
+    With `effects` (at most two), each token carries these as well: the first as `effect-…`, the
+    second as `second-…`.
+    """
     classes = {
         position - window.start: heat_class(value, maximum)
         for position, value in window.activations.items()
@@ -85,36 +115,32 @@ def activation_line(window: Window, maximum: float, effects: Effects | None = No
     }
     for i, counted in enumerate(window.counted):
         if not counted:
-            classes[i] = f"{classes.get(i, '')} uncounted"
-    if effects is not None:
-        _add_effects(classes, window, effects)
+            _add(classes, i, "uncounted")
     values = [window.activations.get(window.start + i, 0.0) for i in range(len(window.tokens))]
     return _line(
         window,
         classes,
+        effects,
         kind="activation",
         label="activation",
         n_shown=len(window.tokens),
         token_ids=" ".join([str(token.token_id) for token in window.tokens]),
-        activations=" ".join([exact(value) for value in values]) if any(values) else "",
-        effects=effects,
+        activations=" ".join([_short(value) for value in values]) if any(values) else "",
     )
 
 
 def ablated_line(window: Window, effects: Effects) -> Line:
     """The same text up to the peak, coloured by what changing each token does to the peak."""
-    classes: dict[int, str] = {}
-    _add_effects(classes, window, effects)
-    verb = "deleting" if effects.mode == "delete" else "replacing"
+    on = "" if effects.on == "activation" else " on the pre-activation"
     return _line(
         window,
-        classes,
+        {},
+        [effects],
         kind="ablated",
-        label=f"effect of {verb} tokens",
+        label=f"effect of {VERBS[effects.mode]} tokens{on}",
         n_shown=window.peak - window.start + 1,
         token_ids="",
         activations="",
-        effects=effects,
     )
 
 
@@ -126,40 +152,92 @@ def exact(value: float | None) -> str:
 def _line(
     window: Window,
     classes: dict[int, str],
+    effects: Sequence[Effects],
     *,
     kind: str,
     label: str,
     n_shown: int,
     token_ids: str,
     activations: str,
-    effects: Effects | None,
 ) -> Line:
     peak = window.peak - window.start
-    classes[peak] = f"peak {classes.get(peak, '')}"
+    for found, css in zip(effects, (effect_class, _second_class), strict=False):
+        _add_effects(classes, window, found, css)
+    runs = _hatched_runs(classes, window, effects)
+    _add(classes, peak, "peak")
     shown = show_tokens(window.tokens[:n_shown])
     after = {i - peak: css for i, css in classes.items() if i >= peak}
     return Line(
         kind,
         label,
-        line_markup(shown[:peak], classes),
+        line_markup(shown[:peak], classes, runs),
         line_markup(shown[peak:], after),
         token_ids,
         activations,
-        "" if effects is None else _effects_text(window, effects),
+        tuple(_effect_text(window, found) for found in effects),
         window.start,
-        "" if effects is None else exact(effects.baseline),
     )
 
 
-def _add_effects(classes: dict[int, str], window: Window, effects: Effects) -> None:
-    """Adds the colour step of every token up to the peak, or the hatch where it wasn't measured."""
-    for i in range(window.peak - window.start + 1):
-        share = effects.shares.get(window.start + i)
-        css = "hatch" if share is None else effect_class(share)
-        if css:
-            classes[i] = f"{classes.get(i, '')} {css}"
+def _second_class(share: float) -> str:
+    return effect_class(share).replace("effect", "second")
 
 
-def _effects_text(window: Window, effects: Effects) -> str:
+def _add(classes: dict[int, str], i: int, css: str) -> None:
+    classes[i] = f"{classes[i]} {css}" if classes.get(i) else css
+
+
+def _add_effects(
+    classes: dict[int, str], window: Window, effects: Effects, step: Callable[[float], str]
+) -> None:
+    """Adds the colour step of every token up to the peak that has a share of the baseline."""
+    for position, share in effects.shares.items():
+        i = position - window.start
+        css = step(share)
+        if css and 0 <= i <= window.peak - window.start:
+            _add(classes, i, css)
+
+
+def _hatched_runs(
+    classes: dict[int, str], window: Window, effects: Sequence[Effects]
+) -> list[tuple[int, int, str]]:
+    """Hatches what no mode measured, up to the peak: neighbours share one element around them.
+
+    A single token, and the peak, get the class themselves.
+    """
+    if not effects:
+        return []
+    peak = window.peak - window.start
+    hatched = [
+        all(window.start + i not in found.shares for found in effects) for i in range(peak + 1)
+    ]
+    if hatched[peak]:
+        _add(classes, peak, "hatch")
+    runs: list[tuple[int, int, str]] = []
+    i = 0
+    while i < peak:
+        stop = i
+        while stop < peak and hatched[stop]:
+            stop += 1
+        if stop - i == 1:
+            _add(classes, i, "hatch")
+        elif stop > i:
+            runs.append((i, stop, "hatch"))
+        i = max(stop, i + 1)
+    return runs
+
+
+def _effect_text(window: Window, effects: Effects) -> EffectText:
     found = [effects.by_position.get(p) for p in range(window.start, window.peak + 1)]
-    return " ".join(["-" if v is None or not math.isfinite(v) else f"{v:.4g}" for v in found])
+    text = " ".join(
+        ["-" if v is None or not math.isfinite(v) else _short(v, 3, "0") for v in found]
+    )
+    return EffectText(effects.mode, text, exact(effects.baseline))
+
+
+def _short(value: float, digits: int = 4, zero: str = "") -> str:
+    """Significant digits without a leading zero: thousands of them stand on a page."""
+    text = f"{value:.{digits}g}"
+    if text in ("0", "-0"):
+        return zero
+    return text.replace("0.", ".", 1) if text.lstrip("-").startswith("0.") else text

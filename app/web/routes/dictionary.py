@@ -1,16 +1,66 @@
-"""`/{model}/{sae}`: one dictionary and its list of features."""
+"""`/{model}/{sae}`: one dictionary and its list of features; the whole list as a file."""
 
-from typing import Annotated
+from collections.abc import Iterator
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import Response
+from fastapi.responses import Response, StreamingResponse
 
-from app.web.dependencies import ConnectionDep, SaeDep
+from app.web.dependencies import AtlasDep, ConnectionDep, MemoryDep, SaeDep
 from app.web.pages.dictionary import build
-from app.web.respond import respond
+from app.web.pages.feature_files import blocks, csv_pieces, json_pieces
+from app.web.pages.feature_list import feature_list, records_in_order
+from app.web.pages.feature_row import FeatureRow, make_rows
+from app.web.respond import is_fresh, respond, validators
 from app.web.views import DictionaryView
 
 router = APIRouter()
+
+_ROWS_AT_ONCE = 500
+
+
+@router.get("/{model}/{sae}/features.{kind}", summary="The whole list as CSV or JSON")
+def features(
+    request: Request,
+    atlas: AtlasDep,
+    connection: ConnectionDep,
+    memory: MemoryDep,
+    sae: SaeDep,
+    kind: Literal["csv", "json"],
+    view: Annotated[DictionaryView, Query()],
+) -> Response:
+    """Every feature the page lists under the same arguments, all pages in one, in its order.
+
+    `size`, `next`, `columns` and those of the charts change nothing here. In CSV, texts that a
+    spreadsheet could take for a formula have an apostrophe before them.
+    """
+    name = f"{sae.record.model}-{sae.record.sae}-features.{kind}"
+    headers = {
+        **validators(request),
+        "Content-Disposition": f'attachment; filename="{name}"',
+    }
+    if is_fresh(request, headers):
+        return Response(status_code=304, headers=headers)
+    found = feature_list(connection, sae, view, memory).everything().tolist()
+
+    def rows() -> Iterator[FeatureRow]:
+        # Its own connection: the request's may be given back before the last piece is sent.
+        with atlas.connect() as own:
+            for start in range(0, len(found), _ROWS_AT_ONCE):
+                part = found[start : start + _ROWS_AT_ONCE]
+                yield from make_rows(own, sae.model_id, records_in_order(own, sae.sae_id, part))
+
+    if kind == "csv":
+        text = blocks(csv_pieces(rows()))
+        return StreamingResponse(text, 200, headers, "text/csv; charset=utf-8")
+    head = {
+        "ok": True,
+        "model": sae.record.model,
+        "sae": sae.record.sae,
+        "arguments": dict(view.arguments(next=None)),
+        "n_matching": len(found),
+    }
+    return StreamingResponse(blocks(json_pieces(head, rows())), 200, headers, "application/json")
 
 
 @router.get("/{model}/{sae}", summary="One dictionary and its features")
@@ -18,8 +68,9 @@ router = APIRouter()
 def dictionary(
     request: Request,
     connection: ConnectionDep,
+    memory: MemoryDep,
     sae: SaeDep,
     view: Annotated[DictionaryView, Query()],
 ) -> Response:
     """Quality figures, density histogram and a page of the sorted and filtered list."""
-    return respond(request, "dictionary", lambda: build(connection, sae, view))
+    return respond(request, "dictionary", lambda: build(connection, sae, view, memory))

@@ -6,9 +6,12 @@ from typing import Annotated
 from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
-from app.db.features import random_living_feature
+from app.stats.reading.errors import ReadingError
 from app.web import urls
-from app.web.dependencies import AtlasDep, ConnectionDep, FeatureIndexDep, SaeDep
+from app.web.dependencies import ConnectionDep, FeatureIndexDep, MemoryDep, SaeDep
+from app.web.embed import parse_embed
+from app.web.headers import framed_by
+from app.web.pages.embed import EmbedPage, whole_view
 from app.web.pages.feature import FeaturePage, build
 from app.web.respond import respond, wants_json
 from app.web.views import FeatureView, PlainView
@@ -18,10 +21,13 @@ router = APIRouter()
 
 @router.get("/{model}/{sae}/random", summary="A living feature (303)")
 def random_feature(
-    connection: ConnectionDep, sae: SaeDep, view: Annotated[PlainView, Query()]
+    memory: MemoryDep,
+    connection: ConnectionDep,
+    sae: SaeDep,
+    view: Annotated[PlainView, Query()],
 ) -> Response:
     """Redirects to a feature that fires, each equally likely."""
-    feature_index = random_living_feature(connection, sae.sae_id, random.random())
+    feature_index = memory.columns(connection, sae.sae_id).living_feature(random.random())
     if feature_index is None:
         raise HTTPException(404, f"No feature of {sae.address} fires in its corpus.")
     url = urls.feature_url(sae, feature_index)
@@ -32,7 +38,7 @@ def random_feature(
 @router.get("/{model}/{sae}/{feature_index:int}.json", summary="One feature, as JSON")
 def feature(
     request: Request,
-    atlas: AtlasDep,
+    memory: MemoryDep,
     connection: ConnectionDep,
     sae: SaeDep,
     feature_index: FeatureIndexDep,
@@ -41,11 +47,16 @@ def feature(
     """What it fires on, what it does, and the examples with their ablated text."""
 
     def page() -> FeaturePage:
-        memory = request.app.state.memory.get(atlas.build_id)
         everything = wants_json(request)
         try:
-            return build(connection, sae, feature_index, view, memory, everything)
+            return build(connection, sae, feature_index, whole_view(view), memory, everything)
         except LookupError as error:
             raise HTTPException(404, str(error)) from error
+        except ReadingError as error:
+            raise HTTPException(400, str(error)) from error
 
+    if view.embed is not None and not wants_json(request):
+        headers = framed_by(request.app.state.embed_hosts)
+        panels = parse_embed(view.embed)
+        return respond(request, "embed", lambda: EmbedPage(page(), panels), headers)
     return respond(request, "feature", page)

@@ -1,11 +1,11 @@
-"""`/-/search`: features by the tokens they fire on, promote or suppress."""
+"""`/-/search`: features by tokens, by what their examples show, by their summaries."""
 
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
-from app.web.dependencies import ConnectionDep
+from app.web.dependencies import ConnectionDep, MemoryDep
 from app.web.pages.search import build
 from app.web.respond import respond, wants_json
 from app.web.views import SearchView
@@ -13,10 +13,13 @@ from app.web.views import SearchView
 router = APIRouter()
 
 
-@router.get("/-/search", summary="Features by token")
-@router.get("/-/search.json", summary="Features by token, as JSON")
+@router.get("/-/search", summary="Features by token, example or summary")
+@router.get("/-/search.json", summary="The same as JSON")
 def search(
-    request: Request, connection: ConnectionDep, view: Annotated[SearchView, Query()]
+    request: Request,
+    connection: ConnectionDep,
+    memory: MemoryDep,
+    view: Annotated[SearchView, Query()],
 ) -> Response:
-    """Which vocabulary tokens a text means, and the features strongest on them."""
-    return respond(request, "search", lambda: build(connection, view, wants_json(request)))
+    """What a text means in the vocabulary, and the features that answer to it."""
+    return respond(request, "search", lambda: build(connection, memory, view, wants_json(request)))

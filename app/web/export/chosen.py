@@ -1,0 +1,49 @@
+"""Which dictionaries and features an export takes, as people write them.
+
+Takes `model/sae` and `0..99`, `1,5,7` or `all`; gives dictionaries with their features. Knows no
+file.
+"""
+
+from sqlalchemy import Connection
+
+from app.db.catalog import Sae, list_saes
+from app.errors import AtlasError, closest
+
+
+def choose_saes(connection: Connection, addresses: list[str]) -> list[Sae]:
+    """The dictionaries named, in the order of the atlas; all of them where none is.
+
+    Raises:
+        AtlasError: the atlas has no such dictionary.
+    """
+    saes = list_saes(connection)
+    known = [sae.address for sae in saes]
+    for address in addresses:
+        if address not in known:
+            raise AtlasError(
+                f"There is no dictionary {address} in this atlas: known are "
+                f"{closest(address, known)}."
+            )
+    return [sae for sae in saes if not addresses or sae.address in addresses]
+
+
+def choose_features(sae: Sae, text: str) -> list[int]:
+    """The features a text names, ascending.
+
+    Raises:
+        AtlasError: it can't be read, or names a feature the dictionary doesn't have.
+    """
+    n = sae.record.d_sae
+    if text == "all":
+        return list(range(n))
+    found: set[int] = set()
+    for part in text.split(","):
+        low, dots, high = part.strip().partition("..")
+        if not low.isascii() or not low.isdigit() or (dots and not high.isdigit()):
+            raise AtlasError(
+                f"{text!r} names no features: write all, a range (0..99) or numbers (1,5,7)."
+            )
+        found |= set(range(int(low), int(high if dots else low) + 1)) if int(low) < n else {n}
+    if not found or max(found) >= n:
+        raise AtlasError(f"{text!r} goes beyond {sae.address}, which has features 0 to {n - 1:,}.")
+    return sorted(found)

@@ -1,0 +1,159 @@
+"""One feature as one HTML file: styles inside, charts drawn, no script, nothing asked of anyone.
+
+Takes the application's templates and the feature's pages, one per group of examples; gives HTML of
+at most 400 kB: groups that don't fit are left out and named. Knows no server.
+"""
+
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment
+from markupsafe import Markup
+from sqlalchemy import Connection
+
+from app import __version__
+from app.db.catalog import Sae, find_sae, list_saes
+from app.db.engine import open_atlas
+from app.db.records import GROUPS, Group
+from app.errors import AtlasError, closest
+from app.settings import Settings
+from app.web.export.plain_html import lean, unlinked
+from app.web.memory import MemoryOfBuild
+from app.web.pages.examples import Section
+from app.web.pages.feature import FeaturePage, build
+from app.web.respond import Site
+from app.web.static_files import StaticFiles, load_static_files
+from app.web.templating import make_templates
+from app.web.views import FeatureView
+
+MOST_BYTES = 400_000
+
+STYLES = ("base", "tables", "charts", "feature", "examples", "feature-file")
+
+TITLES: dict[Group, str] = {
+    "top": "Strongest",
+    "interval": "From five bands of activation",
+    "quantile": "From five groups of equal count",
+    "silent": "Silent where it usually fires",
+}
+
+BuildPage = Callable[[FeatureView], FeaturePage]
+
+
+@dataclass(frozen=True)
+class FileGroup:
+    """One group of examples of the file."""
+
+    title: str
+    n_examples: int
+    sections: list[Section]
+
+
+@dataclass(frozen=True)
+class FeatureFile:
+    """Context of `pages/feature-file.html`."""
+
+    feature: FeaturePage
+    groups: list[FileGroup]
+    left_out: list[str]
+    """titles of the groups that didn't fit"""
+    style: Markup
+
+    def as_json(self) -> dict[str, Any]:
+        """The twin of the file is that of the page."""
+        return self.feature.as_json()
+
+
+def render_file(
+    templates: Environment, static: StaticFiles, site: Site, build_page: BuildPage
+) -> str:
+    """The file of a feature; `build_page` makes its page under a view."""
+    page = build_page(FeatureView())
+    groups = [
+        FileGroup(TITLES[group], sum(len(section.examples) for section in sections), sections)
+        for group in GROUPS
+        if (sections := _sections(build_page, group))
+    ]
+    style = _style(static)
+    left_out: list[str] = []
+    while True:
+        context = FeatureFile(page, groups, left_out, style)
+        source = templates.get_template("pages/feature-file.html").render(page=context, site=site)
+        html = lean(unlinked(source, site.public_url))
+        if len(html.encode()) <= MOST_BYTES or not groups:
+            return html
+        left_out = [groups[-1].title, *left_out]
+        groups = groups[:-1]
+
+
+def _sections(build_page: BuildPage, group: Group) -> list[Section]:
+    """All examples of a group: a page holds only as many as fit, the next goes on."""
+    sections: list[Section] = []
+    start: int | None = 0
+    while start is not None:
+        shown = build_page(FeatureView(group=group, start=start)).examples.shown
+        sections += shown.sections
+        start = shown.next_start
+    return sections
+
+
+def _style(static: StaticFiles) -> Markup:
+    """The style sheets in one, without comments; nothing in them is asked of anyone."""
+    texts = [static.files[f"css/{name}.css"].read_text(encoding="utf-8") for name in STYLES]
+    joined = re.sub(r"/\*.*?\*/", "", "".join(texts), flags=re.DOTALL)
+    joined = re.sub(r"\s+", " ", joined).replace("; }", "}").replace(" {", "{")
+    assert "</" not in joined and "url(" not in joined and "@import" not in joined
+    return Markup(joined)
+
+
+def export_feature(atlas: Path, name: str, output: Path, base_url: str) -> None:
+    """Writes the file of one feature.
+
+    Args:
+        name: `model/sae/12`.
+        base_url: where the atlas is reached, for links in the file; may be empty.
+
+    Raises:
+        AtlasError: the atlas can't be opened, has no such feature, or the file can't be written.
+    """
+    public_url = Settings(atlas=atlas, public_url=base_url).public_url
+    opened = open_atlas(atlas)
+    static = load_static_files()
+    try:
+        with opened.connect() as connection:
+            sae, index = _find(connection, name)
+            memory = MemoryOfBuild(atlas).get(opened.build_id)
+            site = Site(opened.build_id, "", __version__, public_url)
+
+            def page(view: FeatureView) -> FeaturePage:
+                return build(connection, sae, index, view, memory)
+
+            html = render_file(make_templates(static), static, site, page)
+    finally:
+        opened.close()
+    try:
+        output.write_text(html, encoding="utf-8")
+    except OSError as error:
+        raise AtlasError(f"Can't write {output} ({error.strerror or error}).") from error
+    print(f"{output}: {len(html.encode()) / 1e3:.0f} kB", file=sys.stderr)
+
+
+def _find(connection: Connection, name: str) -> tuple[Sae, int]:
+    address, _, number = name.rpartition("/")
+    model, _, slug = address.partition("/")
+    sae = find_sae(connection, model, slug)
+    if sae is None or not (number.isascii() and number.isdigit()):
+        known = [item.address for item in list_saes(connection)]
+        raise AtlasError(
+            f"{name!r} names no feature: write model/sae/number, with one of "
+            f"{closest(address, known)}."
+        )
+    if int(number) >= sae.record.d_sae:
+        raise AtlasError(
+            f"{address} has no feature {number}: it has features 0 to {sae.record.d_sae - 1:,}."
+        )
+    return sae, int(number)

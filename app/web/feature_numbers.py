@@ -1,0 +1,31 @@
+"""A few feature numbers in an address: `3,17`.
+
+Takes text, gives the numbers in the order they were written, each once. Knows no dictionary.
+"""
+
+import re
+
+FEWEST, MOST = 2, 4
+
+
+def parse_features(text: str) -> list[int]:
+    """Two to four different feature numbers between commas or spaces.
+
+    Raises:
+        ValueError: something is no number, or there are too few or too many.
+    """
+    parts = [part for part in re.split(r"[,\s]+", text) if part]
+    for part in parts:
+        if not re.fullmatch(r"[0-9]{1,9}", part):
+            raise ValueError(
+                f"{part!r} is no feature number: write two to four of them between commas, such "
+                "as features=3,17."
+            )
+    found = list(dict.fromkeys(int(part) for part in parts))
+    if not FEWEST <= len(found) <= MOST:
+        named = {0: "none", 1: "one"}.get(len(found), str(len(found)))
+        raise ValueError(
+            f"Two to four different features can be compared, {named} named: write them between "
+            "commas, such as features=3,17."
+        )
+    return found

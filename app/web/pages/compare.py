@@ -1,0 +1,252 @@
+"""Two to four features of one dictionary side by side: the page, how it is built, its twin.
+
+Takes a dictionary, the features and the view; reads each feature as its own page does, their events
+where they lie beside the atlas, and the stored decoder directions. Knows no template.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection
+
+from app.db.catalog import Sae
+from app.db.directions import get_directions
+from app.db.features import get_features
+from app.db.records import AblationGroup, ExampleGroup, FeatureRecord, Group
+from app.stats.events import FeatureEvents
+from app.web import text
+from app.web.charts.overlay import Outline, overlay
+from app.web.charts.plot import Chart
+from app.web.memory import Memory
+from app.web.pages.compare_contexts import ComparedText, build_compared_texts
+from app.web.pages.compare_facts import FactRow, build_fact_rows
+from app.web.pages.compare_json import compare_json
+from app.web.pages.compare_pairs import Pair, Pairs, build_pairs
+from app.web.pages.compare_tokens import (
+    ComparedLogits,
+    ComparedTokens,
+    build_compared_logits,
+    build_compared_tokens,
+)
+from app.web.pages.feature_material import Material, load_material
+from app.web.pages.policy import corpus_sentence
+from app.web.views import CompareView
+
+_TEXTS_READ = 12
+"""Top examples of each feature that are read: some may lie in one context with another's."""
+
+_SPREAD_ROWS = 10
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One feature of the page."""
+
+    record: FeatureRecord
+    others: list[int]
+    """the features left when this one is taken away"""
+    css: str
+    """class of its line in the chart"""
+
+
+@dataclass(frozen=True)
+class PairRow:
+    """One pair as printed."""
+
+    first: int
+    second: int
+    cosine: str
+    joint: str
+    jaccard: str
+    bar: float
+    """percent of the bar's width, 0 to 100"""
+    lift: str
+    second_given_first: str
+    first_given_second: str
+
+
+@dataclass(frozen=True)
+class SpreadRow:
+    """One tenth of a feature's own range, a share of firings per feature."""
+
+    name: str
+    shares: list[str]
+
+
+@dataclass(frozen=True)
+class ComparePage:
+    """Everything the template prints."""
+
+    sae: Sae
+    view: CompareView
+    indices: list[int]
+    features: list[Compared]
+    facts: list[FactRow]
+    chart: Chart | None
+    """None where none of them ever fired"""
+    spread: list[SpreadRow]
+    pairs: list[PairRow]
+    pairs_note: str
+    tokens: ComparedTokens
+    logits: ComparedLogits | None
+    texts: list[ComparedText]
+    texts_note: str
+    all_known: bool
+    """whether every feature's firings are known in every text shown"""
+    full: bool
+    """whether no other feature can be added"""
+    corpus_note: str
+    materials: list[Material] = field(repr=False)
+    pair_values: Pairs = field(repr=False)
+
+    def as_json(self) -> dict[str, Any]:
+        """The twin, made of the same numbers before they became text."""
+        return compare_json(self.sae, self.materials, self.pair_values, self.tokens, self.texts)
+
+
+def build(
+    connection: Connection, sae: Sae, indices: Sequence[int], view: CompareView, memory: Memory
+) -> ComparePage:
+    """The page of two to four different features.
+
+    Raises:
+        LookupError: the dictionary lacks one of them; the message is a sentence.
+    """
+    records = get_features(connection, sae.sae_id, indices)
+    missing = [index for index in indices if index not in records]
+    if missing:
+        raise LookupError(
+            f"{sae.address} has no feature {missing[0]}: it has features 0 to "
+            f"{sae.record.d_sae - 1:,}."
+        )
+    materials = [
+        load_material(connection, sae, records[index], _strongest, memory) for index in indices
+    ]
+    events = _events(connection, sae, indices, memory)
+    directions = get_directions(connection, sae.sae_id, sae.record.d_in, indices)
+    pairs = build_pairs(materials, directions, events)
+    texts = build_compared_texts(materials, events)
+    return ComparePage(
+        sae=sae,
+        view=view,
+        indices=list(indices),
+        features=[
+            Compared(records[index], [i for i in indices if i != index], f"series-{place + 1}")
+            for place, index in enumerate(indices)
+        ],
+        facts=build_fact_rows(materials, memory.ranks(connection, sae.sae_id)),
+        chart=_chart(materials, view),
+        spread=_spread(materials),
+        pairs=[_pair_row(pair) for pair in pairs.rows],
+        pairs_note=_pairs_note(sae, pairs),
+        tokens=build_compared_tokens(materials),
+        logits=build_compared_logits(materials),
+        texts=texts,
+        texts_note=_texts_note(texts, events is not None),
+        all_known=all(line.known for item in texts for line in item.lines),
+        full=len(indices) == 4,
+        corpus_note=corpus_sentence(sae),
+        materials=materials,
+        pair_values=pairs,
+    )
+
+
+def _strongest(
+    groups: dict[Group, ExampleGroup], _ablations: dict[Group, AblationGroup]
+) -> Mapping[Group, range]:
+    top = groups.get("top")
+    return {} if top is None else {"top": range(min(_TEXTS_READ, top.context_id.size))}
+
+
+def _events(
+    connection: Connection, sae: Sae, indices: Sequence[int], memory: Memory
+) -> dict[int, FeatureEvents] | None:
+    found = memory.events(connection, sae)
+    return None if found is None else {index: found.feature(index) for index in indices}
+
+
+def _chart(materials: Sequence[Material], view: CompareView) -> Chart | None:
+    """Outlines of 25 bins, two of the feature's own page in one: several have to stay readable."""
+    outlines = [
+        Outline(
+            str(material.record.feature_index),
+            panel.counts.reshape(-1, 2).sum(axis=1).tolist()
+            if (panel := material.panels.histogram)
+            else [],
+            material.record.max_activation or 0.0,
+        )
+        for material in materials
+    ]
+    alive = any(sum(item.counts) for item in outlines)
+    return overlay(outlines, view.axis, view.scale) if alive else None
+
+
+def _spread(materials: Sequence[Material]) -> list[SpreadRow]:
+    """The chart's numbers in tenths of each one's own maximum."""
+    tenths: list[list[str]] = []
+    for material in materials:
+        panel = material.panels.histogram
+        counts = [] if panel is None else panel.counts.reshape(_SPREAD_ROWS, -1).sum(axis=1)
+        total = sum(counts)
+        tenths.append(
+            [text.percent(int(count) / total) for count in counts]
+            if total
+            else [text.MISSING] * _SPREAD_ROWS
+        )
+    return [
+        SpreadRow(f"{10 * i} – {10 * i + 10}%", list(shares))
+        for i, shares in enumerate(zip(*tenths, strict=True))
+    ]
+
+
+def _pair_row(pair: Pair) -> PairRow:
+    return PairRow(
+        pair.first,
+        pair.second,
+        "not listed" if math.isnan(pair.cosine) else _two_decimals(pair.cosine),
+        "not listed" if pair.n_joint is None else text.count(pair.n_joint),
+        text.number(pair.jaccard, 2),
+        0.0 if math.isnan(pair.jaccard) else round(100 * pair.jaccard, 1),
+        text.number(pair.lift),
+        text.percent(pair.second_given_first),
+        text.percent(pair.first_given_second),
+    )
+
+
+def _two_decimals(value: float) -> str:
+    shown = f"{value:+.2f}"
+    return "0.00" if float(shown) == 0 else shown.replace("-", "−")
+
+
+def _pairs_note(sae: Sae, pairs: Pairs) -> str:
+    if pairs.exact:
+        joint = f"Joint firings are counted over all {sae.corpus.n_tokens:,} counted tokens."
+    elif pairs.n_tokens is None:
+        joint = "Joint firings were not counted."
+    else:
+        joint = (
+            f"Joint firings are those of the listed partners, over the first {pairs.n_tokens:,} "
+            "tokens; the events beside the atlas, which would give every pair, are missing."
+        )
+    if pairs.cosines:
+        return f"{joint} Cosines are of the decoder rows, of which the atlas keeps every one."
+    return (
+        f"{joint} The atlas keeps no decoder rows, so cosines are known only of listed neighbours."
+    )
+
+
+def _texts_note(texts: Sequence[ComparedText], exact: bool) -> str:
+    if not texts:
+        return "None of them ever fired, so there is no text to show."
+    first = (
+        "The strongest examples of each, peaks in one column; a line per feature under the same "
+        "text, coloured by its own maximum."
+    )
+    if exact:
+        return f"{first} Every firing is drawn."
+    return (
+        f"{first} Without the events beside the atlas the firings of a feature are known only in "
+        "the contexts of its own examples; a hatched line is not known."
+    )

@@ -1,0 +1,225 @@
+"""The columns a dictionary's list can show: how each is called, drawn, sorted and filtered.
+
+Takes the view, gives texts and addresses. Knows no feature and no query.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from app.db.catalog import Sae
+from app.db.schema import SORTABLE
+from app.web.urls import sae_url
+from app.web.views import DictionaryView
+
+Kind = Literal["tokens", "percent", "number", "count", "spark", "share", "effect", "strip", "word"]
+
+
+@dataclass(frozen=True)
+class ListColumn:
+    """One column of the list and, where it can be, how to sort and filter by it."""
+
+    name: str
+    """column of a feature; also the name of its argument"""
+    kind: Kind
+    """how its cells are drawn"""
+    label: str
+    hint: str
+    """what the number is, in a few words"""
+    sort_url: str
+    """sorts by this column, the other way round if it is sorted already; empty where it can't be"""
+    sorted: str
+    """ascending, descending or empty"""
+    argument: str
+    """name of its filter; empty where it has none"""
+    filter_value: str
+    """the filter as it was written"""
+    example: str
+    """a filter that could be written"""
+    on_phone: bool
+    """its cells are shown where there is little room"""
+
+
+@dataclass(frozen=True)
+class ColumnChoice:
+    """A column that can be shown or left out."""
+
+    label: str
+    hint: str
+    url: str
+    """the list with it, or without it"""
+    is_shown: bool
+
+
+@dataclass(frozen=True)
+class _Column:
+    kind: Kind
+    label: str
+    words: str
+    """its name in a sentence"""
+    hint: str
+    example: str
+
+
+_FILTER_OF = {"top_tokens": "top_token", "lives_as": "lives_as"}
+"""Arguments of columns whose filter is no range of their own"""
+
+_CATALOGUE: dict[str, _Column] = {
+    "feature_index": _Column("count", "#", "number", "number of the feature", "7,12"),
+    "top_tokens": _Column(
+        "tokens", "Top tokens", "strongest token", "tokens with most of its activation", "token"
+    ),
+    "density": _Column(
+        "percent", "Density", "density", "share of tokens on which it fires", "0.1%..1%"
+    ),
+    "n_active": _Column("count", "Firings", "firings", "tokens on which it fires", "100.."),
+    "n_contexts_active": _Column(
+        "count", "Contexts", "contexts", "contexts in which it fires", "20.."
+    ),
+    "max_activation": _Column("number", "Max", "max activation", "largest activation", "2..10"),
+    "mean_activation": _Column(
+        "number", "Mean", "mean activation", "mean of the active values", "1.."
+    ),
+    "std_activation": _Column(
+        "number", "Std", "standard deviation", "standard deviation of the active values", "..1"
+    ),
+    "skewness": _Column("number", "Skewness", "skewness", "of the active values", "2.."),
+    "kurtosis": _Column(
+        "number", "Kurtosis", "kurtosis", "of the active values, 3 for a normal", "6.."
+    ),
+    "sparkline": _Column(
+        "spark", "Activation", "", "histogram of the active values, 0 to the maximum", ""
+    ),
+    "top_token_share": _Column(
+        "share", "Top token", "share of top token",
+        "share of its activation on its strongest token", "50%..",
+    ),
+    "top_token_rate": _Column(
+        "percent", "Rate", "rate on top token",
+        "share of its strongest token's occurrences on which it fires", "90%..",
+    ),
+    "context_share": _Column(
+        "percent", "Without context", "left without context",
+        "share of the activation left when the text before the peak is filled from other contexts",
+        "..25%",
+    ),
+    "ablation_token_effect": _Column(
+        "effect", "Falls most without", "effect of deletion",
+        "mean effect on the peak of deleting this context token", "..-50%",
+    ),
+    "ablation_strip": _Column(
+        "strip", "Ablation −16 … 0", "",
+        "mean effect of deleting each of the 16 tokens before the peak, and of replacing the peak",
+        "",
+    ),
+    "run_length": _Column(
+        "number", "Run", "run length", "mean number of consecutive firings", "1.5.."
+    ),
+    "lives_as": _Column(
+        "word", "Lives as", "point or region", "region: mean run of firings from 1.5 on", ""
+    ),
+    "span_fill": _Column(
+        "percent", "Span fill", "span fill",
+        "share of tokens between first and last firing on which it fires", "50%..",
+    ),
+    "max_logit": _Column(
+        "number", "Max logit", "max logit", "largest direct logit per unit of activation", "0.5.."
+    ),
+    "decoder_norm": _Column("number", "‖W_dec‖", "decoder norm", "norm of its decoder row", "..1"),
+    "encoder_decoder_cosine": _Column(
+        "number", "cos(enc, dec)", "cosine of encoder and decoder",
+        "cosine of its encoder column and decoder row", "..0.5",
+    ),
+    "position_zero_n_active": _Column(
+        "count", "At position 0", "firings at position 0",
+        "firings at position 0, kept apart from every other count", "1..",
+    ),
+    "position_zero_max": _Column(
+        "number", "Max at 0", "max at position 0", "largest activation at position 0", "10.."
+    ),
+}  # fmt: skip
+
+USUAL = (
+    "top_tokens",
+    "density",
+    "max_activation",
+    "sparkline",
+    "top_token_share",
+    "context_share",
+    "ablation_token_effect",
+    "ablation_strip",
+    "run_length",
+    "lives_as",
+)
+"""Columns shown where the address names none."""
+
+
+_SECOND = ("top_token_share", "ablation_token_effect", "run_length")
+"""Columns that a phone leaves out, unless they were asked for: the rest says nearly as much"""
+
+
+def column_words(name: str) -> str:
+    """What a column is called in a sentence."""
+    return _CATALOGUE[name].words
+
+
+def shown_columns(view: DictionaryView) -> tuple[str, ...]:
+    """Names of the columns a view shows, in its order, each once."""
+    return tuple(dict.fromkeys(filter(None, view.columns.split(",")))) or USUAL
+
+
+def list_columns(sae: Sae, view: DictionaryView) -> list[ListColumn]:
+    """The number of the feature, then every column the view shows."""
+    return [_column(sae, view, name) for name in ("feature_index", *shown_columns(view))]
+
+
+def column_choices(sae: Sae, view: DictionaryView) -> list[ColumnChoice]:
+    """Every column there is, each with the list with or without it."""
+    shown = shown_columns(view)
+    found: list[ColumnChoice] = []
+    for name, column in _CATALOGUE.items():
+        if name == "feature_index":
+            continue
+        chosen = [n for n in _CATALOGUE if (n in shown) != (n == name) and n != "feature_index"]
+        # The last one stays: a list without columns would be the usual list again.
+        text = "" if tuple(chosen) == USUAL else ",".join(chosen or shown)
+        url = sae_url(sae, view.arguments(columns=text))
+        found.append(ColumnChoice(column.label, column.hint, url, name in shown))
+    return found
+
+
+def _column(sae: Sae, view: DictionaryView, name: str) -> ListColumn:
+    column = _CATALOGUE[name]
+    can_sort = name == "feature_index" or name in SORTABLE
+    argument = _FILTER_OF.get(name, name if can_sort else "")
+    turned = view.arguments(sort=_turned(view.sort, name), next=None) if can_sort else ()
+    return ListColumn(
+        name=name,
+        kind=column.kind,
+        label=column.label,
+        hint=column.hint,
+        sort_url=sae_url(sae, turned) if can_sort else "",
+        sorted=_direction(view.sort, name),
+        argument=argument,
+        filter_value=str(getattr(view, argument)) if argument else "",
+        example=column.example,
+        on_phone=bool(
+            view.columns
+            or name not in _SECOND
+            or view.sort.removeprefix("-") == name
+            or name in view.filters()
+        ),
+    )
+
+
+def _turned(sort: str, column: str) -> str:
+    """Descending first, except for the number of a feature and for effects that lower."""
+    first, second = f"-{column}", column
+    if column in ("feature_index", "ablation_token_effect"):
+        first, second = second, first
+    return second if sort == first else first
+
+
+def _direction(sort: str, column: str) -> str:
+    if sort.removeprefix("-") != column:
+        return ""
+    return "descending" if sort.startswith("-") else "ascending"

@@ -1,0 +1,34 @@
+"""`/{model}/{sae}/context/{context_id}`: one whole context."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi.responses import Response
+
+from app.web.dependencies import ConnectionDep, MemoryDep, SaeDep
+from app.web.pages.context import ContextPage, build
+from app.web.respond import respond
+from app.web.views import ContextView
+
+router = APIRouter()
+
+
+@router.get("/{model}/{sae}/context/{context_id:int}", summary="One whole context")
+@router.get("/{model}/{sae}/context/{context_id:int}.json", summary="One whole context, as JSON")
+def context(
+    request: Request,
+    memory: MemoryDep,
+    connection: ConnectionDep,
+    sae: SaeDep,
+    context_id: int,
+    view: Annotated[ContextView, Query()],
+) -> Response:
+    """Every feature that fires on a chosen token, and how well each token is reconstructed."""
+
+    def page() -> ContextPage:
+        try:
+            return build(connection, sae, context_id, view, memory)
+        except LookupError as error:
+            raise HTTPException(404, str(error)) from error
+
+    return respond(request, "context", page)

@@ -1,0 +1,23 @@
+"""`/-/suggest.json`: suggestions for the search box."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import Response
+
+from app.web.dependencies import ConnectionDep, MemoryDep
+from app.web.pages.suggest import SuggestView, build
+from app.web.respond import respond
+
+router = APIRouter()
+
+
+@router.get("/-/suggest.json", summary="What a text being typed may become, as JSON")
+def suggest(
+    request: Request,
+    connection: ConnectionDep,
+    memory: MemoryDep,
+    view: Annotated[SuggestView, Query()],
+) -> Response:
+    """Tokens, features and phrases that begin with what is typed."""
+    return respond(request, "suggest", lambda: build(connection, memory, view))

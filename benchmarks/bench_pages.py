@@ -18,6 +18,7 @@ from tempfile import TemporaryDirectory
 
 import httpx
 
+from app.db.schema import SORTABLE
 from app.demo.synthetic import build_synthetic_atlas
 
 ROUNDS = 100
@@ -32,9 +33,21 @@ def pages(n_features: int) -> dict[str, list[str]]:
         "index": ["/"],
         "dictionary": [SAE, f"{SAE}?sort=-max_activation", f"{SAE}?sort=run_length"],
         "list, two filters": [f"{SAE}?density=0.1%25..1%25&top_token_share=50%25..&sort=-density"],
+        "list, any column": [f"{SAE}?sort={way}{name}" for name in SORTABLE for way in ("", "-")],
+        "list, many filters": [
+            f"{SAE}?density=0.1%25..&top_token_share=5%25..&context_share=..90%25"
+            f"&lives_as=point&dead=no&max_activation=1..&sort={name}"
+            for name in SORTABLE
+        ],
+        "list, by text": [f"{SAE}?contains={word}&sort=-run_length" for word in words],
         "list, by top token": [f"{SAE}?top_token=self&sort=max_activation"],
         "search, all rankings": [f"/-/search?q={word}" for word in words],
         "search, fires": [f"/-/search?q={word}&mode=fires" for word in words],
+        "search, phrase": [f"/-/search?q=%22{q}%22" for q in ("raise+ValueError", "return+self")],
+        "search, prefix": [f"/-/search?q={word}*" for word in ("re", "def", "val")],
+        "search, combination": [f"/-/search?q={q}" for q in ("self+def", "self+-def", "the+-of")],
+        "search, examples": [f"/-/search?q={word}&mode=examples" for word in words],
+        "suggest": [f"/-/suggest.json?q={q}" for q in ("s", "se", "self", "raise+Val", "%2312")],
         "search, promotes": [f"/-/search?q={word}&mode=promotes" for word in words],
         "feature": [f"{SAE}/{i}" for i in indices],
         "feature, JSON": [f"{SAE}/{i}.json" for i in indices],

@@ -15,6 +15,7 @@ from safetensors.numpy import load_file, save_file
 from app import cli
 from app.db.catalog import list_saes
 from app.db.engine import open_atlas
+from app.demo.synthetic import build_synthetic_atlas
 
 FAST = ["--no-verify", "--threads", "1", "--ablation-examples", "0"]
 FAST += ["--ablation-interval-examples", "0", "--quality-contexts", "2", "--batch-contexts", "8"]
@@ -395,6 +396,28 @@ def test_serve_says_what_is_wrong_with_its_options(
     assert "Invalid value for '--port'" in command("serve", place.output, "--port", -1).sentence
 
 
+def test_an_export_that_can_not_be_is_a_sentence(
+    tmp_path: Path, command: Callable[..., Ended]
+) -> None:
+    atlas = build_synthetic_atlas(tmp_path / "atlas.db", n_features=4)
+    assert "write model/sae/number" in (
+        command("export", "feature", atlas, "twelve", tmp_path / "out.html").sentence
+    )
+    site = ("export", "site", atlas)
+    assert "goes beyond" in command(*site, tmp_path / "s", "--features", "0..9").sentence
+    assert "holds no earlier export" in command(*site, tmp_path).sentence
+    bad = command(*site, tmp_path / "s", "--base-url", "files.example.org").sentence
+    assert "write it with its scheme" in bad
+    done = command("export", "feature", atlas, "synthetic/resid-2-1k/1", tmp_path / "one.html")
+    assert done.code == 0 and (tmp_path / "one.html").stat().st_size < 400_000
+
+
+def test_serve_refuses_what_is_no_address(tmp_path: Path, command: Callable[..., Ended]) -> None:
+    atlas = build_synthetic_atlas(tmp_path / "atlas.db", n_features=4)
+    assert "public address" in command("serve", atlas, "--public-url", "here").sentence
+    assert "embed host" in command("serve", atlas, "--embed-host", "a; b").sentence
+
+
 def test_help_names_every_option_and_default(
     command: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -410,7 +433,7 @@ def test_help_names_every_option_and_default(
     assert "list[" not in shown.stdout
     overview = command()
     assert (overview.code, overview.stderr) == (0, "")
-    for name in ("precompute", "serve", "demo", "info", "check"):
+    for name in ("precompute", "serve", "demo", "export", "info", "check"):
         assert f"\n  {name} " in overview.stdout
     assert "..." not in overview.stdout.partition("Commands:")[2]
 

@@ -25,6 +25,7 @@ SAE = "/synthetic/resid-2-1k"
 FLAGS = ["--headless", "--no-sandbox", "--disable-background-networking"]
 
 Serve = Callable[..., str]
+OpenContext = Callable[..., BrowserContext]
 
 
 @pytest.fixture(scope="session")
@@ -74,9 +75,9 @@ def serve() -> Iterator[Serve]:
 
 @pytest.fixture(scope="session")
 def atlas_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two dictionaries of 120 features."""
+    """Two dictionaries of 120 features, their events beside it."""
     path = tmp_path_factory.mktemp("browser") / "atlas.db"
-    return build_synthetic_atlas(path, n_features=120)
+    return build_synthetic_atlas(path, n_features=120, events=True)
 
 
 @pytest.fixture(scope="session")
@@ -92,7 +93,7 @@ def base_url(serve: Serve, atlas_path: Path) -> str:
 
 
 @pytest.fixture
-def open_context(browser: Browser) -> Iterator[Callable[..., BrowserContext]]:
+def open_context(browser: Browser) -> Iterator[OpenContext]:
     """Fresh profiles, closed after the test."""
     opened: list[BrowserContext] = []
 

@@ -22,7 +22,7 @@ def test_from_the_first_page_to_a_feature(page: Page) -> None:
 def test_slash_focuses_the_search_box_everywhere(page: Page, url: str) -> None:
     page.goto(url)
     page.keyboard.press("/")
-    box = page.get_by_role("searchbox")
+    box = page.get_by_role("combobox", name="Search")
     expect(box).to_be_focused()
     page.keyboard.type("/def")
     assert box.input_value().endswith("/def")

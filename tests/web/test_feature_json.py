@@ -52,7 +52,7 @@ def test_it_has_the_documented_keys(twin: dict) -> None:
     assert set(twin["token_statistics"][0]) == {
         "token_id", "token", "n_active", "n_occurrences", "rate", "share", "mean", "max",
     }  # fmt: skip
-    assert set(twin["neighbors"][0]) == {"feature_index", "cosine_similarity"}
+    assert set(twin["neighbors"][0]) == {"feature_index", "cosine_similarity", "short"}
     for example in twin["examples"]:
         assert set(example) >= EXAMPLE_KEYS
         for ablation in example["ablations"]:

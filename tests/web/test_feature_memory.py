@@ -1,5 +1,7 @@
 """What is kept between requests: ranks and vocabulary entries, for one build at a time."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -44,14 +46,14 @@ def test_dead_features_and_missing_values_have_no_rank() -> None:
 
 
 def test_ranks_are_those_of_the_stored_columns(connection: Connection, sae: Sae) -> None:
-    ranks = Memory().ranks(connection, sae.sae_id)
+    ranks = Memory(Path()).ranks(connection, sae.sae_id)
     columns = column_values(connection, sae.sae_id, RANKED)
     largest = np.nanmax(columns["max_activation"])
     assert ranks.share_below("max_activation", float(largest)) == 1.0
 
 
 def test_what_was_read_is_not_read_again(connection: Connection, sae: Sae) -> None:
-    memory, asked = Memory(), []
+    memory, asked = Memory(Path()), []
     event.listen(connection, "before_execute", lambda *call: asked.append(call[1]))
     first = memory.tokens(connection, sae.model_id, {1, 2, 3, 10**6})
     again = memory.tokens(connection, sae.model_id, {2, 3})
@@ -61,7 +63,7 @@ def test_what_was_read_is_not_read_again(connection: Connection, sae: Sae) -> No
 
 
 def test_another_build_begins_with_nothing() -> None:
-    memories = MemoryOfBuild()
+    memories = MemoryOfBuild(Path("atlas.db"))
     one = memories.get("one")
     assert memories.get("one") is one
     assert memories.get("two") is not one

@@ -66,7 +66,7 @@ def test_no_token_becomes_markup(text: str) -> None:
     markup = line_markup(show_tokens([_token(text.encode())]), {0: "peak"})
     parser = _Tags()
     parser.feed(str(markup))
-    assert parser.tags <= {"i", "b"}
+    assert parser.tags <= {"i", "u", "b"}
     assert len(markup) < 1_500
     assert not {"\u202e", "\u200b", "\x00", "\x1b", "\r", "\u2028"} & set(markup)
 
@@ -74,9 +74,25 @@ def test_no_token_becomes_markup(text: str) -> None:
 def test_a_line_has_no_space_between_tokens_and_classes_where_there_is_something_to_say() -> None:
     shown = show_tokens([_token(data) for data in (b"a", b" b", b"    ", b"\n  x", b"<")])
     assert line_markup(shown, {1: "heat-3", 4: "peak heat-9"}) == (
-        '<i>a</i><i class="lead heat-3"> b</i><i class="indent">    </i>'
-        '<i><b class="nl">\n</b><b class="sp">  </b>x</i><i class="peak heat-9">&lt;</i>'
+        "<i>a</i><u class=heat-3> b</u><i class=indent>    </i>"
+        '<i><b class=nl>\n</b><b class=sp>  </b>x</i><i class="peak heat-9">&lt;</i>'
     )
+
+
+def test_neighbours_of_one_class_share_an_element_around_them() -> None:
+    shown = show_tokens([_token(data) for data in (b"a", b" b", b"c")])
+    assert line_markup(shown, {1: "uncounted"}, [(0, 2, "hatch")]) == (
+        "<span class=hatch><i>a</i><u class=uncounted> b</u></span><i>c</i>"
+    )
+
+
+def test_a_token_that_is_not_shown_as_it_is_carries_its_exact_text() -> None:
+    def markup(data: bytes) -> str:
+        return str(line_markup(show_tokens([_token(data)]), {}))
+
+    assert markup(b'a\x00"') == '<i data-text="a%00%22"><b class=ctl>a␀&#34;</b></i>'
+    assert markup("é<".encode()) == "<i>é&lt;</i>"
+    assert "data-text" not in markup(b"long" * 2_500), "a long one is left to its own page"
 
 
 @given(st.lists(st.sampled_from(["é", "漢", "🙂", " a", "\n", "x"]), max_size=8), st.data())

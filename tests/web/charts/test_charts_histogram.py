@@ -5,7 +5,7 @@ import json
 import plotly.graph_objects as go
 import pytest
 
-from app.web.charts.histogram import LIGHT_HEAT, Scale, histogram
+from app.web.charts.histogram import LIGHT_HEAT, Named, Scale, histogram
 from app.web.charts.plot import Chart
 
 
@@ -56,6 +56,35 @@ def test_bars_have_the_colours_of_the_text() -> None:
 def test_the_axis_ends_with_the_largest_value() -> None:
     assert _histogram([1, 2], top=9.42).x_ticks[-1].label == "9.42"
     assert _histogram([1, 2], top=9.42).x_ticks[-1].at == 100
+
+
+def test_bars_lead_somewhere_and_the_chosen_ones_are_marked() -> None:
+    chart = histogram(
+        [0.0, 1.0, 2.0, 3.0], [4, 0, 8], kind="activation", label="", x_name="", y_name="",
+        noun="tokens", links=["/a", "/b", "/c"], chosen=(2, 3),
+    )  # fmt: skip
+    assert [(link.href, link.current) for link in chart.links] == [("/a", False), ("/c", True)]
+    assert [link.label for link in chart.links] == [
+        "0 – 1: 4 tokens (33.3%)", "2 – 3: 8 tokens (66.7%)",
+    ]  # fmt: skip
+    assert chart.brush is not None
+    assert (chart.brush.x, chart.brush.width) == ("66.67%", "33.33%")
+    assert chart.separate == [], "links speak for the bars, so the bars are one path"
+    assert chart.joined == [("", "M1.667 100V50h30V100zM68.33 100V0h30V100z")]
+
+
+def test_named_values_are_ticks_under_the_axis_and_names_in_the_figure() -> None:
+    chart = histogram(
+        [-2.0, 0.0, 2.0], [5, 5], kind="logits", label="", x_name="", y_name="", noun="tokens",
+        named=[Named(1.0, "a-<b>"), Named(-9.0, "far")],
+    )  # fmt: skip
+    assert [mark.x for mark in chart.marks if mark.css == "rug"] == ["74.8%", "-0.2%"]
+    assert dict(chart.joined)["rug"] == "M74.8 100V93h0.4V100zM-0.2 100V93h0.4V100z"
+    assert chart.figure is not None
+    go.Figure(json.loads(json.dumps(chart.figure)))
+    rug = chart.figure["data"][1]
+    assert rug["x"] == [1.0, -9.0]
+    assert rug["customdata"] == [["a-&lt;b&gt; +1"], ["far −9"]]
 
 
 def test_an_empty_histogram_is_an_empty_chart() -> None:

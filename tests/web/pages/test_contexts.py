@@ -8,19 +8,20 @@ from inspect import getsource
 import pytest
 
 from app.web.pages.dictionary import DictionaryPage
+from app.web.pages.direction_map import MapPage
 from app.web.pages.docs import DocsPage
 from app.web.pages.index import IndexPage
 from app.web.pages.search import SearchPage
 from app.web.paths import templates_folder
 
-ONLY_IN_TWIN = {"DictionaryPage": {"next"}, "SearchPage": {"next", "scope"}}
+ONLY_IN_TWIN = {"DictionaryPage": {"next"}, "SearchPage": {"next", "results"}}
 
 
 @pytest.mark.parametrize(
     ("page", "template"),
     [
         (IndexPage, "index"), (DictionaryPage, "dictionary"), (SearchPage, "search"),
-        (DocsPage, "docs"),
+        (DocsPage, "docs"), (MapPage, "map"),
     ],
 )  # fmt: skip
 def test_a_template_shows_exactly_its_context(page: type, template: str) -> None:

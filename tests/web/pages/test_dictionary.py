@@ -1,20 +1,38 @@
 """`/{model}/{sae}`: quality, density histogram, and the sorted, filtered, paged list."""
 
 import re
+from dataclasses import replace
+from html import unescape
+from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import Connection
+from sqlalchemy import Connection, event
 
 from app.db.catalog import Sae
 from app.db.features import column_values
+from app.db.records import QualityRecord
 from app.db.schema import SORTABLE
-from app.web.pages.dictionary import build
-from app.web.views import DictionaryView
+from app.web.memory import Memory
+from app.web.pages.dictionary import DictionaryPage, build
+from app.web.pages.list_columns import USUAL
+from app.web.views import LISTABLE, DictionaryView
 
 SAE = "/synthetic/resid-2-1k"
+
+
+@pytest.fixture
+def page_of(connection: Connection, atlas_path: Path) -> Any:
+    """Builds the page of a dictionary under a view."""
+    memory = Memory(atlas_path)
+
+    def make(sae: Sae, **view: Any) -> DictionaryPage:
+        return build(connection, sae, DictionaryView(**view), memory)
+
+    return make
 
 
 def _all(client: TestClient, query: str) -> list[dict[str, Any]]:
@@ -123,31 +141,176 @@ def test_the_address_holds_the_view(client: TestClient) -> None:
     assert 'value="1%.."' in page
     assert '<input type="hidden" name="sort" value="max_activation">' in page
     assert '<input type="hidden" name="size" value="5">' in page
-    [turned] = re.findall(r'aria-sort="ascending"><a href="([^"]+)"', page)
+    [turned] = re.findall(r'aria-sort="ascending"><a id="[^"]+" href="([^"]+)"', page)
     assert turned == f"{SAE}?sort=-max_activation&amp;density=1%25..&amp;size=5#features"
 
 
 def test_the_density_histogram_counts_every_living_feature(
-    connection: Connection, sae: Sae
+    connection: Connection, sae: Sae, page_of: Any
 ) -> None:
-    page = build(connection, sae, DictionaryView(density="1%..2%"))
+    page = page_of(sae, density="1%..2%")
     density = column_values(connection, sae.sae_id, ["density"])["density"]
-    assert page.n_living == int((density > 0).sum())
+    assert page.n_living == int((density > 0).sum()) == sum(page.density_brush.counts)
     dark = [mark for mark in page.density.marks if mark.css == "mark-strong"]
     assert 0 < len(dark) < len(page.density.marks)
-    for mark in page.density.marks:
-        found = build(connection, sae, _view_of(mark.href))
-        assert f": {found.n_matching:,} features" in mark.label
+    assert page.density_words == "1% – 2%"
+    assert len(page.density.links) == len(page.density.marks)
+    for link in page.density.links:
+        found = page_of(sae, **_arguments(link.href))
+        assert re.search(rf": {found.n_matching:,} features?$", link.label), link.label
 
 
-def _view_of(url: str) -> DictionaryView:
-    from urllib.parse import parse_qs, urlsplit
+def test_with_other_filters_it_counts_what_they_keep_of_all(sae: Sae, page_of: Any) -> None:
+    page = page_of(sae, lives_as="point", density="1%..2%")
+    assert sum(page.density_brush.counts) == page_of(sae, lives_as="point").n_matching
+    pale = [mark for mark in page.density.marks if mark.css == "mark-all"]
+    assert len(pale) >= len(page.density.links) > 0
+    for link in page.density.links:
+        found = page_of(sae, **_arguments(link.href))
+        assert f": {found.n_matching:,} of " in link.label
 
-    return DictionaryView(**{k: v[0] for k, v in parse_qs(urlsplit(url).query).items()})  # type: ignore[arg-type]
+
+def _arguments(url: str) -> dict[str, str]:
+    return {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
 
 
-def test_quality_figures_come_with_formula_and_counts(connection: Connection, sae: Sae) -> None:
-    page = build(connection, sae, DictionaryView())
+@pytest.mark.parametrize(
+    ("query", "kept"),
+    [
+        ("lives_as=point", lambda row: (row["run_length"] or 9) < 1.5),
+        ("lives_as=region&density=1%..", lambda row: (row["run_length"] or 0) >= 1.5
+         and row["density"] >= 0.01),
+        ("feature_index=3,5,10..12", lambda row: row["feature_index"] in (3, 5, 10, 11, 12)),
+        ("max_logit=1..&decoder_norm=..1&dead=no",
+         lambda row: row["max_logit"] >= 1 and row["decoder_norm"] <= 1 and row["n_active"] > 0),
+        ("contains=NEVER fired", lambda row: row["n_active"] == 0),
+    ],
+)  # fmt: skip
+def test_further_filters_keep_what_python_keeps(client: TestClient, query: str, kept: Any) -> None:
+    everything = _all(client, "sort=feature_index")
+    expected = {row["feature_index"] for row in everything if kept(row)}
+    assert {row["feature_index"] for row in _all(client, query)} == expected
+    assert 0 < len(expected) < 60
+
+
+def test_contains_looks_at_summaries_short_forms_and_tokens(client: TestClient) -> None:
+    everything = _all(client, "sort=feature_index")
+    text = next(row["top_tokens"][1]["token"] for row in everything if row["top_tokens"]).upper()
+    found = client.get(f"{SAE}.json", params={"contains": text, "size": 60}).json()["features"]
+
+    def holds(row: dict[str, Any]) -> bool:
+        texts = [row["summary"], row["short"], *(item["token"] for item in row["top_tokens"])]
+        return any(text.casefold() in one.casefold() for one in texts)
+
+    assert {row["feature_index"] for row in found} == {
+        row["feature_index"] for row in everything if holds(row)
+    }
+    assert 0 < len(found) < 60
+
+
+def test_the_columns_of_a_dictionary_are_read_once(
+    connection: Connection, sae: Sae, atlas_path: Path
+) -> None:
+    memory, asked = Memory(atlas_path), []
+    view = DictionaryView(contains="x", lives_as="point")
+    build(connection, sae, view, memory)
+    event.listen(connection, "before_execute", lambda *call: asked.append(str(call[1])))
+    build(connection, sae, view, memory)
+    whole = [text for text in asked if "FROM feature " in text and " IN " not in text]
+    assert asked and whole == []
+
+
+def test_ready_filters_are_switched_on_and_off_and_combine(sae: Sae, page_of: Any) -> None:
+    page = page_of(sae)
+    ready = {item.label: item for item in page.filters}
+    assert [*ready] == [
+        "dense", "dead", "single-token", "falls without context", "point", "region",
+    ]  # fmt: skip
+    assert not any(item.is_set for item in page.filters) and page.clear_url == ""
+    dense = page_of(sae, **_arguments(ready["dense"].url))
+    labels = {item.label: item for item in dense.filters}
+    assert [item.label for item in dense.filters if item.is_set] == ["dense"]
+    both = page_of(sae, **_arguments(labels["region"].url))
+    assert [item.label for item in both.filters if item.is_set] == ["dense", "region"]
+    assert both.n_matching <= dense.n_matching
+    back = {item.label: item.url for item in both.filters}
+    assert _arguments(back["dense"]) == {"lives_as": "region"}
+    assert [item.label for item in both.filters] == [item.label for item in page.filters]
+
+
+def test_filters_that_were_written_are_said_in_words(sae: Sae, page_of: Any) -> None:
+    view = {
+        "density": "0.1%..1%", "max_activation": "3..", "kurtosis": "..9", "contains": "x",
+        "feature_index": "1..59", "dead": "no", "top_token": "self", "sort": "-skewness",
+    }  # fmt: skip
+    page = page_of(sae, **view)
+    written = [item for item in page.filters if item.is_set]
+    assert [item.label for item in written] == [
+        "density 0.1% – 1%", "max activation ≥ 3", "kurtosis ≤ 9", "# 1..59", "living",
+        f"top token “self” ({len(page.meant_tokens)} token"
+        f"{'' if len(page.meant_tokens) == 1 else 's'})",
+        "text “x”",
+    ]  # fmt: skip
+    assert page.order == "by skewness, largest first"
+    for item in written:
+        assert len(_arguments(item.url)) == len(view) - 1
+    assert _arguments(page.clear_url) == {"sort": "-skewness"}
+
+
+def test_columns_are_chosen_in_the_address(client: TestClient, sae: Sae, page_of: Any) -> None:
+    page = page_of(sae)
+    assert [column.name for column in page.columns] == ["feature_index", *USUAL]
+    choices = {choice.label: choice for choice in page.column_choices}
+    assert len(choices) == len(LISTABLE)
+    assert [c.label for c in page.column_choices if c.is_shown] == [
+        column.label for column in page.columns[1:]
+    ]
+    more = page_of(sae, **_arguments(choices["Skewness"].url))
+    assert {c.name for c in more.columns} - {c.name for c in page.columns} == {"skewness"}
+    back = {choice.label: choice.url for choice in more.column_choices}["Skewness"]
+    assert _arguments(back) == {}
+    html = client.get(f"{SAE}?columns=skewness,top_token_rate&sort=skewness&density=1%25..").text
+    heads = re.findall(r'<th scope="col"[^>]*>(?:<[^>]+>)?([^<]+)', html)
+    assert [head.strip() for head in heads] == ["#", "Feature", "Skewness", "Rate"]
+    assert '<input type="hidden" name="density" value="1%..">' in html
+    assert '<input type="hidden" name="columns" value="skewness,top_token_rate">' in html
+
+
+def test_the_last_column_stays(sae: Sae, page_of: Any) -> None:
+    page = page_of(sae, columns="kurtosis")
+    [shown] = [choice for choice in page.column_choices if choice.is_shown]
+    assert _arguments(shown.url) == {"columns": "kurtosis"}
+
+
+def test_every_column_there_is_can_be_listed(client: TestClient) -> None:
+    """Each draws its cells, living and dead, and every sortable one its heading and filter."""
+    html = client.get(f"{SAE}?columns={','.join(LISTABLE)}&size=60").text
+    for name in SORTABLE:
+        assert f'id="sort-{name}"' in html and f'id="filter-{name}"' in html
+    assert html.count('class="feature-name"') == 60
+
+
+def test_an_error_leads_back_to_the_list_without_it(client: TestClient) -> None:
+    for query, back in (
+        ("sort=-kurtosis&density=high", f"{SAE}?sort=-kurtosis"),
+        ("sort=-kurtosis&next=hello", f"{SAE}?sort=-kurtosis"),
+        ("sorted=density&dead=yes", SAE),
+    ):
+        page = client.get(f"{SAE}?{query}")
+        assert page.status_code == 400
+        [link] = re.findall(r'<a class="button" href="([^"]+)">Open the page without it', page.text)
+        assert unescape(link) == back
+        assert client.get(unescape(link)).status_code == 200
+    assert "Open the page without it" not in client.get("/no/such-dictionary").text
+
+
+def test_searching_from_a_dictionary_looks_there_first(client: TestClient) -> None:
+    form = client.get(SAE).text.partition('role="search"')[2].partition("</form>")[0]
+    assert f'<input type="hidden" name="sae" value="{SAE.lstrip("/")}">' in form
+
+
+def test_quality_figures_come_with_formula_and_counts(sae: Sae, page_of: Any) -> None:
+    page = page_of(sae)
     by_name = {figure.name: figure for figure in page.figures}
     assert list(by_name) == [
         "L0", "Explained variance", "ΔCE", "CE recovered", "Shrinkage γ", "Dead",
@@ -158,13 +321,9 @@ def test_quality_figures_come_with_formula_and_counts(connection: Connection, sa
     assert np.isclose(float(by_name["L0"].value), sae.record.quality.l0 or 0, atol=0.01)
 
 
-def test_what_was_not_measured_is_said(connection: Connection, sae: Sae) -> None:
-    from dataclasses import replace
-
-    from app.db.records import QualityRecord
-
+def test_what_was_not_measured_is_said(sae: Sae, page_of: Any) -> None:
     bare = replace(sae, record=replace(sae.record, quality=QualityRecord(n_dead=1, n_dense_1=0)))
-    page = build(connection, bare, DictionaryView())
+    page = page_of(bare)
     assert {figure.value for figure in page.figures if figure.name != "Dead"} == {"–"}
     assert "".join(text for _, text in page.lede) == (
         "1 feature is dead, 0 fire on more than 1% of tokens."

@@ -1,13 +1,17 @@
 """`/-/search`: what a text means, and the features strongest on it."""
 
+import html
+import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import Connection
+from sqlalchemy import Connection, create_engine
 
+from app.db import schema
 from app.db.catalog import list_saes
 from app.db.features import get_panels
 from app.db.tokens import get_rankings, occurrences
@@ -174,6 +178,16 @@ def test_a_number_is_a_feature_too(client: TestClient) -> None:
     assert 'href="/synthetic/resid-1-1k/7"' in client.get("/-/search?q=%237").text
 
 
+def test_a_name_before_the_number_chooses_the_dictionary(client: TestClient) -> None:
+    for text in ("resid-1-1k#7", "synthetic/resid-1-1k#7"):
+        assert [f["sae"] for f in _search(client, q=text)["features"]] == ["resid-1-1k"]
+    # It is found from another dictionary too; a number alone stays in the one that is searched.
+    elsewhere = _search(client, q="resid-1-1k#7", sae="synthetic/resid-2-1k")["features"]
+    assert [f["sae"] for f in elsewhere] == ["resid-1-1k"]
+    here = _search(client, q="#7", sae="synthetic/resid-2-1k")["features"]
+    assert [f["sae"] for f in here] == ["resid-2-1k"]
+
+
 def test_nothing_found_is_said(client: TestClient) -> None:
     assert _search(client, q="no-such-token")["results"] == []
     assert "No token of the vocabulary" in client.get("/-/search?q=no-such-token").text
@@ -182,11 +196,76 @@ def test_nothing_found_is_said(client: TestClient) -> None:
     assert "<fieldset" not in empty.text
 
 
-def test_the_overview_shows_the_first_of_each_ranking(client: TestClient) -> None:
+def test_an_empty_box_shows_searches_that_find_something(client: TestClient) -> None:
+    page = client.get("/-/search").text
+    starters = re.findall(r'<dt><a class="token-name" href="([^"]+)"', page)
+    assert len(starters) == 8
+    for url in starters:
+        answer = client.get(html.unescape(url).replace("/-/search?", "/-/search.json?")).json()
+        found = answer["features"] or any(group["n_results"] for group in answer["groups"])
+        assert found and answer["problem"] is None, url
+
+
+def test_the_overview_shows_the_first_of_each_group(client: TestClient) -> None:
     page = client.get("/-/search?q=self").text
-    for mode in MODES:
+    for mode in ("fires", "promotes", "suppresses", "summaries", "examples"):
         assert f'id="results-{mode}"' in page
+    for mode in (*MODES, "summaries", "examples"):
         assert f'href="/-/search?q=self&amp;mode={mode}"' in page
+    twin = _search(client, q="self")
+    groups = {group["mode"]: group for group in twin["groups"]}
+    assert list(groups) == ["fires", "promotes", "suppresses", "examples", "summaries"]
+    assert groups["fires"]["results"] == twin["results"][: len(groups["fires"]["results"])]
+    for mode, group in groups.items():
+        alone = _search(client, q="self", mode=mode)
+        assert alone["n_results"] == group["n_results"]
+        assert alone["results"][: len(group["results"])] == group["results"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '"', "*", "**", "NEAR(", "NEAR(a b)", "^a", "a AND", "a\0b", "x" * 500,
+        "\u05d0\u05d1 \u202e",
+        "-", "- -", '-"', "'", "''", "+ +", "' '", "a" * 70 + "*", "#", "##1", '"' * 40, ":",
+        "col:a", "\n", "\t \n", "·", "'\n'", "½", "\ufffd",
+    ],
+)  # fmt: skip
+def test_no_text_breaks_a_search(client: TestClient, text: str) -> None:
+    for mode in ("", "fires", "examples", "summaries"):
+        arguments = {"q": text, "mode": mode} if mode else {"q": text}
+        assert client.get("/-/search", params=arguments).status_code == 200
+        assert client.get("/-/search.json", params=arguments).json()["ok"] is True
+
+
+def test_what_cannot_be_read_is_a_sentence(client: TestClient) -> None:
+    assert "only leaves out" in client.get("/-/search", params={"q": "-self"}).text
+    assert _search(client, q="-self")["problem"].startswith("“-self” only leaves out")
+    too_long = client.get("/-/search", params={"q": "x" * 501})
+    assert too_long.status_code == 400
+
+
+def test_an_atlas_made_without_full_text_says_so(
+    atlas_path: Path, tmp_path: Path, make_client: MakeClient
+) -> None:
+    path = tmp_path / "old.db"
+    shutil.copy(atlas_path, path)
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        for table in (
+            schema.text_layout, schema.text_word, schema.example_places, schema.feature_tokens,
+            schema.summary_word,
+        ):  # fmt: skip
+            table.drop(connection)
+    engine.dispose()
+    client = make_client(path)
+    for text in ("self", "self -def", '"raise ValueError"', "def*"):
+        answer = client.get("/-/search", params={"q": text})
+        assert answer.status_code == 200
+        assert "this atlas was made before they could be" in " ".join(answer.text.split())
+        assert client.get("/-/suggest.json", params={"q": text}).status_code == 200
+    assert client.get("/-/search").status_code == 200
+    assert _search(client, q="self", size=200)["results"]
 
 
 def test_what_is_not_listed_is_counted_in_pairs(client: TestClient) -> None:

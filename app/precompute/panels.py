@@ -1,150 +1,284 @@
-"""From the statistics of one feature to the records an atlas stores.
+"""From the statistics of a range of features to the records an atlas stores, one bundle a feature.
 
-Takes what `app.stats` and the weights stage computed and gives `app.db` records: only names, dtypes
-and None → NaN change here, no number is computed anew but the sparkline's scale. Knows no model.
+Takes what `app.precompute.ranges` counted and gives `app.db` records: only names and dtypes change,
+no number is computed anew but ratios of counts and the sparkline's scale. Arrays are converted once
+for the whole range and then cut: a feature costs its slices. Knows no model and no weights.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 
 import numpy as np
-from jaxtyping import Float
 
 from app.db.records import (
+    GROUPS,
     CoactivePanel,
     ExampleGroup,
+    FeatureBundle,
+    FeaturePanels,
+    FeatureRecord,
     Group,
     HistogramPanel,
     LocalityPanel,
     PlacesPanel,
     TokenPanel,
 )
-from app.stats.coactivation import Coactive
-from app.stats.feature import ExampleGroup as MeasuredGroup
-from app.stats.feature import FeatureStatistics
-from app.stats.histogram import Histogram
+from app.precompute.ranges.coactivation import RangePartners
+from app.precompute.ranges.describe import RangeStatistics
+from app.precompute.ranges.examples import RangeExamples
 
 
-def histogram_panel(statistics: FeatureStatistics) -> HistogramPanel | None:
-    """The activation histogram; None for a dead feature."""
-    maximum = statistics.statistics.max_activation
-    if maximum is None:
-        return None
-    return HistogramPanel(maximum, statistics.histogram.counts.astype(np.uint32))
-
-
-def sparkline(histogram: Histogram) -> bytes:
-    """One byte a bin, the largest 255, any count at least 1; empty for a dead feature."""
-    counts = histogram.counts
-    if not counts.size or not counts.max():
-        return b""
-    scaled = np.ceil(counts * 255 / counts.max())  # in this order the largest is 255 exactly
-    return scaled.astype(np.uint8).tobytes()
-
-
-def token_panel(statistics: FeatureStatistics) -> TokenPanel | None:
-    """The strongest tokens; None for a dead feature."""
-    tokens = statistics.tokens
-    if not tokens.token_id.size:
-        return None
-    return TokenPanel(
-        tokens.token_id.astype(np.uint32),
-        tokens.n_active.astype(np.uint32),
-        tokens.n_occurrences.astype(np.uint32),
-        tokens.share.astype(np.float32),
-        tokens.mean.astype(np.float32),
-        tokens.max.astype(np.float32),
-        tokens.n_tokens,
-        tokens.n_active_left_out,
-        tokens.share_left_out,
+def range_bundles(found: RangeStatistics) -> Iterator[FeatureBundle]:
+    """Every feature of the range, in order, without what weights, model and other stages say."""
+    columns = zip(
+        _records(found),
+        _histograms(found),
+        _token_panels(found),
+        _locality_panels(found),
+        _places_panels(found),
+        *(range_examples(found, group) for group in GROUPS),
+        strict=True,
     )
+    for record, histogram, tokens, locality, places, *groups in columns:
+        examples: dict[Group, ExampleGroup] = {
+            group: found for group, found in zip(GROUPS, groups, strict=True) if found is not None
+        }
+        panels = FeaturePanels(histogram, None, tokens, locality, places, None, None)
+        yield FeatureBundle(record, panels, examples, {})
 
 
-def locality_panel(statistics: FeatureStatistics) -> LocalityPanel | None:
-    """Runs, lift and spans; None for a dead feature."""
-    measured = statistics.locality
-    if not measured.runs.n_runs:
-        return None
-    return LocalityPanel(
-        measured.runs.length_counts.astype(np.uint32),
-        measured.runs.n_runs,
-        measured.runs.n_cut,
-        _number(measured.runs.mean_length),
-        _number(measured.runs.median_length),
-        _number(measured.runs.share_single),
-        _numbers(measured.lift.lift),
-        _numbers(measured.lift.null),
-        measured.lift.n_null_sample,
-        _number(measured.firings_per_context),
-        _number(measured.span_fill),
-        measured.n_spans,
-    )
-
-
-def places_panel(statistics: FeatureStatistics) -> PlacesPanel | None:
-    """Density by position and document; None for a dead feature."""
-    if not statistics.statistics.n_active:
-        return None
-    positions, documents = statistics.positions, statistics.documents
-    return PlacesPanel(
-        positions.n_active.astype(np.uint32),
-        positions.n_tokens.astype(np.uint32),
-        documents.document_ids.astype(np.int32),
-        documents.n_active.astype(np.uint32),
-        documents.n_tokens.astype(np.uint32),
-        documents.n_documents,
-    )
-
-
-def coactive_panel(coactive: Coactive, n_tokens: int) -> CoactivePanel:
-    """Partners of a feature, counted over `n_tokens` tokens."""
-    return CoactivePanel(
-        coactive.partner.astype(np.uint32),
-        coactive.n_joint.astype(np.uint32),
-        coactive.jaccard.astype(np.float32),
-        coactive.lift.astype(np.float32),
-        coactive.partner_given_this.astype(np.float32),
-        coactive.this_given_partner.astype(np.float32),
-        n_tokens,
-    )
-
-
-def example_groups(statistics: FeatureStatistics) -> dict[Group, ExampleGroup]:
-    """Every group with at least one example.
+def range_examples(found: RangeStatistics, group: Group) -> Iterator[ExampleGroup | None]:
+    """The examples of one group, feature by feature; None where there are none.
 
     Where a feature fires its `hidden_pre` is its activation; silent examples are measured later.
     """
-    return {
-        measured.examples.group: _example_group(measured)
-        for measured in statistics.groups
-        if measured.examples.context_id.size
-    }
+    examples: RangeExamples = getattr(found, group)
+    indptr, firing_indptr = examples.indptr.tolist(), examples.firing_indptr
+    context_id = examples.context_id.astype(np.uint32)
+    position = examples.position.astype(np.uint16)
+    hidden_pre = np.where(examples.activation > 0, examples.activation, np.float32("nan"))
+    repeats = examples.repeats.astype(np.uint32)
+    start, stop = (bound.astype(np.uint16) for bound in found.windows(examples.position))
+    firing_position = examples.firing_position.astype(np.uint16)
+    n_bands = (examples.band_low == examples.band_low).sum(axis=1).tolist()
+    share = examples.band_n_active / np.maximum(found.n_active, 1)[:, None]
+    n_candidates = examples.n_candidates.tolist()
+    for row in range(found.n_features):
+        rows = slice(indptr[row], indptr[row + 1])
+        if rows.start == rows.stop:
+            yield None
+            continue
+        own = firing_indptr[rows.start : rows.stop + 1]
+        firings = slice(own[0], own[-1])
+        bands = (row, slice(n_bands[row]))
+        yield ExampleGroup(
+            context_id=context_id[rows],
+            position=position[rows],
+            activation=examples.activation[rows],
+            hidden_pre=hidden_pre[rows],
+            band=examples.band[rows],
+            repeats=repeats[rows],
+            window_start=start[rows],
+            window_stop=stop[rows],
+            firing_indptr=(own - own[0]).astype(np.uint32),
+            firing_position=firing_position[firings],
+            firing_activation=examples.firing_activation[firings],
+            band_low=examples.band_low[bands],
+            band_high=examples.band_high[bands],
+            band_n_active=examples.band_n_active[bands],
+            band_share=share[bands],
+            n_candidates=n_candidates[row],
+        )
 
 
-def _example_group(measured: MeasuredGroup) -> ExampleGroup:
-    examples, bands = measured.examples, measured.examples.bands
-    return ExampleGroup(
-        context_id=examples.context_id.astype(np.uint32),
-        position=examples.position.astype(np.uint16),
-        activation=examples.activation,
-        hidden_pre=np.where(examples.activation > 0, examples.activation, np.float32("nan")),
-        band=examples.band,
-        repeats=examples.repeats.astype(np.uint32),
-        window_start=measured.windows.start.astype(np.uint16),
-        window_stop=measured.windows.stop.astype(np.uint16),
-        firing_indptr=measured.activations.indptr.astype(np.uint32),
-        firing_position=measured.activations.position.astype(np.uint16),
-        firing_activation=measured.activations.activation,
-        band_low=bands.low,
-        band_high=bands.high,
-        band_n_active=bands.n_active,
-        band_share=bands.share,
-        n_candidates=examples.n_candidates,
+def sparklines(found: RangeStatistics) -> list[bytes]:
+    """One byte a bin, the largest 255, any count at least 1; empty for a dead feature."""
+    most = found.histogram.max(axis=1, keepdims=True)
+    # In this order the largest is 255 exactly.
+    scaled = np.ceil(found.histogram * 255 / np.maximum(most, 1)).astype(np.uint8)
+    return [
+        row.tobytes() if alive else b"" for row, alive in zip(scaled, found.n_active, strict=True)
+    ]
+
+
+def _records(found: RangeStatistics) -> Iterator[FeatureRecord]:
+    moments, places, tokens = found.moments, found.places, found.tokens
+    starts, n_tokens = tokens.indptr[:-1].tolist(), np.diff(tokens.indptr).tolist()
+    token_ids = tokens.token_id.tolist()
+    share = tokens.share.tolist()
+    rate = (tokens.n_active / tokens.n_occurrences).tolist()
+    columns = zip(
+        found.n_active.tolist(),
+        (found.n_active / max(found.n_tokens, 1)).tolist(),
+        _or_none(moments.max),
+        _or_none(moments.mean),
+        _or_none(moments.std),
+        _or_none(moments.skewness),
+        _or_none(moments.kurtosis),
+        places.n_contexts.tolist(),
+        _or_none(_ratio(found.n_active, places.n_runs)),
+        _or_none(_ratio(places.span_firings, places.span_tokens)),
+        sparklines(found),
+        strict=True,
     )
+    for row, column in enumerate(columns):
+        n_active, density, maximum, mean, std, skewness, kurtosis, *others = column
+        n_contexts, run_length, span_fill, sparkline = others
+        first = starts[row]
+        has_tokens = n_tokens[row] > 0
+        yield FeatureRecord(
+            feature_index=found.first + row,
+            n_active=n_active,
+            density=density,
+            max_activation=maximum,
+            mean_activation=mean,
+            std_activation=std,
+            skewness=skewness,
+            kurtosis=kurtosis,
+            n_contexts_active=n_contexts,
+            decoder_norm=0.0,
+            encoder_decoder_cosine=None,
+            top_token_id=token_ids[first] if has_tokens else None,
+            top_token_share=share[first] if has_tokens else None,
+            top_token_rate=rate[first] if has_tokens else None,
+            context_share=None,
+            ablation_token_id=None,
+            ablation_token_effect=None,
+            run_length=run_length,
+            span_fill=span_fill,
+            max_logit=None,
+            position_zero_n_active=0,
+            position_zero_max=0.0,
+            summary=[],
+            short=[],
+            sparkline=sparkline,
+            ablation_strip=b"",
+            top_tokens=token_ids[first : first + min(n_tokens[row], 3)],
+        )
 
 
-def _number(value: float | None) -> float:
-    return float("nan") if value is None else float(value)
+def _histograms(found: RangeStatistics) -> Iterator[HistogramPanel | None]:
+    counts = found.histogram.astype(np.uint32)
+    for row, maximum in enumerate(_or_none(found.moments.max)):
+        yield None if maximum is None else HistogramPanel(maximum, counts[row])
 
 
-def _numbers(values: Iterable[float | None]) -> Float[np.ndarray, " n"]:
-    return np.array([_number(value) for value in values], dtype=np.float32)
+def _token_panels(found: RangeStatistics) -> Iterator[TokenPanel | None]:
+    tokens = found.tokens
+    indptr = tokens.indptr.tolist()
+    token_id = tokens.token_id.astype(np.uint32)
+    n_active = tokens.n_active.astype(np.uint32)
+    n_occurrences = tokens.n_occurrences.astype(np.uint32)
+    share, mean = tokens.share.astype(np.float32), tokens.mean.astype(np.float32)
+    left_out = zip(
+        tokens.n_tokens.tolist(),
+        tokens.n_active_left_out.tolist(),
+        tokens.share_left_out.tolist(),
+        strict=True,
+    )
+    for row, counted in enumerate(left_out):
+        rows = slice(indptr[row], indptr[row + 1])
+        yield (
+            TokenPanel(
+                token_id[rows],
+                n_active[rows],
+                n_occurrences[rows],
+                share[rows],
+                mean[rows],
+                tokens.max[rows],
+                *counted,
+            )
+            if rows.start < rows.stop
+            else None
+        )
+
+
+def _locality_panels(found: RangeStatistics) -> Iterator[LocalityPanel | None]:
+    places, lift = found.places, found.lift
+    length_counts = places.length_counts.astype(np.uint32)
+    curve, null = lift.lift.astype(np.float32), lift.null.astype(np.float32)
+    columns = zip(
+        places.n_runs.tolist(),
+        places.n_cut.tolist(),
+        _ratio(found.n_active, places.n_runs).tolist(),
+        places.median_length.tolist(),
+        _ratio(places.length_counts[:, 0], places.n_runs).tolist(),
+        lift.n_null_sample.tolist(),
+        _ratio(found.n_active, places.n_contexts).tolist(),
+        _ratio(places.span_firings, places.span_tokens).tolist(),
+        places.n_spans.tolist(),
+        strict=True,
+    )
+    for row, (n_runs, n_cut, mean, median, single, n_sample, *spans) in enumerate(columns):
+        yield (
+            LocalityPanel(
+                length_counts[row],
+                n_runs,
+                n_cut,
+                mean,
+                median,
+                single,
+                curve[row],
+                null[row],
+                n_sample,
+                *spans,
+            )
+            if n_runs
+            else None
+        )
+
+
+def _places_panels(found: RangeStatistics) -> Iterator[PlacesPanel | None]:
+    places = found.places
+    n_active = places.position_n_active.astype(np.uint32)
+    n_tokens = found.counted_per_position.astype(np.uint32)
+    document_n_active = places.document_n_active.astype(np.uint32)
+    document_n_tokens = found.document_n_tokens.astype(np.uint32)
+    n_listed = (places.document_id >= 0).sum(axis=1).tolist()
+    n_documents = places.n_documents.tolist()
+    for row, alive in enumerate(found.n_active.tolist()):
+        listed = (row, slice(n_listed[row]))
+        yield (
+            PlacesPanel(
+                n_active[row],
+                n_tokens,
+                places.document_id[listed],
+                document_n_active[listed],
+                document_n_tokens[listed],
+                n_documents[row],
+            )
+            if alive
+            else None
+        )
+
+
+def coactive_panels(partners: RangePartners) -> Iterator[CoactivePanel | None]:
+    """The partners of every feature of a range; None where it never fires on these tokens."""
+    index, n_joint = partners.partner.astype(np.uint32), partners.n_joint.astype(np.uint32)
+    jaccard, lift = partners.jaccard.astype(np.float32), partners.lift.astype(np.float32)
+    partner_given_this = partners.partner_given_this.astype(np.float32)
+    this_given_partner = partners.this_given_partner.astype(np.float32)
+    n_listed = (partners.partner >= 0).sum(axis=1).tolist()
+    for row, alive in enumerate(partners.n_active.tolist()):
+        listed = (row, slice(n_listed[row]))
+        yield (
+            CoactivePanel(
+                index[listed],
+                n_joint[listed],
+                jaccard[listed],
+                lift[listed],
+                partner_given_this[listed],
+                this_given_partner[listed],
+                partners.n_tokens,
+            )
+            if alive
+            else None
+        )
+
+
+def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """NaN where there is nothing to divide by."""
+    return np.where(whole > 0, part / np.maximum(whole, 1), np.nan)
+
+
+def _or_none(values: np.ndarray) -> list[float | None]:
+    return [None if value != value else value for value in values.tolist()]

@@ -1,84 +1,68 @@
 """Stage 3: every statistic that events give, feature range by feature range, without the model.
 
-Takes a dictionary's event shards and the corpus; gives one `FeatureStatistics` a feature, in order.
-Ranges are independent: with several workers they are computed in processes of their own, which
-changes nothing in the result. Knows no weights and no table.
+Takes a dictionary's event shards and the corpus; gives one `RangeStatistics` a range: flat arrays
+that can be pickled, 12 to 25 kB a feature. Ranges are independent of each other and of how they are
+cut: a feature gets the same numbers in any. Knows no weights and no table; imports no torch.
 """
 
-import multiprocessing
-import os
-import threading
-from collections.abc import Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
 from functools import lru_cache
 from pathlib import Path
 
+from app.precompute.ranges.coactivation import FirstTokens, RangePartners, range_partners
+from app.precompute.ranges.describe import RangeStatistics, describe_events
+from app.precompute.ranges.events import Ground, range_events
 from app.stats.corpus import Corpus
 from app.stats.events import EventStore
-from app.stats.feature import FeatureStatistics, StatisticsSettings, describe_feature
+from app.stats.feature import StatisticsSettings
 
-EVENTS_AT_ONCE = 2_000_000
-"""Events of one range: about 24 MB in a worker."""
-
-
-def describe_features(
-    events_folder: Path,
-    corpus_folder: Path,
-    settings: StatisticsSettings,
-    workers: int = 1,
-) -> Iterator[FeatureStatistics]:
-    """The statistics of every feature of a dictionary, in feature order.
-
-    Holds the results of at most two ranges for every worker.
-    """
-    store = EventStore.open(events_folder)
-    ranges = list(store.ranges(EVENTS_AT_ONCE))
-    workers = min(workers, len(ranges))
-    if workers == 1:
-        corpus = Corpus.open(corpus_folder)
-        for part in ranges:
-            yield from (
-                describe_feature(events, corpus, settings) for events in store.features(*part)
-            )
-        return
-    # Spawned, not forked: the parent has torch's threads, which do not survive a fork.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_end_with_parent) as pool:
-        waiting: list[Future[list[FeatureStatistics]]] = []
-        for part in ranges:
-            waiting.append(
-                pool.submit(_describe_range, events_folder, corpus_folder, settings, part)
-            )
-            if len(waiting) == 2 * workers:
-                yield from waiting.pop(0).result()
-        for future in waiting:
-            yield from future.result()
+EVENTS_AT_ONCE = 1_000_000
+"""Events of one range: about 60 MB while it is described."""
 
 
-def _end_with_parent() -> None:
-    """A killed job leaves no workers waiting for work that never comes."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-
-    def watch() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
-def _describe_range(
+def describe_range(
     events_folder: Path,
     corpus_folder: Path,
     settings: StatisticsSettings,
     part: tuple[int, int],
-) -> list[FeatureStatistics]:
-    corpus = _workers_corpus(corpus_folder)
+) -> RangeStatistics:
+    """The statistics of the features [first, stop) of a dictionary.
+
+    Holds the range's events, and from call to call the corpus' places by token: 4 bytes a token.
+    Several threads may call it at once.
+    """
+    ground = _ground(corpus_folder)
     store = EventStore.open(events_folder)
-    return [describe_feature(events, corpus, settings) for events in store.features(*part)]
+    return describe_events(range_events(store, ground, *part), ground, settings)
+
+
+def describe_partners(
+    events_folder: Path,
+    corpus_folder: Path,
+    max_tokens: int,
+    part: tuple[int, int],
+) -> RangePartners:
+    """The partners of the features [first, stop), over the first `max_tokens` tokens.
+
+    Holds the range's events, and from call to call the features of all these tokens: 2 bytes an
+    event. Several threads may call it at once.
+    """
+    ground = _ground(corpus_folder)
+    store = EventStore.open(events_folder)
+    first_tokens = _first_tokens(events_folder, corpus_folder, max_tokens)
+    return range_partners(range_events(store, ground, *part), first_tokens, ground.context_size)
+
+
+def forget() -> None:
+    """Lets go of what is kept from call to call: one process may run several jobs."""
+    _ground.cache_clear()
+    _first_tokens.cache_clear()
 
 
 @lru_cache(maxsize=1)
-def _workers_corpus(folder: Path) -> Corpus:
-    # A worker lives for one corpus, whose index from tokens to places is worth keeping.
-    return Corpus.open(folder)
+def _ground(folder: Path) -> Ground:
+    return Ground.of(Corpus.open(folder))
+
+
+@lru_cache(maxsize=1)
+def _first_tokens(events: Path, corpus: Path, max_tokens: int) -> FirstTokens:
+    return FirstTokens.of(EventStore.open(events), Corpus.open(corpus), max_tokens)

@@ -120,12 +120,20 @@ class Corpus:
 
     def places_by_token(self, token_ids: Integer[np.ndarray, " n_ids"]) -> Int64[np.ndarray, " n"]:
         """The same places in the order of `token_ids`, ascending within each: no sorting needed."""
-        indptr, places = self._inverted_index
+        indptr, places = self.inverted_index
         starts = indptr[token_ids]
         return places[ragged_ranges(starts, indptr[token_ids + 1] - starts)].astype(np.int64)
 
+    def first_contexts(self, max_tokens: int) -> tuple[int, int]:
+        """(how many contexts from the start hold at most `max_tokens` counted tokens, how many of
+        those there are); at least one context.
+        """
+        running = np.cumsum(self.counted.sum(axis=1, dtype=np.int64))
+        n_contexts = max(int(np.searchsorted(running, max_tokens, side="right")), 1)
+        return n_contexts, int(running[n_contexts - 1])
+
     @cached_property
-    def _inverted_index(self) -> tuple[np.ndarray, np.ndarray]:
+    def inverted_index(self) -> tuple[np.ndarray, np.ndarray]:
         """(where each id's places begin [d_vocab + 1], places by token id): 4 or 8 B a token."""
         places = np.flatnonzero(self.flat_counted)
         ids = self.flat_tokens[places]

@@ -10,7 +10,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float32, Integer
+from jaxtyping import Float32, Int64, Integer, UInt
 
 from app.errors import AtlasError
 from app.stats.arrays import offsets, radix_argsort
@@ -56,16 +56,27 @@ def write_shard(
     """
     if feature.size and not 0 <= int(feature.min()) <= int(feature.max()) < d_sae:
         raise ValueError(f"feature indices must lie in [0, {d_sae})")
-    if activation.size and not (activation.min() > 0 and np.isfinite(activation.max())):
-        raise ValueError("events hold positive finite activations only")
     counts = np.bincount(feature, minlength=d_sae).astype(np.int64)
     order = _feature_token_order(feature, token)
     small = token.size == 0 or int(token.max()) < 2**16
-    arrays = {
-        "indptr": offsets(counts),
-        "token": token[order].astype(np.uint16 if small else np.uint32),
-        "activation": activation[order],
-    }
+    ordered = token[order].astype(np.uint16 if small else np.uint32)
+    write_ordered_shard(folder, index, offsets(counts), ordered, activation[order])
+
+
+def write_ordered_shard(
+    folder: Path,
+    index: int,
+    indptr: Int64[np.ndarray, " d_sae_plus_one"],
+    token: UInt[np.ndarray, " n"],
+    activation: Float32[np.ndarray, " n"],
+) -> None:
+    """Publish events that are in order as shard `index`, replacing an older one.
+
+    ValueError for an activation that is not a positive finite number.
+    """
+    if activation.size and not (activation.min() > 0 and np.isfinite(activation.max())):
+        raise ValueError("events hold positive finite activations only")
+    arrays = {"indptr": indptr, "token": token, "activation": activation}
     try:
         _publish(folder, shard_name(index), arrays)
     except OSError as error:

@@ -20,7 +20,7 @@ import numpy as np
 from jaxtyping import Float32, Int32, Int64, Integer, UInt
 
 from app.errors import AtlasError
-from app.stats.arrays import ascending_order, offsets, radix_argsort
+from app.stats.arrays import ascending_order, offsets
 
 
 @dataclass(frozen=True)
@@ -144,18 +144,6 @@ class EventStore:
             yield FeatureEvents(
                 start + i, context_id[part], position[part], activation[part], self.context_size
             )
-
-    def by_token(
-        self, shard: int
-    ) -> tuple[Int64[np.ndarray, " n_tokens_in_shard_plus_one"], UInt[np.ndarray, " n"]]:
-        """(indptr, features ascending for each token): one shard turned from feature to token."""
-        source = self.shards[shard]
-        first = shard * self.contexts_per_shard
-        n_places = min(self.contexts_per_shard, self.n_contexts - first) * self.context_size
-        small = np.uint16 if self.d_sae <= 2**16 else np.uint32
-        feature = np.repeat(np.arange(self.d_sae, dtype=small), np.diff(source.indptr))
-        counts = np.bincount(source.token, minlength=n_places).astype(np.int64)
-        return offsets(counts), feature[radix_argsort(source.token)]
 
     def context(
         self, context_id: int

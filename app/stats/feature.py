@@ -39,6 +39,7 @@ class StatisticsSettings:
     n_tokens: int = 64
     n_bins: int = 50
     n_documents: int = 10
+    n_ranked: int = 100  # features of a token in each ranking
     seed: int = 0
 
 

@@ -138,17 +138,17 @@ def _null(
 ) -> tuple[Float64[np.ndarray, " n_lags"], int]:
     """(mean firing rate of the token at t + lag, NaN where no pair; how many t were sampled)."""
     hashing = PlaceHash(seed, events.feature_index, corpus.tokens.size)
-    sample = smallest_keys(hashing.of(events.places), NULL_SAMPLE, hashing.n_hashes)
-    lags = np.arange(1, n_lags + 1)[:, None]
+    sample = np.sort(smallest_keys(hashing.of(events.places), NULL_SAMPLE, hashing.n_hashes))
+    lags = np.arange(1, n_lags + 1)
     rate = np.zeros(corpus.d_vocab)
     rate[table.token_id] = table.rate
-    ahead = lags + events.places[sample]
+    ahead = events.places[sample][:, None] + lags
     # mode="clip": places after the corpus' end are read as its last and then masked.
     paired = corpus.flat_counted.take(ahead, mode="clip")
-    paired &= lags <= corpus.context_size - 1 - events.position[sample]
+    paired &= lags <= corpus.context_size - 1 - events.position[sample][:, None]
     expected = rate.take(corpus.flat_tokens.take(ahead, mode="clip"))
     expected *= paired
-    n_paired = np.count_nonzero(paired, axis=1)
+    n_paired = np.count_nonzero(paired, axis=0)
     mean = np.full(n_lags, np.nan)
-    np.divide(expected.sum(axis=1), n_paired, out=mean, where=n_paired > 0)
+    np.divide(expected.sum(axis=0), n_paired, out=mean, where=n_paired > 0)
     return mean, sample.size

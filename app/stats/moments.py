@@ -3,6 +3,7 @@
 Takes the feature's events and the number of counted tokens; sums in float64. Knows no tokens.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,9 +42,9 @@ def activation_statistics(events: FeatureEvents, n_tokens: int) -> ActivationSta
         deviation = values - mean
         square = deviation * deviation
         variance = float(square.mean())
-        std = variance**0.5
-        skewness = float((square * deviation).mean()) / variance**1.5
-        kurtosis = float((square * square).mean()) / variance**2
+        std = math.sqrt(variance)
+        skewness = float((square * deviation).mean()) / (variance * std)
+        kurtosis = float((square * square).mean()) / (variance * variance)
     return ActivationStatistics(
         n_tokens, n_active, density, events.context_starts.size, high, mean, std, skewness, kurtosis
     )

@@ -64,6 +64,28 @@ class QualitySums:
             float(cosine.sum()),
         )
 
+    @classmethod
+    def of_products(
+        cls,
+        sum_x: Float64[np.ndarray, " d_in"],
+        products: Float64[np.ndarray, "three n"],
+        n_active: int,
+    ) -> "QualitySums":
+        """The same from each token's |x|², x·x̂ and |x̂|²."""
+        x_squared, dot, reconstruction_squared = products
+        norms = np.sqrt(x_squared * reconstruction_squared)
+        cosine = np.divide(dot, norms, out=np.zeros_like(dot), where=norms > 0)
+        return cls(
+            sum_x,
+            len(dot),
+            n_active,
+            float(x_squared.sum()),
+            float(residual_squared(products).sum()),
+            float(reconstruction_squared.sum()),
+            float(dot.sum()),
+            float(cosine.sum()),
+        )
+
     def merge(self, other: "QualitySums") -> None:
         """Add the sums of other tokens."""
         self.sum_x = self.sum_x + other.sum_x
@@ -95,6 +117,12 @@ class QualitySums:
             self.cosine / n,
             self.reconstruction_squared / dot if dot else None,
         )
+
+
+def residual_squared(products: Float64[np.ndarray, "three n"]) -> Float64[np.ndarray, " n"]:
+    """|x - x̂|² from |x|², x·x̂ and |x̂|²: off by less than 1e-15 |x|² where those are float64."""
+    x_squared, dot, reconstruction_squared = products
+    return np.maximum(x_squared - 2 * dot + reconstruction_squared, 0)
 
 
 @dataclass

@@ -30,8 +30,19 @@ class ErrorSums:
     ) -> None:
         """Takes in tokens at places (local context · context_size + position) of the shard."""
         difference = x - x_hat
-        self._squares[place, 0] = np.einsum("nd,nd->n", difference, difference)
-        self._squares[place, 1] = np.einsum("nd,nd->n", x, x)
+        self.add_squares(
+            place, np.einsum("nd,nd->n", difference, difference), np.einsum("nd,nd->n", x, x)
+        )
+
+    def add_squares(
+        self,
+        place: Int64[np.ndarray, " n"],
+        residual_squared: Float[np.ndarray, " n"],
+        x_squared: Float[np.ndarray, " n"],
+    ) -> None:
+        """The same from ‖x − x̂‖² and ‖x‖²."""
+        self._squares[place, 0] = residual_squared
+        self._squares[place, 1] = x_squared
 
     def write(self, folder: Path, index: int) -> None:
         """Puts them on disk whole or not at all."""

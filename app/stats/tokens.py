@@ -65,7 +65,9 @@ def token_table(events: FeatureEvents, corpus: Corpus) -> TokenTable:
         token_id,
         np.diff(starts, append=ids.size),
         corpus.occurrences[token_id],
-        np.add.reduceat(activation.astype(np.float64), starts),
+        np.bincount(
+            np.repeat(np.arange(starts.size), np.diff(starts, append=ids.size)), activation
+        ),
         np.maximum.reduceat(activation, starts),
     )
 

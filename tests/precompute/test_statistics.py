@@ -1,42 +1,25 @@
-"""Ranges of features computed in other processes are the same features, and end with their job."""
+"""Stage 3 from files: any cut into ranges and any number of threads give the same features."""
 
-import os
-import signal
-import subprocess
-import sys
-import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from app.precompute import statistics
+from app.precompute import result_file, statistics
+from app.precompute.panels import coactive_panels, range_bundles
 from app.stats.event_writer import write_manifest, write_shard
-from app.stats.feature import FeatureStatistics, StatisticsSettings
-
-D_SAE, N_CONTEXTS, SIZE = 30, 20, 12
-
-SCRIPT = """
-import multiprocessing, sys, time
-from pathlib import Path
-from app.precompute import statistics
+from app.stats.events import EventStore
 from app.stats.feature import StatisticsSettings
 
-if __name__ == "__main__":
-    statistics.EVENTS_AT_ONCE = 50
-    folder = Path(sys.argv[1])
-    described = statistics.describe_features(
-        folder / "events", folder / "corpus", StatisticsSettings(), workers=2
-    )
-    next(described)
-    print(*(child.pid for child in multiprocessing.active_children()), flush=True)
-    time.sleep(60)
-"""
+D_SAE, N_CONTEXTS, SIZE = 30, 20, 12
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Random events over a random corpus, as the earlier stages leave them."""
+    statistics.forget()
     rng = np.random.default_rng(0)
     tokens = rng.integers(1, 9, (N_CONTEXTS, SIZE)).astype(np.uint16)
     counted = np.ones(tokens.shape, np.bool_)
@@ -60,47 +43,47 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def describe(folder: Path, workers: int) -> list[FeatureStatistics]:
-    settings = StatisticsSettings()
-    found = statistics.describe_features(folder / "events", folder / "corpus", settings, workers)
-    return list(found)
+def described(folder: Path, part: tuple[int, int]) -> list[dict]:
+    """The records of the features of a range."""
+    places = folder / "events", folder / "corpus"
+    found = statistics.describe_range(*places, StatisticsSettings(), part)
+    partners = statistics.describe_partners(*places, 100, part)
+    bundles = [asdict(bundle) for bundle in range_bundles(found)]
+    for bundle, panel in zip(bundles, coactive_panels(partners), strict=True):
+        bundle["panels"]["coactive"] = None if panel is None else asdict(panel)
+    return bundles
 
 
-def test_workers_give_what_one_process_gives(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    alone = describe(folder, 1)
-    assert [item.feature_index for item in alone] == list(range(D_SAE))
-    monkeypatch.setattr(statistics, "EVENTS_AT_ONCE", 50)
-    for workers in (1, 2):
-        assert repr(describe(folder, workers)) == repr(alone)
+@pytest.mark.parametrize("at_once", [1, 40, 10**6])
+def test_ranges_change_nothing(folder: Path, at_once: int) -> None:
+    whole = described(folder, (0, D_SAE))
+    assert [item["record"]["feature_index"] for item in whole] == list(range(D_SAE))
+    parts = list(EventStore.open(folder / "events").ranges(at_once))
+    np.testing.assert_equal([item for part in parts for item in described(folder, part)], whole)
 
 
-def test_one_range_needs_no_other_process(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(statistics, "ProcessPoolExecutor", lambda *_, **__: pytest.fail("a pool"))
-    assert len(describe(folder, 8)) == D_SAE
+def test_threads_change_nothing(folder: Path) -> None:
+    parts = [(first, first + 3) for first in range(0, D_SAE, 3)]
+    statistics.forget()
+    with ThreadPoolExecutor(4) as pool:
+        beside = list(pool.map(lambda part: described(folder, part), parts))
+    together = [item for part in beside for item in part]
+    np.testing.assert_equal(together, described(folder, (0, D_SAE)))
 
 
-def test_workers_end_with_a_killed_job(folder: Path) -> None:
-    (folder / "job.py").write_text(SCRIPT)
-    job = subprocess.Popen(
-        [sys.executable, str(folder / "job.py"), str(folder)],
-        stdout=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"PYTHONPATH": str(Path(statistics.__file__).parents[2])},
+def test_a_result_survives_its_file(folder: Path, tmp_path: Path) -> None:
+    found = statistics.describe_range(
+        folder / "events", folder / "corpus", StatisticsSettings(), (3, 9)
     )
-    assert job.stdout is not None
-    with job, job.stdout:
-        workers = [int(pid) for pid in job.stdout.readline().split()]
-        job.send_signal(signal.SIGKILL)
-    assert len(workers) == 2
-    deadline = time.monotonic() + 30
-    while any(is_running(pid) for pid in workers):
-        assert time.monotonic() < deadline, workers
-        time.sleep(0.02)
+    result_file.save(tmp_path / "found", found)
+    np.testing.assert_equal(asdict(result_file.load(tmp_path / "found")), asdict(found))
 
 
-def is_running(pid: int) -> bool:
-    """Neither gone nor waiting for its parent to notice that it ended."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
+def test_another_run_is_not_taken_for_the_one_before(folder: Path) -> None:
+    described(folder, (0, 1))
+    (folder / "corpus" / "corpus.json").write_text('{"d_vocab": 12}')
+    statistics.forget()
+    found = statistics.describe_range(
+        folder / "events", folder / "corpus", StatisticsSettings(), (0, 1)
+    )
+    assert found.pairs.n_features.size == 12

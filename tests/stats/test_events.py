@@ -58,20 +58,6 @@ def test_features_equal_the_dense_columns(tmp_path: Path, per_shard: int, shuffl
             np.testing.assert_array_equal(events.activation, column[context, position])
 
 
-@pytest.mark.parametrize("per_shard", [1, 3, 7])
-def test_by_token_turns_a_shard_around(tmp_path: Path, per_shard: int) -> None:
-    dense = dense_activations(1, 7, 6)
-    write_events(tmp_path, dense, per_shard)
-    store = EventStore.open(tmp_path)
-    for shard, first in enumerate(range(0, 7, per_shard)):
-        part = dense[first : first + per_shard].reshape(-1, D_SAE)
-        indptr, feature = store.by_token(shard)
-        assert indptr.size == part.shape[0] + 1
-        for token, row in enumerate(part):
-            mine = feature[indptr[token] : indptr[token + 1]]
-            assert mine.tolist() == np.flatnonzero(row).tolist()
-
-
 @given(st.integers(1, 200))
 def test_ranges_cover_every_feature_once(tmp_path_factory: object, max_events: int) -> None:
     assert isinstance(tmp_path_factory, pytest.TempPathFactory)

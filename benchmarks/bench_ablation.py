@@ -1,144 +1,134 @@
-"""What the job's two dearest stages cost, as ratios, on the bundled demo model and dictionary.
+"""Ablated text against a loop over single texts and against plain padded batches, as ratios.
 
-Ablated text against a loop over single texts and against plain padded batches; events against the
-bound of a forward pass and the encoder alone. All take turns and the best round of each counts, in
-CPU seconds (which a busy machine disturbs less) and in wall seconds. Run by `make bench`.
+A random model and dictionary (`made`), contexts of 128, window 32, on firings of the dictionary.
+The naive loop runs one forward pass to the logits for every changed text; the batched loop stops at
+the hook but repeats every prefix. All give the same numbers, which is checked. They take turns in
+one process, one thread each. Run by `make bench`; writes a section of RESULTS.md.
 """
 
-import time
+import argparse
 from collections.abc import Callable
-from itertools import groupby
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import torch
 
-import app.demo
-from app.precompute.ablation import AblationSettings, Replacements, ablate, plan_of
-from app.precompute.batching import choose_batch
+from app.precompute.ablation import AblationSettings, Replacements, plan_of
 from app.precompute.branches import BranchRunner
-from app.precompute.events import Target, extract_events
 from app.precompute.model import LanguageModel
-from app.precompute.texts import Example, Mount, read_features, texts_of
+from app.precompute.texts import Example, Mount, Reading, read_features, texts_of
 from app.precompute.workers import Workers
-from app.sae.readers import load_dictionary
-from app.stats.corpus import Corpus
+from benchmarks.made import HOOK, random_corpus, random_dictionary, random_model
+from benchmarks.measure import interleaved
+from benchmarks.results import table, write_section
 
-ROUNDS = 3
-N_CONTEXTS = 128
-N_EXAMPLES = 64
-ABLATION = AblationSettings(window=16, replacements=1)
+CONTEXT_SIZE = 128
+D_SAE = 4096
+MEASURED_CONTEXTS = 64
+"""Contexts the thresholds are set on, and of which examples are taken."""
+SETTINGS = AblationSettings()
 SPECIAL_IDS = [0]
+NAIVE, BATCHED = (
+    "one pass to the logits for every changed text",
+    "padded batches, prefixes repeated",
+)
+TOLERANCE = 1e-4
+"""How far two ways may differ, of the largest value."""
 
 
 def main() -> None:
-    """Measures and prints both comparisons."""
-    demo = Path(app.demo.__file__).parent
-    model = LanguageModel.load(demo / "model")
-    dictionary = load_dictionary(sorted((demo / "dictionaries").iterdir())[0])
-    mount = Mount(dictionary, str(dictionary.config.hook_name))
-    rng = np.random.default_rng(0)
-    tokens = rng.integers(1, model.d_vocab, (N_CONTEXTS, dictionary.config.context_size or 128))
-    tokens[:, 0] = SPECIAL_IDS[0]
-    _print("ablated text", "naive loop", _ablated_text(model, mount, tokens))
-    _print("events", "forward + encoder", _events(model, mount, tokens))
-
-
-def _ablated_text(
-    model: LanguageModel, mount: Mount, tokens: np.ndarray
-) -> dict[str, Callable[[], Any]]:
-    """The same changed texts one by one, in padded batches, as trees, and on all workers."""
-    rng = np.random.default_rng(1)
-    n_ctx = tokens.shape[1]
-    examples = [
-        Example(int(rng.integers(mount.dictionary.config.d_sae)), row, int(position))
-        for row, position in zip(
-            tokens[:N_EXAMPLES], rng.integers(n_ctx // 4, n_ctx, N_EXAMPLES), strict=False
-        )
+    """Measures, prints and writes the section."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--examples", type=int, default=32)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--dry", action="store_true", help="print only")
+    options = parser.parse_args()
+    ways = _ways(options.examples)
+    found = {name: way() for name, way in ways.items()}
+    for name, values in found.items():
+        apart = np.abs(values - found[NAIVE]).max() / np.abs(found[NAIVE]).max()
+        assert apart < TOLERANCE, f"{name} differs by {apart:.1g}"
+    costs = interleaved(ways, options.rounds, warm_up=False)
+    rows = [
+        [name, *(f"{own / of:.3f}" for own, of in ((cost.cpu, naive.cpu), (cost.wall, naive.wall)))]
+        for naive in [costs[NAIVE]]
+        for name, cost in costs.items()
     ]
+    body = (
+        f"Ablated text of {options.examples} examples, window {SETTINGS.window}, "
+        f"{SETTINGS.replacements} draws, contexts of {CONTEXT_SIZE}.\n\n"
+        + table(["", "CPU", "wall"], rows)
+    )
+    print(body)
+    if not options.dry:
+        write_section("Ablated text: `python -m benchmarks.bench_ablation`", body)
+
+
+@torch.no_grad()
+def _ways(n_examples: int) -> dict[str, Callable[[], np.ndarray]]:
+    """The ways, each giving `hidden_pre` of every example at every changed text."""
+    model = random_model()
+    corpus = random_corpus(MEASURED_CONTEXTS * CONTEXT_SIZE, CONTEXT_SIZE, model.d_vocab)
+    tokens = corpus.tokens.astype(np.int64)
+    x = model.activations(torch.from_numpy(tokens), [HOOK])[HOOK]
+    mount = Mount(random_dictionary(x[:, 1:].flatten(0, 1), D_SAE), HOOK)
+    examples = _firings(mount, x, tokens, n_examples)
     unigram = np.ones(model.d_vocab)
-    replacements = Replacements(unigram, SPECIAL_IDS, ABLATION.seed)
+    replacements = Replacements(unigram, SPECIAL_IDS, SETTINGS.seed)
     texts = texts_of(examples)
-    plans = [plan_of(text, replacements, ABLATION) for text in texts]
+    plans = [plan_of(text, replacements, SETTINGS) for text in texts]
+    alone = Workers(model, 1)
 
-    def with_runner(**settings: int) -> None:
-        runner = BranchRunner(model, [mount.hook_name], **settings)
-        runner.uses_trees = False
-        for text, plan in zip(texts, plans, strict=True):
-            rows = [(text, slice(0, len(plan.branches)))]
-            read_features([mount], examples, rows, runner.run([plan]))
+    def read(run: Callable[[Any], dict[str, torch.Tensor]]) -> np.ndarray:
+        def on_worker(_: LanguageModel, __: None) -> list[Reading]:
+            readings: list[Reading] = []
+            for text, plan in zip(texts, plans, strict=True):
+                rows = [(text, slice(0, len(plan.branches)))]
+                readings += read_features([mount], examples, rows, run(plan))
+            return readings
 
-    def ours(n_workers: int | None) -> None:
-        list(ablate(model, [mount], examples, unigram, SPECIAL_IDS, ABLATION, n_workers))
+        found = sorted(next(alone.map(on_worker, [None])), key=lambda item: item.example)
+        return np.concatenate([item.hidden_pre for item in found])
 
-    alone = Workers(model, 1)  # one thread inside an operation, as in the job
-    return {
-        "naive loop": lambda: list(alone.map(lambda *_: with_runner(batch_tokens=1), [None])),
-        "batched, prefixes repeated": lambda: list(alone.map(lambda *_: with_runner(), [None])),
-        "ours, 1 worker": lambda: ours(1),
-        "ours, all workers": lambda: ours(None),
-    }
+    def naive(plan: Any) -> dict[str, torch.Tensor]:
+        rows: list[torch.Tensor] = []
+        for branch in plan.branches:
+            text = torch.from_numpy(np.concatenate([plan.trunk[: branch.attach], branch.tail]))
+            model.logits(text[None], {HOOK: lambda x: rows.append(x[0, -1])})
+        return {HOOK: torch.stack(rows)}
 
+    batched = BranchRunner(model, [HOOK])
+    batched.uses_trees = False
+    trees = BranchRunner(model, [HOOK])
 
-def _events(model: LanguageModel, mount: Mount, tokens: np.ndarray) -> dict[str, Callable[[], Any]]:
-    """A pass and the encoder with nothing kept, and the stage."""
-    counted = np.ones(tokens.shape, np.bool_)
-    counted[:, 0] = False
-    documents = np.zeros(tokens.shape, np.int32)
-    corpus = Corpus(tokens, counted, documents, model.d_vocab, ["random tokens"])
-    batch = choose_batch(model, [mount.hook_name], corpus)
+    def ours() -> np.ndarray:
+        def on_worker(_: LanguageModel, __: None) -> list[Reading]:
+            ends = np.cumsum([len(plan.branches) for plan in plans])
+            rows = [
+                (text, slice(int(end) - len(plan.branches), int(end)))
+                for text, plan, end in zip(texts, plans, ends, strict=True)
+            ]
+            return read_features([mount], examples, rows, trees.run(plans))
 
-    def bound() -> None:
-        def forward_and_encode(twin: LanguageModel, rows: np.ndarray) -> None:
-            found = twin.activations(torch.from_numpy(rows), [mount.hook_name])
-            mount.dictionary.encode(found[mount.hook_name])
-
-        list(Workers(model, 1).map(forward_and_encode, np.split(tokens, len(tokens) // batch)))
-
-    def stage(n_workers: int | None) -> None:
-        with TemporaryDirectory() as folder:
-            target = Target("bench", mount.dictionary, mount.hook_name, Path(folder))
-            extract_events(
-                model, [target], corpus,
-                per_shard=N_CONTEXTS // 4,
-                batch_contexts=batch,
-                sample=np.zeros(len(tokens), np.bool_),
-                advance=lambda _: None,
-                n_workers=n_workers,
-            )  # fmt: skip
+        found = sorted(next(alone.map(on_worker, [None])), key=lambda item: item.example)
+        return np.concatenate([item.hidden_pre for item in found])
 
     return {
-        "forward + encoder": bound,
-        "ours, 1 worker": lambda: stage(1),
-        "ours, all workers": lambda: stage(None),
+        NAIVE: lambda: read(naive),
+        BATCHED: lambda: read(lambda plan: batched.run([plan])),
+        "ours": ours,
     }
 
 
-def _print(title: str, reference: str, ways: dict[str, Callable[[], Any]]) -> None:
-    """One line a way; ratios are to `reference`, below 1 is faster."""
-    for way in ways.values():
-        way()  # what is loaded or allocated once is not counted
-    turns = [(name, *_seconds(way)) for _ in range(ROUNDS) for name, way in ways.items()]
-    best = {
-        name: np.array([turn[1:] for turn in own]).min(axis=0)
-        for name, own in groupby(sorted(turns), key=lambda turn: turn[0])
-    }
-    print(title)
-    for name in ways:
-        cpu, wall = best[name]
-        cpu_ratio, wall_ratio = best[name] / best[reference]
-        print(
-            f"  {name:28s} CPU {cpu:7.2f} s ×{cpu_ratio:5.2f}"
-            f"   wall {wall:7.2f} s ×{wall_ratio:5.2f}"
-        )
-
-
-def _seconds(way: Callable[[], Any]) -> tuple[float, float]:
-    cpu, wall = time.process_time(), time.perf_counter()
-    way()
-    return time.process_time() - cpu, time.perf_counter() - wall
+def _firings(mount: Mount, x: torch.Tensor, tokens: np.ndarray, n: int) -> list[Example]:
+    """The strongest feature at a drawn place of each context, with a whole window before it."""
+    rng = np.random.default_rng(1)
+    examples: list[Example] = []
+    for row in tokens[:n]:
+        position = int(rng.integers(SETTINGS.window, CONTEXT_SIZE))
+        acts = mount.dictionary.encode(x[len(examples), position])
+        examples.append(Example(int(acts.argmax()), row, position))
+    return examples
 
 
 if __name__ == "__main__":

@@ -1,20 +1,18 @@
-"""Stage 5: ablated text and context needed of the strongest examples, written into the atlas.
+"""Stage 5: ablated text and context needed of the strongest examples.
 
-Takes an atlas whose examples are there; chooses which of them are spent on, says beforehand what
-that costs, runs them (texts that several features or dictionaries share run once) and adds the
-results to their groups. Knows which examples, not how a text is changed.
+Takes examples; chooses which of them are spent on, says beforehand what that costs, runs them
+(texts that several features or dictionaries share run once, so a piece holds whole texts) and gives
+the results as groups. Knows which examples, not how a text is changed.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, Integer
 
-from app.db.examples import iterate_group
 from app.db.records import AblationGroup, ExampleGroup, Group
-from app.db.writer import AtlasWriter
 from app.precompute.ablation import AblatedExample, Ablation, AblationSettings, ablate
 from app.precompute.ablation import cost as ablation_cost
 from app.precompute.context_needed import (
@@ -24,10 +22,15 @@ from app.precompute.context_needed import (
     context_needed,
 )
 from app.precompute.context_needed import cost as context_cost
-from app.precompute.events import Target
-from app.precompute.model import LanguageModel
-from app.precompute.texts import Example, Mount
+from app.precompute.driver import Piece, Task
+from app.precompute.preparation import Run
+from app.precompute.settings import PrecomputeSettings
+from app.precompute.stage_recipes import ABLATED
+from app.precompute.texts import Example, Mount, texts_of
 from app.stats.corpus import Corpus
+
+TEXTS_A_PIECE = 256
+"""Texts of a piece: enough to fill many batches, little enough to be lost."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +50,31 @@ class AblatedTextSettings:
 class Chosen:
     """One example that gets ablated text, and where its results go."""
 
-    sae_id: int
+    sae: str
     feature_index: int
     group: Group
     rank: int
     example: Example
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What one piece works on."""
+
+    rows: list[int]
+    """which of the chosen"""
+    examples: list[Example]
+    with_context: list[int]
+    """which of these examples also get the context they need"""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one piece found; results name their example by its place in the piece."""
+
+    rows: list[int]
+    ablated: list[AblatedExample]
+    needed: list[ContextNeeded]
 
 
 @dataclass(frozen=True)
@@ -63,23 +86,50 @@ class Price:
     n_tokens: int
 
 
+def ablated_text_settings(settings: PrecomputeSettings) -> AblatedTextSettings:
+    """What a run was told of this stage."""
+    return AblatedTextSettings(
+        settings.ablation_examples,
+        settings.ablation_interval_examples,
+        AblationSettings(settings.ablation_window, settings.replacements, settings.seed),
+        ContextNeededSettings(settings.context_draws, settings.seed),
+        settings.context_examples,
+    )
+
+
 def choose_examples(
-    writer: AtlasWriter,
-    sae_ids: Sequence[int],
+    examples: Iterable[tuple[str, int, Group, ExampleGroup]],
+    saes: Sequence[str],
     corpus: Corpus,
     settings: AblatedTextSettings,
 ) -> list[Chosen]:
-    """The examples to spend on, strongest first: by rank in their group, then by feature."""
+    """The examples to spend on, strongest first: by rank in their group, then by feature.
+
+    `examples`: the top and interval groups of the dictionaries `saes`, by feature.
+    """
     chosen: list[Chosen] = []
-    for mount, sae_id in enumerate(sae_ids):
-        for group in ("top", "interval"):
-            for feature_index, examples in iterate_group(writer.connection, sae_id, group):
-                for rank in _ranks(group, examples, settings):
-                    position = int(examples.position[rank])
-                    tokens = corpus.tokens[examples.context_id[rank], : position + 1]
-                    example = Example(feature_index, tokens, position, mount)
-                    chosen.append(Chosen(sae_id, feature_index, group, rank, example))
+    for sae, feature_index, group, found in examples:
+        for rank in _ranks(group, found, settings):
+            position = int(found.position[rank])
+            tokens = np.array(corpus.tokens[found.context_id[rank], : position + 1])
+            example = Example(feature_index, tokens, position, saes.index(sae))
+            chosen.append(Chosen(sae, feature_index, group, rank, example))
     return sorted(chosen, key=lambda item: (item.group != "top", item.rank))
+
+
+def ablated_text_pieces(chosen: Sequence[Chosen], settings: AblatedTextSettings) -> list[Piece]:
+    """The chosen examples in groups of whole texts, in the order in which they were chosen."""
+    texts = texts_of([item.example for item in chosen])
+    also = set(with_context(chosen, settings))
+    pieces = []
+    for start in range(0, len(texts), TEXTS_A_PIECE):
+        rows = [i for text in texts[start : start + TEXTS_A_PIECE] for i in text.examples]
+        matter = Asked(
+            rows, [chosen[i].example for i in rows], [n for n, i in enumerate(rows) if i in also]
+        )
+        units = len(rows) + len(matter.with_context)
+        pieces.append(Piece((ABLATED,), f"{start // TEXTS_A_PIECE:06d}", units, matter))
+    return pieces
 
 
 def price(chosen: Sequence[Chosen], settings: AblatedTextSettings) -> Price:
@@ -101,51 +151,52 @@ def with_context(chosen: Sequence[Chosen], settings: AblatedTextSettings) -> lis
     ]
 
 
-def add_ablated_text(
-    writer: AtlasWriter,
-    targets: Mapping[int, Target],
-    chosen: Sequence[Chosen],
-    model: LanguageModel,
-    corpus: Corpus,
-    settings: AblatedTextSettings,
-    advance: Callable[[int], None],
-) -> None:
-    """Runs the chosen examples and stores what they give; `advance` counts what was run:
-    every example, and those of `with_context` once more.
-    """
-    mounts = [Mount(target.dictionary, target.hook_name) for target in targets.values()]
-    examples = [item.example for item in chosen]
+def measure_ablated_text(run: Run, asked: Asked) -> Measured:
+    """Runs the examples of one piece."""
+    corpus, settings = run.corpus, ablated_text_settings(run.job.settings)
+    mounts = [Mount(target.dictionary, target.hook_name) for target in run.targets]
     # A tokenizer may have special tokens that the model has no embedding for.
     special_ids = [i for i in corpus.metadata["special_token_ids"] if i < corpus.d_vocab]
-    ablated: dict[int, AblatedExample] = {}
-    for item in ablate(model, mounts, examples, corpus.occurrences, special_ids, settings.ablation):
-        ablated[item.example] = item
-        advance(1)
-    needed: dict[int, ContextNeeded] = {}
-    also = with_context(chosen, settings)
-    for found in context_needed(
-        model,
+    ablated = ablate(
+        run.model, mounts, asked.examples, corpus.occurrences, special_ids, settings.ablation,
+        n_workers=1,
+    )  # fmt: skip
+    needed = context_needed(
+        run.model,
         mounts,
-        [examples[index] for index in also],
+        [asked.examples[index] for index in asked.with_context],
         corpus.tokens,
         special_ids,
         settings.context,
         text_lengths(corpus),
-    ):
-        needed[also[found.example]] = found
-        advance(1)
-    groups: dict[tuple[int, Group], dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
+        n_workers=1,
+    )
+    return Measured(
+        asked.rows,
+        list(ablated),
+        [replace(item, example=asked.with_context[item.example]) for item in needed],
+    )
+
+
+ABLATED_TEXT = Task(measure_ablated_text, "model")
+
+
+def ablation_groups(
+    chosen: Sequence[Chosen], pieces: Iterable[Measured]
+) -> dict[tuple[str, int], dict[Group, AblationGroup]]:
+    """What all pieces found, by dictionary and feature."""
+    ablated: dict[int, AblatedExample] = {}
+    needed: dict[int, ContextNeeded] = {}
+    for piece in pieces:
+        ablated |= {piece.rows[item.example]: item for item in piece.ablated}
+        needed |= {piece.rows[item.example]: item for item in piece.needed}
+    indices: dict[tuple[str, int], dict[Group, list[int]]] = defaultdict(lambda: defaultdict(list))
     for index, item in enumerate(chosen):
-        groups[item.sae_id, item.group][item.feature_index].append(index)
-    for (sae_id, group), features in groups.items():
-        writer.add_ablations(
-            sae_id,
-            group,
-            (
-                (feature_index, _group(indices, chosen, ablated, needed))
-                for feature_index, indices in features.items()
-            ),
-        )
+        indices[item.sae, item.feature_index][item.group].append(index)
+    return {
+        feature: {group: _group(own, chosen, ablated, needed) for group, own in groups.items()}
+        for feature, groups in indices.items()
+    }
 
 
 def text_lengths(corpus: Corpus) -> Integer[np.ndarray, " n_contexts"] | None:

@@ -31,10 +31,14 @@ class Agreement:
         self._bridge = bridge
         self._tolerance = tolerance
         self._agrees: dict[str, bool] = {}
+        self.differences: dict[str, float] = {}
+        """‖plain − bridge‖ / ‖bridge‖ at the worst token of the first batch, by hook; infinite
+        where the plain modules have no such place."""
 
     def share(self, other: "Agreement") -> None:
         """Have the findings of the same model's other modules, and add to them."""
         self._agrees = other._agrees
+        self.differences = other.differences
 
     def way(
         self,
@@ -62,6 +66,7 @@ class Agreement:
             apart = float("inf")
             if name in found and name in expected:
                 apart = relative_difference(found[name], expected[name], counted.bool())
+            self.differences[name] = apart
             self._agrees[name] = apart <= self._tolerance
             if not self._agrees[name]:
                 log.warning(

@@ -108,6 +108,18 @@ class LanguageModel:
         """How far two ways of computing one activation may differ; see `TOLERANCE`."""
         return TOLERANCE[self.dtype]
 
+    def ways(self) -> list[str]:
+        """How each hook that was read so far is run, and what was seen on its first batch."""
+        attention = getattr(self.plain.config, "_attn_implementation", None) or "its own"
+        return [
+            f"{name}: through the plain modules with {attention} attention, which equal the bridge "
+            f"within {apart:.1g} (allowed: {self.tolerance:g})."
+            if apart <= self.tolerance
+            else f"{name}: through the bridge, as the plain modules differ by {apart:.1g} "
+            f"(allowed: {self.tolerance:g})."
+            for name, apart in self._agreement.differences.items()
+        ]
+
     def twin(self) -> "LanguageModel":
         """The same model for another thread: hooks sit on modules, so it has modules of its own.
 

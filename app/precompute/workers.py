@@ -3,7 +3,9 @@
 Small matrices gain little from a second thread inside one operation, and much from a second pass
 beside the first. So on the CPU every worker computes with one thread, on a twin of the model of its
 own (hooks sit on modules, so two passes can't share them; weights are shared). A result depends on
-its piece only, never on how many workers there are. Knows nothing of what the pieces are.
+its piece only, never on how many workers there are. On a GPU two workers take turns, each with a
+stream of its own: while one copies, sorts or writes, the device computes for the other. Knows
+nothing of what the pieces are.
 """
 
 from collections import deque
@@ -24,9 +26,11 @@ class Workers:
     """A model and its twins."""
 
     def __init__(self, model: LanguageModel, n_workers: int | None = None) -> None:
-        """`n_workers`: by default as many as torch has threads; one on other devices."""
-        self._on_cpu = model.device.type == "cpu"
-        n_workers = n_workers or (torch.get_num_threads() if self._on_cpu else 1)
+        """`n_workers`: by default as many as torch has threads; two on a GPU; else one."""
+        self._device = model.device
+        if n_workers is None:
+            own = {"cpu": torch.get_num_threads(), "cuda": 2}
+            n_workers = own.get(self._device.type, 1)
         self._models = [model, *(model.twin() for _ in range(n_workers - 1))]
 
     def map(
@@ -50,8 +54,9 @@ class Workers:
             finally:
                 idle.put(model)
 
-        begin = _compute_alone if self._on_cpu else None
-        pool = ThreadPoolExecutor(len(self._models), "worker", initializer=begin)
+        pool = ThreadPoolExecutor(
+            len(self._models), "worker", initializer=_compute_alone, initargs=(self._device,)
+        )
         ahead: deque[Future[Result]] = deque()
         try:
             for piece in pieces:
@@ -64,6 +69,10 @@ class Workers:
             pool.shutdown(cancel_futures=True)
 
 
-def _compute_alone() -> None:
-    """One thread inside every operation; torch keeps this count thread by thread."""
-    torch.set_num_threads(1)
+def _compute_alone(device: torch.device) -> None:
+    """One thread inside every operation, or one stream; torch keeps either thread by thread."""
+    if device.type == "cpu":
+        torch.set_num_threads(1)
+    elif device.type == "cuda":
+        torch.cuda.synchronize(device)  # what the weights wait for on the first stream
+        torch.cuda.set_stream(torch.cuda.Stream(device))

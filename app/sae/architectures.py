@@ -35,6 +35,10 @@ class Activation(ABC):
     def firing_threshold(self, d_sae: int) -> Float[Tensor, " d_sae"] | None:
         """The `hidden_pre` to exceed before a feature fires; None if others have a say."""
 
+    def linear_threshold(self, d_sae: int) -> Float[Tensor, " d_sae"] | None:
+        """The same for `linear`."""
+        return self.firing_threshold(d_sae)
+
     def tensors(self) -> dict[str, Float[Tensor, " d_sae"]]:
         """The parameters by name."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
@@ -117,6 +121,9 @@ class Gated(Activation):
     def firing_threshold(self, d_sae: int) -> Float[Tensor, " d_sae"]:
         """The magnitude at which the gate opens (gate = 0 solved for `hidden_pre`), at least 0."""
         return (self.b_mag - self.r_mag.exp() * self.b_gate).clamp(min=0)
+
+    def linear_threshold(self, d_sae: int) -> Float[Tensor, " d_sae"]:
+        return torch.maximum(-self.b_gate, -self.b_mag * (-self.r_mag).exp())
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,6 +11,7 @@ flattened.
 
 import hashlib
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,7 @@ class Dictionary:
         self, x: Float[Tensor, "*batch d_in"]
     ) -> tuple[Float[Tensor, "*batch d_sae"], Float[Tensor, "*batch d_sae"]]:
         """`(hidden_pre, feature_acts)` from one pass. Two tensors of `[*batch, d_sae]` at least."""
-        return self.activation(affine(self._encoder_input(x), self.W_enc, self.b_enc))
+        return self.activation(affine(self.encoder_input(x), self.W_enc, self.b_enc))
 
     def encode(self, x: Float[Tensor, "*batch d_in"]) -> Float[Tensor, "*batch d_sae"]:
         """The feature activations, equal to those of the format's own encoder at inference."""
@@ -106,7 +107,7 @@ class Dictionary:
             hidden_pre, feature_acts = self.forward_encoder(x)
             return feature_acts[..., feature_index], hidden_pre[..., feature_index]
         linear = affine(
-            self._encoder_input(x), self.W_enc[:, feature_index], self.b_enc[feature_index]
+            self.encoder_input(x), self.W_enc[:, feature_index], self.b_enc[feature_index]
         )
         hidden_pre, feature_acts = self.activation.take(feature_index)(linear)
         return feature_acts, hidden_pre
@@ -123,7 +124,7 @@ class Dictionary:
         if self.activation.selects_across_features:
             return self._encode_pairs_by_row(x, feature_index)
         columns = self.W_enc.T[feature_index]
-        linear = (self._encoder_input(x) * columns).sum(dim=-1) + self.b_enc[feature_index]
+        linear = (self.encoder_input(x) * columns).sum(dim=-1) + self.b_enc[feature_index]
         hidden_pre, feature_acts = self.activation.take(feature_index)(linear)
         return feature_acts, hidden_pre
 
@@ -165,6 +166,11 @@ class Dictionary:
         )
         return self.normalisation.measure(x.to(self.W_enc.dtype)).undo(reconstruction + self.b_dec)
 
+    @cached_property
+    def encoder_rows(self) -> Float[Tensor, "d_sae d_in"]:
+        """W_enc with each feature's numbers side by side; a copy, unless it lay so before."""
+        return self.W_enc.T.contiguous()
+
     def decoder_norm(self) -> Float[Tensor, " d_sae"]:
         """‖W_dec[f]‖, the Euclidean norm of every feature's direction."""
         return self.W_dec.norm(dim=-1)
@@ -204,7 +210,8 @@ class Dictionary:
     def _own_tensors(self) -> dict[str, Tensor]:
         return {name: getattr(self, name) for name in ("W_enc", "b_enc", "W_dec", "b_dec", "b_pre")}
 
-    def _encoder_input(self, x: Float[Tensor, "*batch d_in"]) -> Float[Tensor, "*batch d_in"]:
+    def encoder_input(self, x: Float[Tensor, "*batch d_in"]) -> Float[Tensor, "*batch d_in"]:
+        """What W_enc is multiplied by: the input normalised, the pre-bias taken off."""
         x = x.to(self.W_enc.dtype)
         return self.normalisation.measure(x).apply(x) - self.b_pre
 

@@ -14,16 +14,15 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from app.errors import AtlasError
-from app.precompute import events
+from app.precompute.batching import BATCHES, choose_sizes
 from app.precompute.events import (
-    PositionZeroSums,
-    Target,
     contexts_per_shard,
     extract_events,
     read_hidden_pre_sample,
     read_sums,
     sampled_contexts,
 )
+from app.precompute.harvest import ROWS_AT_ONCE, PositionZeroSums, Target
 from app.precompute.model import LanguageModel
 from app.sae.dictionary import Dictionary
 from app.stats.corpus import Corpus
@@ -129,9 +128,12 @@ def check(model: LanguageModel, target: Target) -> None:
 @settings(
     max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-@example(per_shard=1, batch_contexts=2, rows=5)
+@example(per_shard=1, batch_contexts=2, rows=5, tile_features=7)
 @given(
-    per_shard=st.integers(1, 12), batch_contexts=st.integers(1, 12), rows=st.sampled_from([5, 512])
+    per_shard=st.integers(1, 12),
+    batch_contexts=st.integers(1, 12),
+    rows=st.sampled_from([5, 512]),
+    tile_features=st.sampled_from([1, 7, 24, 1000]),
 )
 def test_equal_to_dense_activations(
     tiny_model: Models,
@@ -140,13 +142,20 @@ def test_equal_to_dense_activations(
     per_shard: int,
     batch_contexts: int,
     rows: int,
+    tile_features: int,
 ) -> None:
     """Whatever the sizes of shards, batches and the tiles that are encoded at once."""
     model = tiny_model("neox")
     targets = make_targets(tmp_path_factory.mktemp("events"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(events, "ROWS_AT_ONCE", rows)
-        done = extract(model, targets, per_shard=per_shard, batch_contexts=batch_contexts)
+        patch.setitem(ROWS_AT_ONCE, "cpu", rows)
+        done = extract(
+            model,
+            targets,
+            per_shard=per_shard,
+            batch_contexts=batch_contexts,
+            tile_features=tile_features,
+        )
     assert sum(done) == CORPUS.tokens.size
     for target in targets:
         check(model, target)
@@ -266,12 +275,39 @@ def test_samples_of_contexts_are_seeded_and_of_the_size_asked_for() -> None:
 
 def test_position_zero_sums_merge() -> None:
     rng = np.random.default_rng(0)
-    acts = torch.from_numpy(np.maximum(rng.normal(size=(9, 5)), 0))
+    feature, activation = rng.integers(0, 5, 20), rng.random(20).astype(np.float32)
     whole, first, second = (PositionZeroSums.zeros(5) for _ in range(3))
-    whole.add(acts)
-    first.add(acts[:4])
-    second.add(acts[4:])
+    whole.add(feature, activation)
+    first.add(feature[:9], activation[:9])
+    second.add(feature[9:], activation[9:])
     first.merge(second)
     assert (first.n_active == whole.n_active).all()
     assert (first.max == whole.max).all()
     np.testing.assert_allclose(first.total, whole.total)
+
+
+def test_activations_that_are_no_numbers_are_refused(
+    tiny_model: Models,
+    make_targets: Callable[[Path], list[Target]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """NaN exceeds no threshold: without a check it would pass for silence."""
+    model = tiny_model("neox")
+    run = LanguageModel.activations
+
+    def broken(self: LanguageModel, *rest: Any, **options: Any) -> dict[str, torch.Tensor]:
+        return {name: x * torch.nan for name, x in run(self, *rest, **options).items()}
+
+    monkeypatch.setattr(LanguageModel, "activations", broken)
+    with pytest.raises(AtlasError, match="hold NaN or infinity"):
+        extract(model, make_targets(tmp_path))
+
+
+def test_the_trial_chooses_among_its_candidates(
+    tiny_model: Models, make_targets: Callable[[Path], list[Target]], tmp_path: Path
+) -> None:
+    sizes = choose_sizes(tiny_model("neox"), make_targets(tmp_path), CORPUS)
+    assert sizes.batch_contexts in [n for n in BATCHES["cpu"] if n <= N_CONTEXTS]
+    assert sizes.tile_features == D_SAE  # narrower than any tile
+    extract(tiny_model("neox"), make_targets(tmp_path), **vars(sizes))

@@ -5,6 +5,7 @@ import logging
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -138,6 +139,39 @@ def test_bridge_is_used_where_the_plain_modules_differ(
         assert agreement.way(some_tokens(), ["blocks.0.hook_resid_post"], {}) is bridge
     assert len(caplog.records) == 1
     assert "through the bridge" in caplog.text
+
+
+def test_says_how_a_hook_is_run(model_folder: Callable[[str], Path]) -> None:
+    model = LanguageModel.load(model_folder("neox"))
+    assert model.ways() == []
+    name = "blocks.0.hook_resid_post"
+    model.activations(some_tokens(), [name])
+    (said,) = model.ways()
+    assert said.startswith(f"{name}: through the plain modules with sdpa attention")
+    assert said.endswith("(allowed: 0.001).")
+    assert model.twin().ways() == [said]
+    model._agreement.differences[name] = 0.5
+    assert "through the bridge, as the plain modules differ by 0.5" in model.ways()[0]
+
+
+@pytest.mark.parametrize("architecture", ["neox", "gpt2", "llama"])
+def test_attention_is_fused(
+    tiny_model: Models, architecture: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PyTorch's kernel runs once a block up to the hook, causal by itself: no mask is built."""
+    model = tiny_model(architecture)
+    name = "blocks.0.hook_resid_post"
+    model.activations(some_tokens(), [name])
+    fused = torch.nn.functional.scaled_dot_product_attention
+    seen: list[tuple[Any, Any]] = []
+
+    def watched(*inputs: Any, **options: Any) -> Tensor:
+        seen.append((options.get("attn_mask"), options.get("is_causal")))
+        return fused(*inputs, **options)
+
+    monkeypatch.setattr(torch.nn.functional, "scaled_dot_product_attention", watched)
+    model.activations(some_tokens(), [name])
+    assert seen == [(None, True)]
 
 
 def test_bfloat16(model_folder: Callable[[str], Path], tiny_model: Models) -> None:

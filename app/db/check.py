@@ -1,110 +1,90 @@
 """Whether the content of an atlas agrees with itself.
 
-Run before every publication and by `feature-atlas check`. Knows what must hold between tables;
-recomputes nothing from the model.
+A check has a name, which says what holds where it is passed, and finds contradictions, a sentence
+each. `check_atlas` runs before every publication, `run_checks(connection, THOROUGH)` when a user
+asks. Knows what must hold between tables; recomputes nothing from events or the model.
 """
 
-from sqlalchemy import Connection, func, select
+import struct
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 
-from app.db import codec, schema
-from app.db.fulltext import has_fulltext, load_examples, load_text
-from app.db.records import ExampleGroup, HistogramPanel
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.db.check_contents import contents_problems, count_problems
+from app.db.check_examples import ablation_problems, example_problems, group_problems
+from app.db.check_rows import histogram_problems, row_problems
+from app.db.check_search import search_problems
+from app.db.check_tables import file_problems, key_problems, schema_problems
+from app.db.check_tokens import beside_problems, ranking_problems
+
+UNREADABLE = (
+    *(ValueError, IndexError, KeyError, TypeError, OverflowError, RuntimeError, StopIteration),
+    *(zlib.error, struct.error, SQLAlchemyError),
+)
+"""What reading a damaged table or blob may raise."""
+
+Look = Callable[[Connection], Iterator[str]]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at."""
+
+    name: str
+    """what holds where it is passed"""
+    problems: list[str] = field(default_factory=list)
+    """what does not, in the order of the atlas"""
+    skipped: str = ""
+    """why it could not be looked at, if it could not"""
+
+
+PUBLICATION: tuple[tuple[str, Look], ...] = (
+    ("every feature has its rows", row_problems),
+    ("activation histograms sum to n_active", histogram_problems),
+    ("examples are in order and lie in stored contexts", example_problems),
+    ("search knows the stored contexts and examples", search_problems),
+)
+"""What no atlas is published without."""
+
+THOROUGH: tuple[tuple[str, Look], ...] = (
+    ("SQLite finds the file whole", file_problems),
+    ("the tables are those of the schema", schema_problems),
+    ("every row belongs to something that is there", key_problems),
+    *PUBLICATION[:1],
+    ("every feature has what its dictionary says", contents_problems),
+    *PUBLICATION[1:2],
+    ("other counts of features agree", count_problems),
+    *PUBLICATION[2:3],
+    ("groups of examples have the sizes and bands they should", group_problems),
+    ("ablated text belongs to its examples", ablation_problems),
+    ("rankings of tokens are in order", ranking_problems),
+    *PUBLICATION[3:],
+    ("maps and decoder directions are whole", beside_problems),
+)
+"""All that can be told from the atlas and its decoder files."""
 
 
 def check_atlas(connection: Connection) -> list[str]:
-    """Every contradiction as one sentence; an empty list when all is well."""
-    problems: list[str] = []
-    saes = connection.execute(select(schema.sae)).all()
-    if not saes:
-        problems.append("it holds no dictionary.")
-    for row in saes:
-        name = f"{row.record['model']}/{row.sae}"
-        problems += _check_completeness(connection, row.sae_id, name, row.record["d_sae"])
-        problems += _check_histograms(connection, row.sae_id, name)
-        problems += _check_examples(connection, row.sae_id, row.corpus_id, name)
-        problems += _check_search(connection, row.sae_id, row.corpus_id, name)
-    return problems
+    """Every contradiction that forbids publication as one sentence; empty when all is well."""
+    return [problem for check in run_checks(connection, PUBLICATION) for problem in check.problems]
 
 
-def _check_search(connection: Connection, sae_id: int, corpus_id: int, name: str) -> list[str]:
-    """Whether search knows the contexts and the examples there are; old atlases have none."""
-    if not has_fulltext(connection):
-        return []
-    text = load_text(connection, corpus_id)
-    n_contexts = connection.scalar(
-        select(func.count())
-        .select_from(schema.context)
-        .where(schema.context.c.corpus_id == corpus_id)
-    )
-    n_indexed = 0 if text is None else text.context_id.size
-    if n_indexed != n_contexts:
-        return [f"{name}: search knows {n_indexed} contexts, {n_contexts} are stored."]
-    d_sae = connection.scalar(
-        select(func.count()).select_from(schema.feature).where(schema.feature.c.sae_id == sae_id)
-    )
-    assert text is not None
-    examples = load_examples(connection, sae_id, d_sae or 0, text)
-    if (examples.stop > text.n_tokens).any() or (examples.peak >= examples.stop).any():
-        return [f"{name}: search knows examples outside their contexts."]
-    return []
+def run_checks(connection: Connection, checks: Sequence[tuple[str, Look]]) -> Iterator[Check]:
+    """Each check as it is done; what can't be read is a problem of the check that reads it."""
+    for name, look in checks:
+        problems: list[str] = []
+        try:
+            problems.extend(look(connection))
+        except UNREADABLE as error:
+            problems.append(f"it can't be read to the end: {one_line(error)}.")
+        yield Check(name, problems)
 
 
-def _check_completeness(connection: Connection, sae_id: int, name: str, d_sae: int) -> list[str]:
-    counts = {
-        table.name: connection.scalar(
-            select(func.count()).select_from(table).where(table.c.sae_id == sae_id)
-        )
-        for table in (schema.feature, schema.feature_panel)
-    }
-    return [
-        f"{name} has {count} rows in {table}, expected one for each of {d_sae} features."
-        for table, count in counts.items()
-        if count != d_sae
-    ]
-
-
-def _check_histograms(connection: Connection, sae_id: int, name: str) -> list[str]:
-    panel, feature = schema.feature_panel, schema.feature
-    rows = connection.execute(
-        select(feature.c.feature_index, feature.c.n_active, panel.c.histogram)
-        .join(
-            panel,
-            (panel.c.sae_id == feature.c.sae_id)
-            & (panel.c.feature_index == feature.c.feature_index),
-        )
-        .where(feature.c.sae_id == sae_id)
-    )
-    problems = []
-    for row in rows:
-        total = (
-            int(codec.unpack(HistogramPanel, row.histogram).counts.sum()) if row.histogram else 0
-        )
-        if total != row.n_active:
-            problems.append(
-                f"{name} feature {row.feature_index}: its histogram sums to {total}, "
-                f"n_active is {row.n_active}."
-            )
-    return problems
-
-
-def _check_examples(connection: Connection, sae_id: int, corpus_id: int, name: str) -> list[str]:
-    known = set(
-        connection.scalars(
-            select(schema.context.c.context_id).where(schema.context.c.corpus_id == corpus_id)
-        )
-    )
-    table = schema.example_group
-    rows = connection.execute(
-        select(table.c.feature_index, table.c.group, table.c.examples).where(
-            table.c.sae_id == sae_id
-        )
-    )
-    problems = []
-    for row in rows:
-        examples = codec.unpack(ExampleGroup, row.examples)
-        where = f"{name} feature {row.feature_index}, {row.group} examples"
-        if not known.issuperset(examples.context_id.tolist()):
-            problems.append(f"{where}: a context they point to is not stored.")
-        if row.group == "top" and (examples.activation[1:] > examples.activation[:-1]).any():
-            problems.append(f"{where}: not in order of activation.")
-    return problems
+def one_line(error: Exception) -> str:
+    """The first line of what an error says, or its kind where it says nothing."""
+    cause = getattr(error, "orig", None) or error
+    said = str(cause).strip().splitlines()
+    return said[0].rstrip(".") if said else type(error).__name__

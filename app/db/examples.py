@@ -1,12 +1,15 @@
 """Queries over the stored examples of a feature and the contexts they point to. Read-only."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import cast
 
 from sqlalchemy import Connection, select
 
 from app.db import codec, schema
-from app.db.records import AblationGroup, ContextRecord, ExampleGroup, Group
+from app.db.records import GROUPS, AblationGroup, ContextRecord, ExampleGroup, Group
+from app.db.stored_ablations import unpack_ablations
+from app.db.stored_examples import unpack_examples
+
+_table = schema.feature_example
 
 
 def get_groups(
@@ -16,38 +19,31 @@ def get_groups(
     groups: Iterable[Group] | None = None,
 ) -> dict[Group, tuple[ExampleGroup, AblationGroup | None]]:
     """Example groups of a feature with their ablated text; all of them when none is named."""
-    table = schema.example_group
-    conditions = [table.c.sae_id == sae_id, table.c.feature_index == feature_index]
-    if groups is not None:
-        conditions.append(table.c.group.in_(list(groups)))
-    rows = connection.execute(
-        select(table.c.group, table.c.examples, table.c.ablations).where(*conditions)
-    )
-    return {
-        cast(Group, row.group): (
-            codec.unpack(ExampleGroup, row.examples),
-            None if row.ablations is None else codec.unpack(AblationGroup, row.ablations),
+    row = connection.execute(
+        select(_table.c.examples, _table.c.ablations).where(
+            _table.c.sae_id == sae_id, _table.c.feature_index == feature_index
         )
-        for row in rows
-    }
+    ).one_or_none()
+    if row is None:
+        return {}
+    examples = unpack_examples(row.examples, GROUPS if groups is None else set(groups))
+    ablations = {} if row.ablations is None else unpack_ablations(row.ablations)
+    return {group: (found, ablations.get(group)) for group, found in examples.items()}
 
 
 def pick_groups(
     connection: Connection, sae_id: int, wanted: Mapping[int, Group]
 ) -> dict[int, ExampleGroup]:
     """One group for each of these features, by feature_index."""
-    table = schema.example_group
     rows = connection.execute(
-        select(table.c.feature_index, table.c.group, table.c.examples).where(
-            table.c.sae_id == sae_id,
-            table.c.feature_index.in_(list(wanted)),
-            table.c.group.in_(set(wanted.values())),
+        select(_table.c.feature_index, _table.c.examples).where(
+            _table.c.sae_id == sae_id, _table.c.feature_index.in_(list(wanted))
         )
     )
     return {
-        row.feature_index: codec.unpack(ExampleGroup, row.examples)
+        row.feature_index: examples
         for row in rows
-        if wanted[row.feature_index] == row.group
+        for examples in unpack_examples(row.examples, {wanted[row.feature_index]}).values()
     }
 
 
@@ -55,14 +51,24 @@ def iterate_group(
     connection: Connection, sae_id: int, group: Group
 ) -> Iterator[tuple[int, ExampleGroup]]:
     """One group of every feature that has it, as (feature_index, examples) in feature order."""
-    table = schema.example_group
+    for feature_index, groups in iterate_groups(connection, sae_id, {group}):
+        yield feature_index, groups[group]
+
+
+def iterate_groups(
+    connection: Connection, sae_id: int, groups: Iterable[Group] = GROUPS
+) -> Iterator[tuple[int, dict[Group, ExampleGroup]]]:
+    """Those of some groups that each feature has, in feature order; features with none are left
+    out."""
+    wanted = set(groups)
     rows = connection.execute(
-        select(table.c.feature_index, table.c.examples)
-        .where(table.c.sae_id == sae_id, table.c.group == group)
-        .order_by(table.c.feature_index)
+        select(_table.c.feature_index, _table.c.examples)
+        .where(_table.c.sae_id == sae_id)
+        .order_by(_table.c.feature_index)
     )
     for row in rows:
-        yield row.feature_index, codec.unpack(ExampleGroup, row.examples)
+        if found := unpack_examples(row.examples, wanted):
+            yield row.feature_index, found
 
 
 def get_contexts(

@@ -6,13 +6,14 @@ no address.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
-from typing import Any, get_type_hints
+from typing import Any
 
 import numpy as np
 from sqlalchemy import Connection, Row, select
 
-from app.db import codec, schema
+from app.db import schema
 from app.db.records import FeaturePanels, FeatureRecord
+from app.db.stored_panels import unpack_panels
 
 _feature = schema.feature
 
@@ -65,18 +66,12 @@ def short_forms(
 def get_panels(connection: Connection, sae_id: int, feature_index: int) -> FeaturePanels:
     """All packed panels of a feature that exists."""
     table = schema.feature_panel
-    row = connection.execute(
-        select(table).where(table.c.sae_id == sae_id, table.c.feature_index == feature_index)
-    ).one()
-    kinds = get_type_hints(FeaturePanels)
-    return FeaturePanels(
-        **{
-            field.name: None
-            if getattr(row, field.name) is None
-            else codec.unpack(kinds[field.name].__args__[0], getattr(row, field.name))
-            for field in fields(FeaturePanels)
-        }
-    )
+    blob = connection.execute(
+        select(table.c.panels).where(
+            table.c.sae_id == sae_id, table.c.feature_index == feature_index
+        )
+    ).scalar_one()
+    return unpack_panels(blob)
 
 
 def column_values(

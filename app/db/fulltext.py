@@ -16,7 +16,9 @@ from numpy import ndarray
 from sqlalchemy import ColumnElement, Connection, inspect, select
 
 from app.db import codec, schema
+from app.db.compact import unpack_one
 from app.db.fulltext_records import ExamplePlaces, TextLayout, unpack_numbers
+from app.db.stored_rankings import from_rounded_bits
 
 NEAR = 4
 """Tokens after a match in which a peak still counts as near it: a feature can answer only to what
@@ -108,7 +110,7 @@ def load_examples(connection: Connection, sae_id: int, d_sae: int, text: Text) -
         .where(table.c.sae_id == sae_id)
         .order_by(table.c.first_feature)
     ).all()
-    chunks = [(row.first_feature, codec.unpack(ExamplePlaces, row.places)) for row in rows]
+    chunks = [(row.first_feature, unpack_one(ExamplePlaces, row.places)) for row in rows]
     flat = text.start.dtype
 
     def joined(name: str, kind: type | np.dtype) -> ndarray:
@@ -121,7 +123,8 @@ def load_examples(connection: Connection, sae_id: int, d_sae: int, text: Text) -
     )
     context_row = np.searchsorted(text.context_id, joined("context_id", np.int64)).astype(flat)
     origin = context_row * text.context_size
-    activation = joined("activation", np.float32)
+    position = joined("position", flat)
+    activation = from_rounded_bits(joined("activation", np.int64))
     n_examples = np.bincount(feature, minlength=d_sae)
     largest = np.zeros(d_sae, np.float32)
     strongest = (np.cumsum(n_examples) - n_examples)[n_examples > 0]
@@ -130,9 +133,9 @@ def load_examples(connection: Connection, sae_id: int, d_sae: int, text: Text) -
         d_sae,
         feature,
         context_row,
-        origin + joined("start", flat),
-        origin + joined("stop", flat),
-        origin + joined("position", flat),
+        origin + position - joined("before", flat),
+        origin + position + joined("after", flat),
+        origin + position,
         activation / largest[feature],
         joined("group", np.uint8),
         joined("row", np.uint16),

@@ -5,12 +5,12 @@ Knows no query and no word.
 
 import zlib
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
-from jaxtyping import Float, Int, Integer
+from jaxtyping import Int, Integer
 from numpy import ndarray
 
+from app.db.compact import Counts, Rounded, Steps
 from app.db.records import Group
 
 EXAMPLE_GROUPS: tuple[Group, ...] = ("top", "interval", "quantile")
@@ -46,24 +46,20 @@ class ExamplePlaces:
     By (feature, activation descending, context, position).
     """
 
-    COLUMNS: ClassVar[dict[str, str]] = {
-        "feature": "", "context_id": "context_id", "start": "window_start", "stop": "window_stop",
-        "position": "position", "activation": "activation", "group": "", "row": "",
-    }  # fmt: skip
-    """each column with its name in an example group"""
-
-    feature: Integer[ndarray, " n"]
+    feature: Steps
     """counted from the chunk's first"""
-    context_id: Int[ndarray, " n"]
-    start: Integer[ndarray, " n"]
-    stop: Integer[ndarray, " n"]
-    """exclusive"""
-    position: Integer[ndarray, " n"]
+    context_id: Counts
+    position: Counts
     """of the peak"""
-    activation: Float[ndarray, " n"]
-    group: Integer[ndarray, " n"]
+    before: Counts
+    """tokens of the window before the peak"""
+    after: Counts
+    """tokens of the window from the peak on"""
+    activation: Steps
+    """`stored_rankings.rounded_bits`"""
+    group: Counts
     """place in EXAMPLE_GROUPS"""
-    row: Integer[ndarray, " n"]
+    row: Counts
     """in its group, from 0"""
 
 
@@ -71,13 +67,13 @@ class ExamplePlaces:
 class FeatureTokens:
     """The strongest tokens of some neighbouring features, as their token panels list them."""
 
-    feature: Integer[ndarray, " n"]
+    feature: Steps
     """counted from the chunk's first"""
-    token_id: Integer[ndarray, " n"]
-    share: Float[ndarray, " n"]
-    """of the feature's activation mass"""
-    n_active: Integer[ndarray, " n"]
-    open_share: Float[ndarray, " n_features"]
+    token_id: Counts
+    share: Steps
+    """of the feature's activation mass, as `stored_rankings.rounded_bits`"""
+    n_active: Counts
+    open_share: Rounded
     """the largest share a token that isn't listed can have; 0 where all are listed"""
 
 

@@ -7,6 +7,7 @@ corpus. Knows nothing of queries.
 
 from array import array
 from collections.abc import Iterable, Iterator
+from dataclasses import fields
 
 import numpy as np
 from jaxtyping import Int
@@ -14,6 +15,7 @@ from numpy import ndarray
 from sqlalchemy import Connection, delete, func, insert, select
 
 from app.db import codec, schema
+from app.db.examples import iterate_groups
 from app.db.fulltext_records import (
     EXAMPLE_GROUPS,
     ExamplePlaces,
@@ -21,7 +23,10 @@ from app.db.fulltext_records import (
     TextLayout,
     pack_numbers,
 )
+from app.db.packing import pack
 from app.db.records import ContextRecord, ExampleGroup, TokenPanel, TokenRecord
+from app.db.stored_panels import unpack_panels
+from app.db.stored_rankings import rounded_bits
 from app.db.words import TokenWords, is_word_like, words_of
 
 _FEATURES_AT_ONCE = 1_024
@@ -120,20 +125,13 @@ def _contexts(connection: Connection, corpus_id: int) -> Iterator[ContextRecord]
 
 
 def _write_examples(connection: Connection, sae_id: int) -> None:
-    table = schema.example_group
-    rows = connection.execute(
-        select(table.c.feature_index, table.c.group, table.c.examples)
-        .where(table.c.sae_id == sae_id, table.c.group.in_(EXAMPLE_GROUPS))
-        .order_by(table.c.feature_index)
-    )
     found: dict[int, list[tuple[int, ExampleGroup]]] = {}
     first = 0
-    for row in rows:
-        while row.feature_index >= first + _FEATURES_AT_ONCE:
+    for feature_index, groups in iterate_groups(connection, sae_id, EXAMPLE_GROUPS):
+        while feature_index >= first + _FEATURES_AT_ONCE:
             _insert_examples(connection, sae_id, first, found)
             first, found = first + _FEATURES_AT_ONCE, {}
-        group = EXAMPLE_GROUPS.index(row.group), codec.unpack(ExampleGroup, row.examples)
-        found.setdefault(row.feature_index, []).append(group)
+        found[feature_index] = [(EXAMPLE_GROUPS.index(name), own) for name, own in groups.items()]
     _insert_examples(connection, sae_id, first, found)
 
 
@@ -145,20 +143,21 @@ def _insert_examples(
 ) -> None:
     if found:
         places = _places(first, found)
-        row = {"sae_id": sae_id, "first_feature": first, "places": codec.pack(places)}
+        row = {"sae_id": sae_id, "first_feature": first, "places": pack(places)}
         _insert(connection, schema.example_places, [row])
 
 
 def _places(first: int, found: dict[int, list[tuple[int, ExampleGroup]]]) -> ExamplePlaces:
     """The distinct examples of some features, strongest first inside a feature."""
-    columns: dict[str, list[ndarray]] = {name: [] for name in ExamplePlaces.COLUMNS}
+    columns: dict[str, list[ndarray]] = {field.name: [] for field in fields(ExamplePlaces)}
     for feature, groups in sorted(found.items()):
         groups.sort(key=lambda item: item[0])
         own = {
-            name: np.concatenate([getattr(group, source) for _, group in groups])
-            for name, source in ExamplePlaces.COLUMNS.items()
-            if source
+            name: np.concatenate([getattr(group, name) for _, group in groups])
+            for name in ("context_id", "position", "activation", "window_start", "window_stop")
         }
+        own["before"] = own["position"] - own.pop("window_start")
+        own["after"] = own.pop("window_stop") - own["position"]
         own["group"] = np.repeat([i for i, _ in groups], [g.position.size for _, g in groups])
         own["row"] = np.concatenate([np.arange(g.position.size) for _, g in groups])
         # The same firing may stand in several groups: it is one example, of the first of them.
@@ -170,17 +169,7 @@ def _places(first: int, found: dict[int, list[tuple[int, ExampleGroup]]]) -> Exa
         for name, values in own.items():
             columns[name].append(values if name == "feature" else values[kept])
     joined = {name: np.concatenate(values) for name, values in columns.items()}
-    wide = np.uint16 if joined["stop"].max(initial=0) < 2**16 else np.uint32
-    return ExamplePlaces(
-        feature=joined["feature"].astype(np.uint16),
-        context_id=joined["context_id"].astype(np.int64),
-        start=joined["start"].astype(wide),
-        stop=joined["stop"].astype(wide),
-        position=joined["position"].astype(wide),
-        activation=joined["activation"].astype(np.float32),
-        group=joined["group"].astype(np.uint8),
-        row=joined["row"].astype(np.uint16),
-    )
+    return ExamplePlaces(**joined | {"activation": rounded_bits(joined["activation"])})
 
 
 def _write_feature_tokens(connection: Connection, sae_id: int) -> None:
@@ -190,14 +179,14 @@ def _write_feature_tokens(connection: Connection, sae_id: int) -> None:
     )
     for first in range(0, -1 if last is None else last + 1, _FEATURES_AT_ONCE):
         rows = connection.execute(
-            select(table.c.feature_index, table.c.tokens).where(
+            select(table.c.feature_index, table.c.panels).where(
                 table.c.sae_id == sae_id,
                 table.c.feature_index.between(first, first + _FEATURES_AT_ONCE - 1),
-                table.c.tokens.is_not(None),
             )
         )
-        panels = {row.feature_index - first: codec.unpack(TokenPanel, row.tokens) for row in rows}
-        packed = codec.pack(_tokens_of(panels))
+        found = ((row.feature_index - first, unpack_panels(row.panels).tokens) for row in rows)
+        panels = {feature: tokens for feature, tokens in found if tokens is not None}
+        packed = pack(_tokens_of(panels))
         row = {"sae_id": sae_id, "first_feature": first, "tokens": packed}
         _insert(connection, schema.feature_tokens, [row])
 
@@ -213,12 +202,12 @@ def _tokens_of(panels: dict[int, TokenPanel]) -> FeatureTokens:
             # Tokens stand by share: none that isn't listed can have more than the last.
             open_share[feature] = min(panel.share.min(initial=1.0), panel.left_out_share)
     return FeatureTokens(
-        feature=np.repeat(list(panels), [p.token_id.size for p in panels.values()]).astype(
-            np.uint16
+        feature=np.repeat(
+            np.array(list(panels), np.int64), [p.token_id.size for p in panels.values()]
         ),
-        token_id=joined("token_id", np.uint32),
-        share=joined("share", np.float32),
-        n_active=joined("n_active", np.uint32),
+        token_id=joined("token_id", np.int64),
+        share=rounded_bits(joined("share", np.float32)),
+        n_active=joined("n_active", np.int64),
         open_share=open_share,
     )
 

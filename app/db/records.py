@@ -2,16 +2,19 @@
 
 The writer takes these records and the queries return them, so the two halves of the project share
 no other vocabulary. `FeatureRecord` is a row of scalars (its fields are the columns of the table
-`feature`); the `…Panel` and `…Group` records are packed into one blob each by `codec.py`.
+`feature`); the `…Panel` and `…Group` records are packed (`stored_….py`). Fields that are ROUNDED,
+and logits and scores besides, keep 16 significant bits (off by less than 0.0016%).
 Positions count from the start of the context, BOS included; `context_id` is the row of the corpus
 array. Knows no SQL and computes nothing.
 """
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from jaxtyping import Float, Int, Integer
 from numpy import ndarray
+
+from app.db.compact import ROUNDED
 
 Group = Literal["top", "interval", "quantile", "silent"]
 GROUPS: tuple[Group, ...] = ("top", "interval", "quantile", "silent")
@@ -277,9 +280,9 @@ class TokenPanel:
     token_id: Integer[ndarray, " n"]
     n_active: Integer[ndarray, " n"]
     n_occurrences: Integer[ndarray, " n"]
-    share: Float[ndarray, " n"]
-    mean: Float[ndarray, " n"]
-    max: Float[ndarray, " n"]
+    share: Annotated[Float[ndarray, " n"], ROUNDED]
+    mean: Annotated[Float[ndarray, " n"], ROUNDED]
+    max: Annotated[Float[ndarray, " n"], ROUNDED]
     n_token_ids: int
     """distinct tokens the feature fires on"""
     left_out_n_active: int
@@ -300,9 +303,9 @@ class LocalityPanel:
     run_length_mean: float
     run_length_median: float
     single_run_share: float
-    lift: Float[ndarray, " 64"]
+    lift: Annotated[Float[ndarray, " 64"], ROUNDED]
     """P(active at t+τ | active at t) / density for τ = 1 … 64"""
-    lift_null: Float[ndarray, " 64"]
+    lift_null: Annotated[Float[ndarray, " 64"], ROUNDED]
     """the same if each token id fired at its own rate, whatever its place"""
     n_null_sample: int
     """firings the null was averaged over"""
@@ -330,7 +333,7 @@ class NeighborPanel:
     """Nearest features by cosine of the decoder rows, signed, self excluded."""
 
     feature_index: Integer[ndarray, " n"]
-    cosine_similarity: Float[ndarray, " n"]
+    cosine_similarity: Annotated[Float[ndarray, " n"], ROUNDED]
 
 
 @dataclass(frozen=True)

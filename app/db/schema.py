@@ -1,11 +1,12 @@
 """The tables of an atlas and the number of their version.
 
-Packed blobs (`codec.py`) hold what is only ever read whole; columns hold what is sorted, filtered
-or joined. Features have no index besides their primary key: lists are made from columns kept in
-memory (`columns.py`). Knows no query and no record values.
+Packed blobs (`compact.py`, `stored_….py`; `codec.py` for whole corpora) hold what is only ever read
+whole; columns hold what is sorted, filtered or joined. Features have no index besides their primary
+key: lists are made from columns kept in memory (`columns.py`). Knows no query and no record values.
 """
 
 from dataclasses import fields
+from typing import Any
 
 from sqlalchemy import (
     JSON,
@@ -19,12 +20,18 @@ from sqlalchemy import (
     String,
     Table,
 )
+from sqlalchemy.types import TypeEngine
 
-from app.db.records import FeaturePanels, FeatureRecord, Group
+from app.db.pieces import Pieces
+from app.db.records import FeatureRecord
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 4
 """Raised whenever a reader of the old tables would go wrong; there is no migration of a build
 product: the atlas is built again."""
+
+PAGE_SIZE = 16_384
+"""Bytes of a page of the file: rows of one to three kilobytes leave a tenth of 4,096 bytes' pages
+empty, and half as much of these."""
 
 metadata = MetaData()
 
@@ -133,8 +140,10 @@ SORTABLE: tuple[str, ...] = (
 """Columns of a feature that lists sort by and filter as ranges, besides `feature_index` itself."""
 
 
-def _type_of(annotation: object) -> type:
-    kinds: dict[object, type] = {
+def _type_of(annotation: object) -> type[TypeEngine[Any]]:
+    if annotation == list[list[str]]:
+        return Pieces
+    kinds: dict[object, type[TypeEngine[Any]]] = {
         int: Integer, float: Float, bytes: LargeBinary, int | None: Integer, float | None: Float,
     }  # fmt: skip
     return kinds.get(annotation, JSON)
@@ -161,19 +170,19 @@ feature_panel = Table(
     metadata,
     Column("sae_id", Integer, primary_key=True, autoincrement=False),
     Column("feature_index", Integer, primary_key=True, autoincrement=False),
-    *(Column(field.name, LargeBinary) for field in fields(FeaturePanels)),
+    Column("panels", LargeBinary, nullable=False),
 )
+"""See `stored_panels.py`."""
 
-example_group = Table(
-    "example_group",
+feature_example = Table(
+    "feature_example",
     metadata,
     Column("sae_id", Integer, primary_key=True, autoincrement=False),
     Column("feature_index", Integer, primary_key=True, autoincrement=False),
-    Column("group", String, primary_key=True),
     Column("examples", LargeBinary, nullable=False),
     Column("ablations", LargeBinary),
 )
-"""`group` holds one of `records.Group`."""
+"""All groups of a feature that has any (see `stored_examples.py`, `stored_ablations.py`)."""
 
 direction_map = Table(
     "direction_map",
@@ -185,24 +194,26 @@ direction_map = Table(
 """`positions` are little-endian float32 pairs in order of feature_index. Atlases built before this
 table have none."""
 
-decoder_block = Table(
-    "decoder_block",
+decoder_file = Table(
+    "decoder_file",
     metadata,
     Column("sae_id", Integer, primary_key=True, autoincrement=False),
-    Column("block", Integer, primary_key=True, autoincrement=False),
-    Column("rows", LargeBinary, nullable=False),
+    Column("hash", String, nullable=False),
+    Column("n_bytes", Integer, nullable=False),
 )
-"""`rows` are unit decoder rows, little-endian float16, in order of feature_index (see
-`directions.py`); large dictionaries have none."""
+"""The file beside the atlas with a dictionary's unit decoder rows (see `directions.py`), by the
+SHA-256 of its bytes; large dictionaries have none."""
 
 token_ranking = Table(
     "token_ranking",
     metadata,
     Column("sae_id", Integer, primary_key=True, autoincrement=False),
-    Column("mode", String, primary_key=True),
     Column("token_id", Integer, primary_key=True, autoincrement=False),
-    Column("ranking", LargeBinary, nullable=False),
+    Column("firings", LargeBinary),
+    Column("promotes", LargeBinary),
+    Column("suppresses", LargeBinary),
 )
+"""`firings` holds the rankings `fires` and `rate` (see `stored_rankings.py`)."""
 
 text_layout = Table(
     "text_layout",
@@ -249,4 +260,4 @@ summary_word = Table(
     sqlite_with_rowid=False,
 )
 
-__all__ = ["SCHEMA_VERSION", "SORTABLE", "Group", "metadata"]
+__all__ = ["SCHEMA_VERSION", "SORTABLE", "metadata"]

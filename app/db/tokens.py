@@ -4,7 +4,7 @@ A search means several tokens: with and without the space before it, other cases
 begin with it. Every match is found through an index, every ranking by its primary key.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,9 +13,16 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 from sqlalchemy import ColumnElement, Connection, Row, and_, select
 
-from app.db import codec, schema
+from app.db import schema
+from app.db.compact import unpack_one
 from app.db.fulltext_records import FeatureTokens
 from app.db.records import RankingMode, TokenRanking, TokenRecord
+from app.db.stored_rankings import (
+    from_rounded_bits,
+    unpack_fires,
+    unpack_rate,
+    unpack_scores,
+)
 
 _token = schema.token
 
@@ -137,7 +144,7 @@ def load_token_pairs(connection: Connection, sae_id: int, d_sae: int) -> TokenPa
         .where(table.c.sae_id == sae_id)
         .order_by(table.c.first_feature)
     ).all()
-    chunks = [(row.first_feature, codec.unpack(FeatureTokens, row.tokens)) for row in rows]
+    chunks = [(row.first_feature, unpack_one(FeatureTokens, row.tokens)) for row in rows]
 
     def joined(name: str, kind: type) -> ndarray:
         return np.concatenate(
@@ -152,7 +159,7 @@ def load_token_pairs(connection: Connection, sae_id: int, d_sae: int) -> TokenPa
     return TokenPairs(
         np.concatenate([[0], np.cumsum(np.bincount(token_id))]),
         feature[order],
-        joined("share", np.float32)[order],
+        from_rounded_bits(joined("share", np.int64))[order],
         joined("n_active", np.int64)[order],
         joined("open_share", np.float32)[:d_sae],
     )
@@ -174,14 +181,23 @@ def get_rankings(
 ) -> dict[int, TokenRanking]:
     """The strongest features of each token under one ranking; tokens without any are absent."""
     table = schema.token_ranking
+    column, unpack = _RANKINGS[mode]
     rows = connection.execute(
-        select(table.c.token_id, table.c.ranking).where(
-            table.c.sae_id == sae_id,
-            table.c.mode == mode,
-            table.c.token_id.in_({int(i) for i in token_ids}),
+        select(table.c.token_id, table.c[column].label("ranking")).where(
+            table.c.sae_id == sae_id, table.c.token_id.in_({int(i) for i in token_ids})
         )
     )
-    return {row.token_id: codec.unpack(TokenRanking, row.ranking) for row in rows}
+    found = {row.token_id: unpack(row.ranking) for row in rows if row.ranking is not None}
+    return {token_id: ranking for token_id, ranking in found.items() if ranking.n_total}
+
+
+_RANKINGS: dict[RankingMode, tuple[str, Callable[[bytes], TokenRanking]]] = {
+    "fires": ("firings", unpack_fires),
+    "rate": ("firings", unpack_rate),
+    "promotes": ("promotes", unpack_scores),
+    "suppresses": ("suppresses", unpack_scores),
+}
+"""The column of each ranking and its reader."""
 
 
 def _counted(

@@ -10,8 +10,8 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterable
-from dataclasses import asdict, fields
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 
@@ -19,36 +19,35 @@ import numpy as np
 from sqlalchemy import (
     URL,
     Connection,
-    bindparam,
     create_engine,
     delete,
     func,
     insert,
     select,
-    update,
 )
 from sqlalchemy.exc import OperationalError
 
 from app.db import codec, schema
 from app.db.addition import find_model_id, find_sae_id, taken
 from app.db.check import check_atlas
+from app.db.directions import DecoderFile, drop_other_files
 from app.db.engine import read_meta
 from app.db.fulltext_write import write_fulltext
 from app.db.records import (
-    AblationGroup,
     ContextRecord,
     CorpusRecord,
     DirectionMap,
-    ExampleGroup,
     FeatureBundle,
-    FeaturePanels,
-    Group,
     ModelRecord,
     RankingMode,
     SaeRecord,
     TokenRanking,
     TokenRecord,
 )
+from app.db.stored_ablations import pack_ablations
+from app.db.stored_examples import pack_examples
+from app.db.stored_panels import pack_panels
+from app.db.stored_rankings import by_token, ranking_columns
 from app.errors import AtlasError
 
 _ROWS_AT_ONCE = 512
@@ -66,6 +65,7 @@ class AtlasWriter:
         self.output = output
         self.partial = output.with_name(output.name + ".partial")
         self._generator = generator
+        self._decoders: list[DecoderFile] = []
         self.partial.unlink(missing_ok=True)
         try:
             if output.exists():
@@ -79,6 +79,7 @@ class AtlasWriter:
         self._engine = create_engine(URL.create("sqlite", database=str(self.partial)))
         self._connection: Connection = self._engine.connect()
         # The partial file is worthless until it is renamed, so durability waits for `publish`.
+        self._connection.exec_driver_sql(f"PRAGMA page_size = {schema.PAGE_SIZE}")
         self._connection.exec_driver_sql("PRAGMA journal_mode = OFF")
         self._connection.exec_driver_sql("PRAGMA synchronous = OFF")
         try:
@@ -208,10 +209,10 @@ class AtlasWriter:
             for table in (
                 schema.feature,
                 schema.feature_panel,
-                schema.example_group,
+                schema.feature_example,
                 schema.token_ranking,
                 schema.direction_map,
-                schema.decoder_block,
+                schema.decoder_file,
                 schema.sae,
             ):
                 self._connection.execute(delete(table).where(table.c.sae_id == existing))
@@ -227,38 +228,22 @@ class AtlasWriter:
 
     def add_features(self, sae_id: int, bundles: Iterable[FeatureBundle]) -> None:
         """Writes features as they come; the iterable may be as long as the dictionary."""
-        names = [field.name for field in fields(FeaturePanels)]
         batch: list[FeatureBundle] = []
 
         def flush() -> None:
             self._insert_many(
                 schema.feature, ({"sae_id": sae_id, **vars(item.record)} for item in batch)
             )
+            indices = [item.record.feature_index for item in batch]
+            panels = pack_panels([item.panels for item in batch])
             self._insert_many(
                 schema.feature_panel,
                 (
-                    {
-                        "sae_id": sae_id,
-                        "feature_index": item.record.feature_index,
-                        **{name: _packed(getattr(item.panels, name)) for name in names},
-                    }
-                    for item in batch
+                    {"sae_id": sae_id, "feature_index": index, "panels": blob}
+                    for index, blob in zip(indices, panels, strict=True)
                 ),
             )
-            self._insert_many(
-                schema.example_group,
-                (
-                    {
-                        "sae_id": sae_id,
-                        "feature_index": item.record.feature_index,
-                        "group": group,
-                        "examples": codec.pack(examples),
-                        "ablations": _packed(item.ablations.get(group)),
-                    }
-                    for item in batch
-                    for group, examples in item.examples.items()
-                ),
-            )
+            self._insert_many(schema.feature_example, _example_rows(sae_id, batch))
             batch.clear()
 
         for bundle in bundles:
@@ -267,48 +252,29 @@ class AtlasWriter:
                 flush()
         flush()
 
-    def update_examples(
-        self, sae_id: int, group: Group, examples: Iterable[tuple[int, ExampleGroup]]
-    ) -> None:
-        """Replaces a group's examples of features already written: (feature_index, examples)."""
-        self._update_groups(sae_id, group, "examples", examples)
-
-    def add_ablations(
-        self, sae_id: int, group: Group, ablations: Iterable[tuple[int, AblationGroup]]
-    ) -> None:
-        """Adds the ablated text of a group to features already written."""
-        self._update_groups(sae_id, group, "ablations", ablations)
-
-    def update_features(self, sae_id: int, values: Iterable[dict[str, object]]) -> None:
-        """Sets columns of features already written; each dict names its feature_index."""
-        table = schema.feature
-        rows = [{f"new_{name}": value for name, value in row.items()} for row in values]
-        if not rows:
-            return
-        names = [name.removeprefix("new_") for name in rows[0] if name != "new_feature_index"]
-        self._connection.execute(
-            update(table)
-            .where(
-                table.c.sae_id == sae_id, table.c.feature_index == bindparam("new_feature_index")
-            )
-            .values({name: bindparam(f"new_{name}") for name in names}),
-            rows,
-        )
-
     def add_token_rankings(
-        self, sae_id: int, mode: RankingMode, rankings: Iterable[tuple[int, TokenRanking]]
+        self, sae_id: int, rankings: Mapping[RankingMode, Iterable[tuple[int, TokenRanking]]]
     ) -> None:
-        """Stores (token_id, ranking) pairs of one mode."""
+        """Stores every token's rankings: of each mode (token_id, ranking) in order of token_id.
+
+        Reads all modes side by side and holds one token at a time.
+        """
+        corpus_id = select(schema.sae.c.corpus_id).where(schema.sae.c.sae_id == sae_id)
+        counts = self._connection.execute(
+            select(schema.corpus_token.c.token_id, schema.corpus_token.c.n_occurrences).where(
+                schema.corpus_token.c.corpus_id == corpus_id.scalar_subquery()
+            )
+        )
+        occurrences = {row.token_id: row.n_occurrences for row in counts}
         self._insert_many(
             schema.token_ranking,
             (
                 {
                     "sae_id": sae_id,
-                    "mode": mode,
                     "token_id": token_id,
-                    "ranking": codec.pack(ranking),
+                    **ranking_columns(found, occurrences.get(token_id, 0)),
                 }
-                for token_id, ranking in rankings
+                for token_id, found in by_token(rankings)
             ),
         )
 
@@ -321,21 +287,19 @@ class AtlasWriter:
         )
 
     def add_directions(self, sae_id: int, blocks: Iterable[np.ndarray]) -> None:
-        """Stores unit decoder rows [≤ 256, d_in], block after block in feature order."""
-        self._insert_many(
-            schema.decoder_block,
-            (
-                {
-                    "sae_id": sae_id,
-                    "block": block,
-                    "rows": np.ascontiguousarray(rows, dtype="<f2").tobytes(),
-                }
-                for block, rows in enumerate(blocks)
-            ),
+        """Keeps unit decoder rows [rows, d_in], block after block in feature order, for the file
+        that `publish` writes beside the atlas."""
+        found = DecoderFile(self.output, blocks)
+        self._decoders.append(found)
+        self._insert(
+            schema.decoder_file, {"sae_id": sae_id, "hash": found.hash, "n_bytes": found.n_bytes}
         )
 
-    def publish(self) -> str:
+    def publish(self, witness: Callable[[os.stat_result], None] | None = None) -> str:
         """Stamps, checks, syncs and renames the file into place; returns its build id.
+
+        `witness` is shown the finished file just before it is renamed: who is killed around here
+        can tell afterwards whether what stands at the output is this file.
 
         Raises:
             AtlasError: the content contradicts itself (see `check_atlas`).
@@ -349,15 +313,21 @@ class AtlasWriter:
             raise AtlasError(f"The atlas was not published: {problems[0]}")
         self._connection.exec_driver_sql("ANALYZE")
         self._connection.commit()
+        decoders = {*self._connection.scalars(select(schema.decoder_file.c.hash))}
         self._connection.close()
+        for decoder in self._decoders:
+            decoder.write()
         with self.partial.open("rb+") as file:
             os.fsync(file.fileno())
+        if witness is not None:
+            witness(self.partial.stat())
         os.replace(self.partial, self.output)
         folder = os.open(self.output.parent, os.O_RDONLY)
         try:
             os.fsync(folder)
         finally:
             os.close(folder)
+        drop_other_files(self.output, decoders)
         return build_id
 
     def _drop_unused_corpora(self) -> None:
@@ -384,23 +354,6 @@ class AtlasWriter:
         )
         return build_id
 
-    def _update_groups(
-        self, sae_id: int, group: Group, column: str, records: Iterable[tuple[int, object]]
-    ) -> None:
-        table = schema.example_group
-        rows = [{"feature": index, "blob": codec.pack(record)} for index, record in records]
-        if rows:
-            self._connection.execute(
-                update(table)
-                .where(
-                    table.c.sae_id == sae_id,
-                    table.c.group == group,
-                    table.c.feature_index == bindparam("feature"),
-                )
-                .values({column: bindparam("blob")}),
-                rows,
-            )
-
     def _insert(self, table: schema.Table, row: dict[str, object]) -> int:
         result = self._connection.execute(insert(table).values(row))
         key = result.inserted_primary_key
@@ -423,8 +376,25 @@ def _is_full(error: OperationalError) -> bool:
     return re.search(r"full|I/O", str(error.orig)) is not None
 
 
-def _packed(record: object | None) -> bytes | None:
-    return None if record is None else codec.pack(record)
+def _example_rows(sae_id: int, bundles: Sequence[FeatureBundle]) -> Iterator[dict[str, object]]:
+    """Of the features that have any."""
+    held = [item for item in bundles if item.examples]
+    ablated = [item for item in held if item.ablations]
+    ablations = dict(
+        zip(
+            (item.record.feature_index for item in ablated),
+            pack_ablations([item.ablations for item in ablated]),
+            strict=True,
+        )
+    )
+    for item, blob in zip(held, pack_examples([item.examples for item in held]), strict=True):
+        index = item.record.feature_index
+        yield {
+            "sae_id": sae_id,
+            "feature_index": index,
+            "examples": blob,
+            "ablations": ablations.get(index),
+        }
 
 
 def _token_row(model_id: int, token: TokenRecord) -> dict[str, object]:

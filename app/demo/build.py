@@ -11,6 +11,7 @@ from app.db.catalog import list_saes
 from app.db.engine import open_atlas
 from app.demo.corpus import Document, stdlib_documents
 from app.errors import AtlasError
+from app.precompute.interruption import Stop
 from app.precompute.pipeline import run
 from app.precompute.reporter import Reporter
 from app.precompute.settings import PrecomputeSettings
@@ -45,7 +46,7 @@ def demo_documents() -> list[Document]:
     return sorted(documents, key=lambda item: hashlib.sha256(item.name.encode()).digest())
 
 
-def build(output: Path) -> None:
+def build(output: Path, stop: Stop | None = None) -> None:
     """Builds the demo's atlas at `output`, unless it is there.
 
     Raises:
@@ -61,7 +62,7 @@ def build(output: Path) -> None:
         f"Running the demo's model and {len(settings.sae)} dictionaries over {N_TOKENS:,} tokens "
         "of the Python standard library: a few minutes, once."
     )
-    run(settings, documents=demo_documents(), reporter=reporter)
+    run(settings, documents=demo_documents(), reporter=reporter, stop=stop)
 
 
 def _check_is_demo(output: Path, settings: PrecomputeSettings) -> None:

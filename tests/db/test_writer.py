@@ -88,25 +88,6 @@ def test_a_contradiction_is_not_published(write_atlas: WriteAtlas, tmp_path: Pat
     assert list(tmp_path.iterdir()) == []
 
 
-def test_later_stages_complete_what_is_written(write_atlas: WriteAtlas, tmp_path: Path) -> None:
-    path = write_atlas()
-    with AtlasWriter(path, {"feature-atlas": "test"}) as writer:
-        measured = replace(
-            top_examples([0, 2], [3.0, 1.0]), hidden_pre=np.array([3.5, 1.5], np.float32)
-        )
-        writer.update_examples(1, "top", [(1, measured)])
-        writer.update_features(1, [{"feature_index": 1, "context_share": 0.5, "short": []}])
-        writer.publish()
-    with open_atlas(path).connect() as connection:
-        examples, _ = get_groups(connection, 1, 1)["top"]
-        assert examples.hidden_pre.tolist() == [3.5, 1.5]
-        untouched, _ = get_groups(connection, 1, 2)["top"]
-        assert np.isnan(untouched.hidden_pre).all()
-        changed, same = get_feature(connection, 1, 1), get_feature(connection, 1, 2)
-    assert changed == replace(bundle(1).record, context_share=0.5, short=[])
-    assert same == bundle(2).record
-
-
 def test_an_atlas_of_another_schema_is_refused(write_atlas: WriteAtlas) -> None:
     path = write_atlas()
     with sqlite3.connect(path) as connection:

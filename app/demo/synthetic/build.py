@@ -46,11 +46,13 @@ def build_synthetic_atlas(
     saes: tuple[str, ...] = ("resid-2-1k", "resid-1-1k"),
     model: str = MODEL,
     events: bool = False,
+    scattered: float = 0.0,
 ) -> Path:
     """An atlas of one model at `path`; the same arguments give the same content.
 
     An atlas that stands there already is added to. With `events` every firing is written beside it,
-    as precompute would have shipped them.
+    as precompute would have shipped them. `scattered` is the share of firings that lie on tokens of
+    all kinds, as those of real dictionaries do.
 
     Holds a float32 matrix [n_features, d_vocab] for the logits of one dictionary at a time.
     """
@@ -69,7 +71,7 @@ def build_synthetic_atlas(
             ),
         )
         for number, name in enumerate(saes):
-            maker = FiringMaker(text, seed, number)
+            maker = FiringMaker(text, seed, number, scattered)
             firings = [maker.firings(i) for i in range(n_features)]
             n_active = np.array([item.n_active for item in firings])
             if events:
@@ -79,8 +81,7 @@ def build_synthetic_atlas(
             logits = _logits(n_features, d_vocab, seed, number)
             panels: list[TokenPanel | None] = []
             out.add_features(sae_id, _bundles(maker, text, logits, panels))
-            for mode, rankings in _rankings(panels, logits, text):
-                out.add_token_rankings(sae_id, mode, rankings)
+            out.add_token_rankings(sae_id, dict(_rankings(panels, logits, text)))
             out.add_direction_map(sae_id, make_map(n_features, seed, number))
             out.add_directions(sae_id, _directions(n_features, record.d_in, seed, number))
         out.publish()

@@ -152,29 +152,37 @@ def _ablate(
     position, baseline = group.position[rank], group.activation[rank]
     deleted = [np.arange(max(1, p - ABLATION_WINDOW), p) for p in position.tolist()]
     replaced = [np.append(places, p) for places, p in zip(deleted, position, strict=True)]
-    delete_effect = [_effects(d, p, b, rng) for d, p, b in zip(deleted, position, baseline,
-                                                              strict=True)]  # fmt: skip
-    replace_effect = [_effects(r, p, b, rng) for r, p, b in zip(replaced, position, baseline,
-                                                               strict=True)]  # fmt: skip
+    delete_effect = _of_all(deleted, position, baseline, rng)
+    replace_effect = _of_all(replaced, position, baseline, rng)
     unknown = KEPT[None, :] >= position[:, None]
     filled = 1 - 0.95 * np.exp(-KEPT / 3.0)[None, :] * rng.uniform(0.7, 1, (rank.size, 1))
     empty_ids, empty = np.zeros(0, dtype=np.int64), np.zeros(0)
     return AblationGroup(
         rank=rank,
         baseline=baseline,
-        hidden_pre_baseline=baseline + 0.2,
+        hidden_pre_baseline=baseline,
         delete_indptr=np.cumsum([0, *(d.size for d in deleted)]),
         delete_position=np.concatenate([empty_ids, *deleted]),
-        delete_effect=np.concatenate([empty, *delete_effect]),
-        delete_hidden_pre_effect=1.1 * np.concatenate([empty, *delete_effect]),
+        delete_effect=np.concatenate([empty, *map(np.maximum, delete_effect, -baseline)]),
+        delete_hidden_pre_effect=np.concatenate([empty, *delete_effect]),
         replace_indptr=np.cumsum([0, *(r.size for r in replaced)]),
         replace_position=np.concatenate([empty_ids, *replaced]),
-        replace_effect=np.concatenate([empty, *replace_effect]),
-        replace_hidden_pre_effect=1.1 * np.concatenate([empty, *replace_effect]),
+        replace_effect=np.concatenate([empty, *map(np.maximum, replace_effect, -baseline)]),
+        replace_hidden_pre_effect=np.concatenate([empty, *replace_effect]),
         kept=KEPT,
         context_filled=np.where(unknown, np.nan, filled),
         context_truncated=np.where(unknown, np.nan, 0.9 * filled),
     )
+
+
+def _of_all(
+    places: list[Int[ndarray, " m"]],
+    peaks: Int[ndarray, " a"],
+    baselines: Float[ndarray, " a"],
+    rng: np.random.Generator,
+) -> list[Float[ndarray, " m"]]:
+    """`_effects` of each example: on `hidden_pre`; the activation ends at zero."""
+    return [_effects(*one, rng) for one in zip(places, peaks, baselines, strict=True)]
 
 
 def _effects(
@@ -184,5 +192,5 @@ def _effects(
     effect = rng.normal(0, 0.04, size=places.size)
     effect[places == peak - int(rng.integers(1, 7))] = -rng.uniform(0.4, 0.95)
     effect[places == peak - int(rng.integers(2, 12))] += rng.normal(0, 0.25)
-    effect[places == peak] = -rng.uniform(0.7, 1.0)
-    return baseline * np.maximum(effect, -1.0)
+    effect[places == peak] = -rng.uniform(0.7, 1.3)
+    return baseline * effect

@@ -36,8 +36,10 @@ class Firings:
 class FiringMaker:
     """Draws the firings of any feature of one dictionary; the same index gives the same firings."""
 
-    def __init__(self, text: SyntheticText, seed: int, sae: int) -> None:
+    def __init__(self, text: SyntheticText, seed: int, sae: int, scattered: float = 0.0) -> None:
+        """Takes the share of a feature's firings that lie on any tokens, weak ones."""
         self._text = text
+        self._scattered = scattered
         self.seed = (seed, sae)
         counted = text.token_ids[:, 1:].ravel()
         self._by_token = np.argsort(counted, kind="stable")
@@ -61,6 +63,8 @@ class FiringMaker:
             places, values = self._region(rng)
         else:
             places, values = self._tokens(rng)
+        if self._scattered and places.size:
+            places, values = self._scatter(places, values, rng)
         order = np.argsort(places, kind="stable")
         places, values = places[order], values[order].astype(np.float32).astype(np.float64)
         width = self._text.token_ids.shape[1] - 1
@@ -79,6 +83,15 @@ class FiringMaker:
             for place, value in zip(kept.tolist(), drawn.tolist(), strict=True):
                 found.setdefault(place, value)
         return np.array(list(found), dtype=np.int64), np.array(list(found.values()))
+
+    def _scatter(
+        self, places: ndarray, values: ndarray, rng: np.random.Generator
+    ) -> tuple[ndarray, ndarray]:
+        """The firings with weak ones among them, wherever in the corpus."""
+        n = int(places.size * self._scattered / (1 - self._scattered))
+        extra = np.setdiff1d(rng.integers(0, self._by_token.size, n), places)
+        weak = values.max() * rng.beta(1, 8, size=extra.size) + 0.01
+        return np.concatenate([places, extra]), np.concatenate([values, weak])
 
     def _region(self, rng: np.random.Generator) -> tuple[ndarray, ndarray]:
         n_contexts, context_size = self._text.token_ids.shape

@@ -17,6 +17,7 @@ from pydantic.fields import FieldInfo
 from typer.exceptions import TyperException
 
 from app.errors import AtlasError
+from app.precompute.interruption import EXIT_CODE, Interrupted, Stop
 from app.precompute.settings import PrecomputeSettings, read_settings
 
 cli = typer.Typer(
@@ -56,7 +57,7 @@ def main() -> None:
     except TyperException as error:
         _fail(f"{error.format_message().rstrip('.')} (--help lists the options).")
     except KeyboardInterrupt:
-        sys.exit(130)
+        sys.exit(EXIT_CODE)
 
 
 def precompute(config: Path | None, **options: Any) -> None:
@@ -67,7 +68,7 @@ def precompute(config: Path | None, **options: Any) -> None:
     """
     settings = read_settings(config, **options)
     run = _needs_precompute(lambda: import_module("app.precompute.pipeline").run)
-    run(settings)
+    _run_until_stopped(lambda stop: run(settings, stop=stop))
     _say_how_to_open(settings.output)
 
 
@@ -160,7 +161,7 @@ def demo(
     Building takes a few minutes, once.
     """
     build = _needs_precompute(lambda: import_module("app.demo.build").build)
-    build(output)
+    _run_until_stopped(lambda stop: build(output, stop=stop))
     if serve:
         from app.web.serve import serve as run_server
 
@@ -247,6 +248,16 @@ def _needs_precompute(load: Callable[[], Any]) -> Any:
             f"This command needs {error.name}, which is not installed: run "
             "`pip install 'feature-atlas[precompute]'`."
         ) from error
+
+
+def _run_until_stopped(job: Callable[[Stop], None]) -> None:
+    """Runs the job; Ctrl-C and SIGTERM let it finish the pieces at hand, and say how to go on."""
+    try:
+        with Stop().listening() as stop:
+            job(stop)
+    except Interrupted:
+        typer.echo("Stopped. The same command goes on from what is finished.", err=True)
+        sys.exit(EXIT_CODE)
 
 
 def _say_how_to_open(atlas: Path) -> None:

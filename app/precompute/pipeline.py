@@ -1,237 +1,240 @@
 """The job, in the order it is done: this file is the table of contents of `app.precompute`.
 
 Takes settings, leaves an atlas. It alone knows the order of the stages; each of them is a file of
-its own and knows none of the others.
+its own and knows none of the others. A stage is a list of pieces and a task (see `driver.py`);
+which pieces are already done the workplace knows, how the others get done is the driver's business.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import torch
 
 from app.db.engine import read_meta
-from app.db.records import FeatureBundle
 from app.db.writer import AtlasWriter
-from app.precompute import directions
+from app.precompute import counting
 from app.precompute.ablated_text import (
-    AblatedTextSettings,
-    add_ablated_text,
+    ABLATED_TEXT,
+    Chosen,
+    ablated_text_pieces,
+    ablated_text_settings,
     choose_examples,
     price,
-    with_context,
 )
-from app.precompute.ablation import AblationSettings
-from app.precompute.context_needed import ContextNeededSettings
+from app.precompute.assembly import assemble, measured_on_examples
+from app.precompute.closing import sizes_of
 from app.precompute.corpus import Named
-from app.precompute.describe import ablation_record, corpus_record, sae_record, token_records
-from app.precompute.direction_map import check_map_choice, direction_map
-from app.precompute.events import Target, extract_events, read_sums, sampled_contexts
-from app.precompute.features import Rankings, feature_bundles
-from app.precompute.logit_lens import LogitLens, mean_final_norm_scale
-from app.precompute.preparation import (
-    Inputs,
-    Run,
-    first_contexts,
-    is_published,
-    prepare,
-    read_inputs,
+from app.precompute.direction_map import check_map_choice
+from app.precompute.driver import Driver, Piece, Task
+from app.precompute.events import write_manifests
+from app.precompute.findings import Findings
+from app.precompute.interruption import Stop
+from app.precompute.job import TOKENS
+from app.precompute.ledger import fingerprint
+from app.precompute.loop import Loop
+from app.precompute.model_tasks import (
+    EVENTS,
+    MAP,
+    QUALITIES,
+    WEIGHTS,
+    dictionary_piece,
+    event_pieces,
+    quality_piece,
 )
-from app.precompute.quality import measure_quality
-from app.precompute.recipe import command_of, generator
+from app.precompute.preparation import Inputs, Run, prepare, read_inputs
+from app.precompute.recipe import generator
 from app.precompute.reporter import Reporter
 from app.precompute.settings import PrecomputeSettings
-from app.precompute.silent import count_silent_contexts, measure_silent_examples
-from app.precompute.store import store_contexts, store_rankings
-from app.precompute.summaries import add_summaries
+from app.precompute.silent import SILENT_EXAMPLES, asked_of, silent_pieces
+from app.precompute.stage_recipes import ABLATED, QUALITY, SILENT, stage_name
 from app.precompute.workplace import Workplace, check_writable
 from app.stats.corpus import Corpus
 from app.stats.event_places import corpus_part, sae_part
-from app.stats.feature import StatisticsSettings
-
-NORM_SCALE_CONTEXTS = 32
 
 
 def run(
     settings: PrecomputeSettings,
     documents: Iterable[Named] | None = None,
     reporter: Reporter | None = None,
+    stop: Stop | None = None,
 ) -> None:
     """Runs the whole job and publishes the atlas at `settings.output`.
 
     `documents` takes the place of a corpus that is read from disk; `settings.corpus` is its name.
+    `stop` says when the user wants an end.
 
     Raises:
         AtlasError: anything a user can put right. Nothing that looks like an atlas is left behind.
+        Interrupted: the user stopped it; what is finished is kept.
     """
-    reporter = reporter or Reporter()
+    reporter, stop = reporter or Reporter(kind=settings.progress), stop or Stop()
+    stop.say = reporter.say
     check_writable(settings.output)
     check_map_choice(settings.direction_map)
     if settings.threads:
         torch.set_num_threads(settings.threads)
     with Workplace(settings.output) as workplace:
-        inputs = read_inputs(settings, documents, workplace.folder / "events")
-        if workplace.resumes(inputs.run_key) and is_published(settings, inputs):
+        inputs = read_inputs(settings, documents, workplace.folder)
+        recipe = fingerprint(inputs.recipe | {"corpus": inputs.corpus})
+        if workplace.has_published(recipe):
             reporter.say("An earlier run published this atlas; only its events were left to ship.")
         else:
             prepared = prepare(settings, inputs, workplace, reporter)
-            _extract(prepared)
-            _write(prepared)
-        workplace.ship_events(_parts(inputs, workplace.folder / "corpus"))
-    reporter.summary()
-    size = settings.output.stat().st_size
+            stages = _Stages(prepared, workplace, Loop(prepared, stop), reporter)
+            stages.run()
+            stages.publish(inputs, recipe)
+        workplace.ship_events(_parts(inputs, workplace.folder))
+    reporter.summary(sizes_of(settings.output))
     build_id = read_meta(settings.output)["build_id"]
-    reporter.say(f"Wrote {settings.output} ({size / 1e6:,.1f} MB, build {build_id}).")
+    reporter.say(f"Wrote {settings.output} (build {build_id}).")
 
 
-def _extract(run: Run) -> None:
-    """Stage 2: the corpus once through the model."""
-    n_tokens = run.corpus.n_contexts * run.corpus.context_size
-    with run.reporter.stage("events", n_tokens, "tokens") as advance:
-        extract_events(
-            run.inputs.model,
-            run.targets,
-            run.corpus,
-            per_shard=run.per_shard,
-            batch_contexts=run.batch_contexts,
-            sample=sampled_contexts(
-                run.corpus.n_contexts, run.settings.hidden_pre_contexts, run.settings.seed
-            ),
-            advance=advance,
-        )
+class _Stages:
+    """Stages 2 to 6, one after the other, and the atlas made from what they found."""
+
+    def __init__(
+        self, prepared: Run, workplace: Workplace, driver: Driver, reporter: Reporter
+    ) -> None:
+        self._run = prepared
+        self._workplace = workplace
+        self._driver = driver
+        self._reporter = reporter
+        self._findings = Findings(prepared.job, workplace.ledger)
+        self._chosen: list[Chosen] = []
+        self._n_silent: dict[str, int] = {}
+
+    def run(self) -> None:
+        """Does every piece that is not done yet."""
+        self._events()
+        self._quality_and_weights()
+        try:
+            self._counting()
+        finally:
+            counting.forget()
+        self._silent()
+        self._ablated_text()
+
+    def publish(self, inputs: Inputs, recipe: str) -> None:
+        """Stage 7: the atlas, which appears when it is whole."""
+        prepared, settings = self._run, self._run.job.settings
+        measured = measured_on_examples(self._findings, self._n_silent, self._chosen)
+        total = sum(target.dictionary.config.d_sae for target in prepared.targets)
+        with AtlasWriter(settings.output, generator()) as writer:
+            with self._reporter.stage("atlas", total, "features") as advance:
+                assemble(prepared, self._findings, measured, writer, inputs.recipe, advance)
+            writer.publish(lambda file: self._workplace.will_publish(recipe, file))
+
+    def _events(self) -> None:
+        """Stage 2: the corpus once through the model."""
+        stages = self._verified("events")
+        prepared = self._run
+        write_manifests(prepared.targets, prepared.corpus, prepared.job.per_shard)
+        done = {sae: self._workplace.done(stage_name("events", sae)) for sae in prepared.job.saes}
+        self._do("events", "tokens", EVENTS, event_pieces(prepared, done), stages)
+
+    def _quality_and_weights(self) -> None:
+        """Stages 6 and 4: how good the dictionaries are; what their weights say."""
+        prepared, settings = self._run, self._run.job.settings
+        self._workplace.verify(QUALITY, self._reporter.say)
+        piece = quality_piece(prepared)
+        tokens = piece.units * prepared.corpus.context_size
+        self._do("quality", "contexts", QUALITIES, [piece], [QUALITY], tokens)
+        for kind, task in (("weights", WEIGHTS), ("map", MAP)):
+            if kind == "map" and settings.direction_map == "none":
+                continue
+            stages = self._verified(kind)
+            pieces = [dictionary_piece(prepared, kind, sae) for sae in prepared.job.saes]
+            self._do(kind, "features", task, pieces, stages)
+
+    def _counting(self) -> None:
+        """Stage 3: every statistic that events alone give."""
+        job, n_tokens = self._run.job, self._run.corpus.tokens.size
+        first = min(job.settings.coactivation_tokens, n_tokens)
+        for kind, task, pieces_of, tokens in (
+            ("statistics", counting.STATISTICS, counting.statistics_pieces, n_tokens),
+            ("co-activation", counting.CO_ACTIVATION, counting.partner_pieces, first),
+        ):
+            stages = self._verified(kind)
+            pieces = [piece for sae in job.saes for piece in pieces_of(job, sae)]
+            self._do(kind, "features", task, pieces, stages, tokens)
+
+    def _silent(self) -> None:
+        """Stage 5: `hidden_pre` where features could have fired and did not."""
+        job = self._run.job
+        asked = []
+        for sae in job.saes:
+            groups = self._findings.examples([sae], ["silent"])
+            asked.append(asked_of(sae, ((index, found) for _, index, _, found in groups)))
+        self._n_silent = {item.sae: len(item.row) for item in asked}
+        pieces = silent_pieces(asked, job.batch_contexts)
+        self._workplace.verify(SILENT, self._reporter.say)
+        tokens = sum(piece.units for piece in pieces) * self._run.corpus.context_size
+        self._do(SILENT, "contexts", SILENT_EXAMPLES, pieces, [SILENT], tokens)
+
+    def _ablated_text(self) -> None:
+        """Stage 5 as well; its cost is said before it is spent."""
+        job, how = self._run.job, ablated_text_settings(self._run.job.settings)
+        examples = self._findings.examples(job.saes, ["top", "interval"])
+        self._chosen = choose_examples(examples, job.saes, self._run.corpus, how)
+        self._workplace.verify(ABLATED, self._reporter.say)
+        pieces, tokens = ablated_text_pieces(self._chosen, how), 0
+        if pieces and not self._workplace.done(ABLATED):
+            cost = price(self._chosen, how)
+            tokens = cost.n_tokens
+            self._reporter.say(
+                f"Ablated text: {cost.n_examples:,} examples on {cost.n_texts:,} texts, "
+                f"{cost.n_tokens:,} tokens of forward pass."
+            )
+        self._do(ABLATED, "runs", ABLATED_TEXT, pieces, [ABLATED], tokens)
+
+    def _verified(self, kind: str) -> list[str]:
+        """The stages of a kind, one for each dictionary, without what is damaged."""
+        stages = [stage_name(kind, sae) for sae in self._run.job.saes]
+        for stage in stages:
+            self._workplace.verify(stage, self._reporter.say)
+        return stages
+
+    def _do(
+        self,
+        name: str,
+        unit: str,
+        task: Task,
+        pieces: Sequence[Piece],
+        stages: Sequence[str],
+        tokens: int = 0,
+    ) -> None:
+        """Gets the pieces done that are not; each is recorded once its files are on disk.
+
+        `tokens`: of text, that all pieces together stand for.
+        """
+        ledger = self._workplace.ledger
+        todo = [
+            piece
+            for piece in pieces
+            if any(piece.name not in self._workplace.done(stage) for stage in piece.stages)
+        ]
+        n_done = sum(len(self._workplace.done(stage)) for stage in stages)
+        if n_done:
+            left = f"{len(todo):,} pieces are left" if todo else "nothing is left"
+            self._reporter.say(f"{name}: {n_done:,} pieces were finished earlier, {left}.")
+        if not todo:
+            return
+        units = sum(piece.units for piece in todo)
+        left = round(tokens * units / sum(piece.units for piece in pieces))
+        with self._reporter.stage(name, units, unit, left) as advance:
+            for piece, outcome in self._driver.map(task, todo):
+                for stage, seals in outcome.items():
+                    ledger.finish(stage, piece.name, seals)
+                advance(piece.units)
 
 
-def _write(run: Run) -> None:
-    """Stages 3 to 7: everything else, into an atlas that appears when it is whole."""
-    settings = run.settings
-    with AtlasWriter(settings.output, generator()) as writer:
-        model_id = writer.add_model(run.inputs.model_record, token_records(run.inputs.vocabulary))
-        corpus_id = writer.add_corpus(
-            model_id,
-            corpus_record(run.corpus),
-            run.corpus.occurrences,
-            run.corpus.document_names,
-        )
-        written = _write_saes(run, writer, model_id, corpus_id)
-        _write_maps(run, writer, written)
-        _write_silent(run, writer, written)
-        _write_ablated_text(run, writer, written)
-        total = sum(target.dictionary.config.d_sae for target in run.targets)
-        with run.reporter.stage("summaries", total, "features") as advance:
-            for sae_id in written:
-                add_summaries(writer, sae_id, run.corpus, run.inputs.vocabulary.token, advance)
-        store_contexts(writer, corpus_id, list(written), run.corpus)
-        writer.publish()
 
-
-def _write_saes(run: Run, writer: AtlasWriter, model_id: int, corpus_id: int) -> dict[int, Target]:
-    """Stages 3, 4 and 6: each dictionary with its features' statistics; targets by sae_id."""
-    settings, inputs, corpus = run.settings, run.inputs, run.corpus
-    n_shards = -(-corpus.n_contexts // run.per_shard)
-    sums = [read_sums(target, n_shards) for target in run.targets]
-    n_quality = min(settings.quality_contexts, corpus.n_contexts)
-    with run.reporter.stage("quality", n_quality, "contexts") as advance:
-        qualities = measure_quality(
-            inputs.model, run.targets, [found for found, _ in sums], corpus,
-            n_contexts=settings.quality_contexts, seed=settings.seed, advance=advance,
-        )  # fmt: skip
-    chosen = first_contexts(corpus, NORM_SCALE_CONTEXTS)
-    scale = mean_final_norm_scale(inputs.model, corpus.tokens[chosen], corpus.counted[chosen])
-    recipe = inputs.recipe | {
-        "command": command_of(settings),
-        "batch_contexts": run.batch_contexts,
-    }
-    statistics = StatisticsSettings(
-        n_top=settings.top_examples,
-        per_band=settings.interval_examples,
-        per_quantile=settings.quantile_examples,
-        n_silent=settings.silent_examples,
-        seed=settings.seed,
-    )
-    total = sum(target.dictionary.config.d_sae for target in run.targets)
-    written: dict[int, Target] = {}
-    with run.reporter.stage("statistics", total, "features") as advance:
-        for target, (_, zero), quality in zip(run.targets, sums, qualities, strict=True):
-            lens = LogitLens(inputs.model, target.hook_name, inputs.vocabulary.producible)
-            record = sae_record(
-                inputs.model_record.model, target, quality, lens, scale, recipe,
-                ablation=ablation_record(settings),
-                hidden_pre_contexts=min(settings.hidden_pre_contexts, corpus.n_contexts),
-            )  # fmt: skip
-            sae_id = writer.add_sae(model_id, corpus_id, record, replace=settings.replace)
-            rankings = Rankings.empty(inputs.model.d_vocab)
-            bundles = feature_bundles(
-                target, corpus, run.corpus_folder, zero, lens, rankings, statistics,
-                coactivation_tokens=settings.coactivation_tokens,
-                workers=torch.get_num_threads(),
-            )  # fmt: skip
-            writer.add_features(sae_id, _counted(bundles, advance))
-            if directions.kept(target.dictionary.W_dec, settings.decoder_megabytes):
-                writer.add_directions(sae_id, directions.unit_rows(target.dictionary.W_dec))
-            store_rankings(writer, sae_id, rankings)
-            written[sae_id] = target
-    return written
-
-
-def _counted(
-    bundles: Iterable[FeatureBundle], advance: Callable[[int], None]
-) -> Iterator[FeatureBundle]:
-    for bundle in bundles:
-        yield bundle
-        advance(1)
-
-
-def _write_maps(run: Run, writer: AtlasWriter, written: Mapping[int, Target]) -> None:
-    """Stage 4 as well: the decoder directions in two dimensions."""
-    settings, reporter = run.settings, run.reporter
-    if settings.direction_map == "none":
-        return
-    total = sum(target.dictionary.config.d_sae for target in written.values())
-    with reporter.stage("map", total, "features") as advance:
-        for sae_id, target in written.items():
-            W_dec = target.dictionary.W_dec
-            found = direction_map(W_dec, settings.direction_map, settings.seed, reporter.say)
-            if found is not None:
-                writer.add_direction_map(sae_id, found)
-            advance(len(W_dec))
-
-
-def _write_silent(run: Run, writer: AtlasWriter, written: Mapping[int, Target]) -> None:
-    n_contexts = count_silent_contexts(writer, list(written))
-    with run.reporter.stage("silent examples", n_contexts, "contexts") as advance:
-        measure_silent_examples(
-            writer, written, run.inputs.model, run.corpus,
-            batch_contexts=run.batch_contexts, advance=advance,
-        )  # fmt: skip
-
-
-def _write_ablated_text(run: Run, writer: AtlasWriter, written: Mapping[int, Target]) -> None:
-    """Stage 5; its cost is said before it is spent."""
-    settings = run.settings
-    how = AblatedTextSettings(
-        settings.ablation_examples,
-        settings.ablation_interval_examples,
-        AblationSettings(settings.ablation_window, settings.replacements, settings.seed),
-        ContextNeededSettings(settings.context_draws, settings.seed),
-        settings.context_examples,
-    )
-    chosen = choose_examples(writer, list(written), run.corpus, how)
-    if not chosen:
-        return
-    cost = price(chosen, how)
-    run.reporter.say(
-        f"Ablated text: {cost.n_examples:,} examples on {cost.n_texts:,} texts, "
-        f"{cost.n_tokens:,} tokens of forward pass."
-    )
-    n_runs = len(chosen) + len(with_context(chosen, how))
-    with run.reporter.stage("ablated text", n_runs, "runs") as advance:
-        add_ablated_text(writer, written, chosen, run.inputs.model, run.corpus, how, advance)
-
-
-def _parts(inputs: Inputs, corpus_folder: Path) -> dict[str, Path]:
+def _parts(inputs: Inputs, folder: Path) -> dict[str, Path]:
     """What is shipped beside the atlas, by its name there; the corpus last, as it names itself."""
-    model = inputs.model_record.model
-    parts = {sae_part(model, target.sae): target.folder for target in inputs.targets}
-    if corpus_folder.exists():
-        corpus_hash = Corpus.open(corpus_folder).metadata["hash"]
-        parts[corpus_part(model, corpus_hash)] = corpus_folder
+    model = inputs.loaded.model_record.model
+    parts = {sae_part(model, target.sae): target.folder for target in inputs.loaded.targets}
+    contexts = folder / TOKENS
+    if contexts.exists():
+        corpus_hash = Corpus.open(contexts).metadata["hash"]
+        parts[corpus_part(model, corpus_hash)] = contexts
     return parts

@@ -1,10 +1,10 @@
 """What has to fit before anything is spent: model, dictionaries, output and corpus.
 
 Takes settings, gives the things of a run, checked against each other; each misfit is one sentence.
-Leaves the token contexts (stage 1) in the workplace. Knows no later stage.
+Leaves the token contexts (stage 1) in the workplace and every stage bound to its recipe there.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,17 +14,19 @@ import torch
 from jaxtyping import Int64
 
 from app.db.addition import check_addition
-from app.db.catalog import find_sae
-from app.db.engine import open_atlas
 from app.db.records import ModelRecord
-from app.precompute.batching import choose_batch
+from app.precompute import durable
+from app.precompute.batching import Sizes, try_sizes
 from app.precompute.corpus import Named, Source, from_documents, open_corpus
 from app.precompute.describe import model_record
 from app.precompute.events import Target, contexts_per_shard
+from app.precompute.job import TOKENS, Job
+from app.precompute.ledger import fingerprint
 from app.precompute.model import LanguageModel
 from app.precompute.recipe import corpus_stamp, run_recipe, without_folder
 from app.precompute.reporter import Reporter
 from app.precompute.settings import PrecomputeSettings
+from app.precompute.stage_recipes import Facts, stage_recipes
 from app.precompute.targets import device_of, load_targets, shared_bos, shared_context_size
 from app.precompute.tokens import TokenSettings, build_contexts
 from app.precompute.vocabulary import Vocabulary, vocabulary
@@ -37,37 +39,42 @@ VERIFIED_TOKENS = 2_000
 
 
 @dataclass(frozen=True)
-class Inputs:
-    """What the user named, read."""
+class Loaded:
+    """The model and what goes with it, read."""
 
     model: LanguageModel
     model_record: ModelRecord
     vocabulary: Vocabulary
     targets: list[Target]
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What the user named, read."""
+
+    loaded: Loaded
     source: Source
     recipe: dict[str, Any]
     """what is stored in the atlas"""
-    run_key: dict[str, Any]
-    """the recipe and the state of the corpus: an unfinished run of equal key may be resumed"""
+    corpus: str
+    """the corpus' name and the state of its content"""
 
 
 @dataclass(frozen=True)
 class Run:
-    """What every stage of one run shares."""
+    """What is at hand where the model is needed. Not picklable: `equip` makes it from a job."""
 
-    settings: PrecomputeSettings
-    inputs: Inputs
+    job: Job
+    model: LanguageModel
+    model_record: ModelRecord
+    vocabulary: Vocabulary
     targets: list[Target]
-    """the dictionaries as they are run: input scale settled, verified"""
+    """the dictionaries as they are run: input scale settled"""
     corpus: Corpus
-    corpus_folder: Path
-    per_shard: int
-    batch_contexts: int
-    reporter: Reporter
 
 
 def read_inputs(
-    settings: PrecomputeSettings, documents: Iterable[Named] | None, events_folder: Path
+    settings: PrecomputeSettings, documents: Iterable[Named] | None, folder: Path
 ) -> Inputs:
     """Everything but the corpus' content; `documents` take the place of a corpus on disk.
 
@@ -79,77 +86,115 @@ def read_inputs(
         if documents is None
         else from_documents(documents, settings.corpus)
     )
-    model = LanguageModel.load(settings.model, device_of(settings.device), settings.dtype)
-    model_slug, targets = load_targets(settings, model, events_folder)
-    words = vocabulary(model.tokenizer, model.d_vocab)
-    # What --name calls a model is its name; else the last part of what it was loaded by.
-    name = model_slug if settings.name else without_folder(settings.model).rsplit("/", 1)[-1]
-    record = model_record(model, model_slug, name, words)
-    recipe = run_recipe(settings, record.weights_hash, targets)
-    run_key = recipe | {"the corpus' content": corpus_stamp(settings, documents)}
-    return Inputs(model, record, words, targets, source, recipe, run_key)
-
-
-def is_published(settings: PrecomputeSettings, inputs: Inputs) -> bool:
-    """Whether the atlas holds all dictionaries of this run already, made by this very recipe.
-
-    Never so with `replace`: what stands there may be what is to be built again.
-    """
-    if settings.replace or not settings.output.exists():
-        return False
-    atlas = open_atlas(settings.output)
-    try:
-        with atlas.connect() as connection:
-            found = [
-                find_sae(connection, inputs.model_record.model, target.sae)
-                for target in inputs.targets
-            ]
-    finally:
-        atlas.close()
-    return all(
-        sae is not None
-        and all(sae.record.recipe.get(key) == value for key, value in inputs.recipe.items())
-        for sae in found
-    )
+    loaded = _load(settings, folder)
+    recipe = run_recipe(settings, loaded.model_record.weights_hash, loaded.targets)
+    name = without_folder(settings.corpus)
+    return Inputs(loaded, source, recipe, f"{name} {corpus_stamp(settings, documents)}")
 
 
 def prepare(
     settings: PrecomputeSettings, inputs: Inputs, workplace: Workplace, reporter: Reporter
 ) -> Run:
-    """Contexts stored, dictionaries verified on them, batch size chosen.
+    """Contexts stored, dictionaries verified on them, batch size chosen, every stage's recipe set.
 
     Raises:
         AtlasError: the output can't take these dictionaries, the corpus doesn't fit the model, or a
             dictionary explains nothing of it.
     """
-    saes = [target.sae for target in inputs.targets]
-    check_addition(settings.output, inputs.model_record, saes, settings.replace)
-    bos = shared_bos(settings, inputs.targets)
-    context_size = shared_context_size(settings, inputs.targets, inputs.model.n_ctx)
-    choices = workplace.begin(inputs.run_key, reporter.say)
-    model, folder = inputs.model, workplace.folder / "corpus"
-    if not folder.exists():
-        build_contexts(
-            inputs.source,
-            model.tokenizer,
-            TokenSettings(context_size, settings.packing, bos, settings.max_tokens),
-            folder,
-            model.d_vocab,
-            model.n_ctx,
-        )
-    corpus = Corpus.open(folder)
-    targets = _verified(settings, model, inputs.targets, corpus)
+    loaded = inputs.loaded
+    saes = tuple(target.sae for target in loaded.targets)
+    check_addition(settings.output, loaded.model_record, saes, settings.replace)
+    bos = shared_bos(settings, loaded.targets)
+    context_size = shared_context_size(settings, loaded.targets, loaded.model.n_ctx)
+    # A choice holds for the model, the dictionaries and the size of contexts it was tried on.
+    tried = {"model": loaded.model_record.weights_hash, "saes": inputs.recipe["saes"]}
+    choice = f"sizes {fingerprint(tried | {'context_size': context_size})}"
+    sizes = _sizes(settings, workplace.ledger.facts.get(choice))
+    facts = Facts(
+        corpus=inputs.corpus,
+        tokenizer_hash=loaded.model_record.tokenizer_hash,
+        model_hash=loaded.model_record.weights_hash,
+        dictionaries=_dictionaries(inputs, f"{inputs.corpus} {context_size} {bos}"),
+        context_size=context_size,
+        prepend_bos=bos,
+        contexts_per_shard=settings.contexts_per_shard,
+        sizes=None if sizes is None else vars(sizes),
+    )
+    workplace.begin(stage_recipes(settings, facts), reporter.say)
+    corpus = _contexts(settings, inputs, context_size, bos, workplace, reporter)
+    targets = settled(loaded.model, loaded.targets, corpus, check=settings.verify)
     workplace.keep()
     reporter.say(
         f"{settings.corpus}: {corpus.n_tokens:,} counted tokens in {corpus.n_contexts:,} contexts "
         f"of {corpus.context_size}."
     )
-    batch = settings.batch_contexts or choices.get("batch_contexts")
-    if batch is None:
-        batch = choose_batch(model, [target.hook_name for target in targets], corpus)
-        workplace.keep_choices({"batch_contexts": batch})
+    for way in loaded.model.ways():
+        reporter.say(way)
+    pace = f"pace {choice}"
+    if sizes is None:
+        with reporter.stage("trial", len(targets), "dictionaries") as advance:
+            trial = try_sizes(loaded.model, targets, corpus)
+            advance(len(targets))
+        sizes = _sizes(settings, vars(trial.sizes))
+        assert sizes is not None
+        workplace.ledger.keep(pace, trial.seconds_per_token)
+    tried_pace = workplace.ledger.facts.get(pace)
+    if tried_pace is not None and settings.batch_contexts is None:
+        # Where the user chose the batch the trial's figure is not that of what runs.
+        reporter.bound("events", tried_pace, on_processor=loaded.model.device.type == "cpu")
+    workplace.ledger.keep(choice, vars(sizes))
+    workplace.begin(stage_recipes(settings, replace(facts, sizes=vars(sizes))), lambda _: None)
     per_shard = settings.contexts_per_shard or contexts_per_shard(corpus.context_size)
-    return Run(settings, inputs, targets, corpus, folder, per_shard, batch, reporter)
+    record, words = loaded.model_record, loaded.vocabulary
+    job = Job(settings, workplace.folder, record.model, saes, per_shard, **vars(sizes))
+    return Run(job, loaded.model, record, words, targets, corpus)
+
+
+def equip(job: Job) -> Run:
+    """What a worker elsewhere needs at hand: the model and dictionaries read, the stored contexts.
+
+    Equal to what `prepare` gave in the process that started the job.
+    """
+    loaded = _load(job.settings, job.folder)
+    corpus = Corpus.open(job.corpus_folder)
+    targets = settled(loaded.model, loaded.targets, corpus, check=False)
+    return Run(job, loaded.model, loaded.model_record, loaded.vocabulary, targets, corpus)
+
+
+def _load(settings: PrecomputeSettings, folder: Path) -> Loaded:
+    model = LanguageModel.load(settings.model, device_of(settings.device), settings.dtype)
+    model_slug, targets = load_targets(settings, model, folder / "events")
+    words = vocabulary(model.tokenizer, model.d_vocab)
+    # What --name calls a model is its name; else the last part of what it was loaded by.
+    name = model_slug if settings.name else without_folder(settings.model).rsplit("/", 1)[-1]
+    return Loaded(model, model_record(model, model_slug, name, words), words, targets)
+
+
+def _contexts(
+    settings: PrecomputeSettings,
+    inputs: Inputs,
+    context_size: int,
+    bos: bool,
+    workplace: Workplace,
+    reporter: Reporter,
+) -> Corpus:
+    """Stage 1: the stored contexts, made unless they are there and whole."""
+    folder, model = workplace.folder / TOKENS, inputs.loaded.model
+    workplace.verify(TOKENS, reporter.say)
+    if not workplace.done(TOKENS):
+        with reporter.stage(TOKENS, settings.max_tokens, "tokens") as advance:
+            build_contexts(
+                inputs.source,
+                model.tokenizer,
+                TokenSettings(context_size, settings.packing, bos, settings.max_tokens),
+                folder,
+                model.d_vocab,
+                model.n_ctx,
+                advance,
+            )
+        seals = durable.seal(workplace.folder, folder.iterdir())
+        workplace.ledger.finish(TOKENS, "contexts", seals)
+    return Corpus.open(folder)
 
 
 def first_contexts(corpus: Corpus, n: int) -> Int64[np.ndarray, " n_chosen"]:
@@ -157,19 +202,38 @@ def first_contexts(corpus: Corpus, n: int) -> Int64[np.ndarray, " n_chosen"]:
     return np.flatnonzero(corpus.counted.any(axis=1))[:n]
 
 
-def _verified(
-    settings: PrecomputeSettings, model: LanguageModel, targets: list[Target], corpus: Corpus
+def _sizes(settings: PrecomputeSettings, chosen: Mapping[str, int] | None) -> Sizes | None:
+    """What a trial chose, but where the user chose; None before the trial."""
+    if chosen is None:
+        return None
+    sizes = Sizes(**chosen)
+    batch = settings.batch_contexts
+    return sizes if batch is None else replace(sizes, batch_contexts=batch)
+
+
+def _dictionaries(inputs: Inputs, sample: str) -> dict[str, dict[str, str]]:
+    """Hook and hash of each dictionary, and what its input scale is estimated on, if it is."""
+    saes: dict[str, dict[str, str]] = inputs.recipe["saes"]
+    return {
+        target.sae: saes[target.sae]
+        | ({"sample": sample} if target.dictionary.config.input_scale_unsettled else {})
+        for target in inputs.loaded.targets
+    }
+
+
+def settled(
+    model: LanguageModel, targets: Sequence[Target], corpus: Corpus, check: bool
 ) -> list[Target]:
-    """The dictionaries, their input scale settled and, unless told otherwise, checked."""
+    """The dictionaries, their input scale settled on the first tokens and, if asked, checked."""
     chosen = first_contexts(corpus, -(-VERIFIED_TOKENS // (corpus.context_size - 1)))
     tokens = torch.from_numpy(corpus.tokens[chosen].astype(np.int64))
     counted = torch.from_numpy(corpus.counted[chosen]).to(model.device)
     activations = model.activations(tokens, [target.hook_name for target in targets])
-    settled = []
+    found = []
     for target in targets:
         x = activations[target.hook_name][counted].float()
         dictionary = settle_input_scale(target.dictionary, x)
-        if settings.verify:
+        if check:
             verify(dictionary, x)
-        settled.append(replace(target, dictionary=dictionary))
-    return settled
+        found.append(replace(target, dictionary=dictionary))
+    return found

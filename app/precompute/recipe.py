@@ -19,7 +19,7 @@ from app.precompute.settings import PrecomputeSettings
 
 LIBRARIES = ("torch", "transformers", "transformer-lens", "tokenizers", "numpy", "sqlalchemy")
 
-_NOT_IN_RECIPE = {"output", "replace", "name", "threads", "device"}
+_NOT_IN_RECIPE = {"output", "replace", "name", "threads", "device", "progress"}
 """Where and how fast, not what."""
 
 
@@ -87,7 +87,7 @@ def command_of(settings: PrecomputeSettings) -> str:
     parts = ["feature-atlas precompute"]
     for name, field in PrecomputeSettings.model_fields.items():
         value = getattr(settings, name)
-        if name in ("threads", "replace") or value == field.get_default(call_default_factory=True):
+        if name in ("threads", "replace", "progress") or value == field.get_default(call_default_factory=True):
             continue
         flag = f"--{name.replace('_', '-')}"
         if isinstance(value, bool):

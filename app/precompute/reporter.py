@@ -1,78 +1,77 @@
-"""What a person sees while the job runs: stages with rate and time left, and a summary at the end.
+"""What is seen while the job runs: stages with rate and time left, sentences, a summary at the end.
 
-Everything goes to stderr. On a terminal long stages have a live bar; elsewhere (a log file) each
-stage leaves one line when it ends. Knows no stage by name.
+Keeps the figures of every stage and tells a view (see `progress_views.py`) what happens. Everything
+goes to stderr. Knows no stage by name.
 """
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import Lock
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
-from rich.text import Text
+
+from app.precompute.closing import Sizes, closing_lines, closing_values
+from app.precompute.figures import Figures
+from app.precompute.progress_views import Bar, Json, Lines, View
+from app.precompute.settings import ProgressKind
+
+Advance = Callable[[int], None]
 
 
 class Reporter:
-    """Prints sentences and stages; remembers how long each stage took."""
+    """Tells a view what happens; remembers the figures of each stage."""
 
-    def __init__(self, console: Console | None = None) -> None:
-        self.console = console or Console(stderr=True, highlight=False)
-        self._seconds: dict[str, float] = {}
+    def __init__(self, console: Console | None = None, kind: ProgressKind = "auto") -> None:
+        """`kind`: "json", "plain" (lines), or "auto": a bar on a terminal, else lines."""
+        console = console or Console(stderr=True, highlight=False)
+        bar = kind == "auto" and console.is_terminal
+        self._view: View = Json(sys.stderr) if kind == "json" else (Bar if bar else Lines)(console)
+        self._stages: dict[str, Figures] = {}
+        self._bounds: dict[str, tuple[float, bool]] = {}
+        self._began = time.perf_counter()
 
     def say(self, sentence: str) -> None:
-        """One line of text, printed as it is."""
-        self.console.print(sentence, markup=False, soft_wrap=True)
+        """One line of text, as it is; one that begins with "Warning: " is a warning."""
+        self._view.said(sentence)
+
+    def bound(self, name: str, seconds: float, on_processor: bool) -> None:
+        """What the model and the encoder alone take a token, against which a stage is held.
+
+        `on_processor`: measured as the time of one thread, not as wall time.
+        """
+        self._bounds[name] = (seconds, on_processor)
 
     @contextmanager
-    def stage(self, name: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
-        """A stage of `total` units; call what it yields with the units just done."""
-        start = time.perf_counter()
-        done = 0
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            _Rate(unit),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-        )
-        with Progress(
-            *columns, console=self.console, transient=True, disable=not self.console.is_terminal
-        ) as progress:
-            task = progress.add_task(name, total=total)
+    def stage(self, name: str, total: int | None, unit: str, tokens: int = 0) -> Iterator[Advance]:
+        """A stage of `total` units that stand for so many tokens of text.
 
-            def advance(n: int) -> None:
-                nonlocal done
-                done += n
-                progress.advance(task, n)
+        Call what it yields with the units just done, from any thread.
+        """
+        figures = Figures(name, total, unit, tokens)
+        if name in self._bounds:
+            figures.bound, figures.bound_on_processor = self._bounds[name]
+        lock = Lock()
 
+        def advance(n: int) -> None:
+            with lock:
+                figures.done += n
+                self._view.advanced(figures.look())
+
+        self._view.started(figures)
+        whole = False
+        try:
             yield advance
-        seconds = time.perf_counter() - start
-        self._seconds[name] = self._seconds.get(name, 0.0) + seconds
-        self.say(f"{name}: {done:,} {unit} in {seconds:,.1f} s ({done / seconds:,.0f} {unit}/s)")
+            whole = True
+        finally:
+            self._view.ended(figures.look(), whole)
+        self._stages[name] = figures
 
-    def summary(self) -> None:
-        """How the time was spent, stage by stage."""
-        total = sum(self._seconds.values())
-        parts = ", ".join(f"{name} {seconds:,.0f} s" for name, seconds in self._seconds.items())
-        self.say(f"Done in {total:,.0f} s: {parts}.")
-
-
-class _Rate(ProgressColumn):
-    def __init__(self, unit: str) -> None:
-        super().__init__()
-        self._unit = unit
-
-    def render(self, task: Task) -> Text:
-        speed = task.finished_speed or task.speed
-        return Text("" if speed is None else f"{speed:,.0f} {self._unit}/s")
+    def summary(self, sizes: Sizes) -> None:
+        """How the time was spent, stage by stage, and how large everything is."""
+        seconds = time.perf_counter() - self._began
+        stages = list(self._stages.values())
+        self._view.summary(
+            closing_lines(stages, seconds, sizes), closing_values(stages, seconds, sizes)
+        )

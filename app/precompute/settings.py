@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from app.errors import AtlasError, closest
 
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+ProgressKind = Literal["auto", "plain", "json"]
 RESERVED_SLUGS = frozenset({"index", "random", "features", "compare", "map", "points"})
 
 
@@ -98,6 +99,9 @@ class PrecomputeSettings(BaseModel):
     """the 2-D map of decoder directions; auto takes UMAP where umap-learn is installed, else PCA"""
     decoder_megabytes: int = Field(default=64, ge=0)
     """decoder directions are kept in the atlas, for cosines of any pair, up to this size"""
+    progress: ProgressKind = "auto"
+    """how progress is shown: auto is a bar on a terminal and lines elsewhere, plain is lines, json
+    is one object a line"""
 
     @field_validator("name")
     @classmethod

@@ -1,30 +1,41 @@
 """The last tables: the contexts that examples point to, and the features of every token.
 
-Takes what is already in memory or in the atlas being written; computes nothing but which contexts
-are asked for.
+Takes what is in memory while the atlas is put together; merges each range's rankings into the whole
+dictionary's.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Bool, Int64
 
-from app.db.examples import iterate_group
-from app.db.records import GROUPS, ContextRecord, TokenRanking
+from app.db.records import ContextRecord, TokenRanking
 from app.db.writer import AtlasWriter
-from app.precompute.features import Rankings
+from app.precompute.ranges.ranking import Ranking
+from app.precompute.ranges.rankings import PairRankings
+from app.precompute.weights import Weights
 from app.stats.corpus import Corpus
-from app.stats.rankings import Ranking
+
+
+@dataclass(frozen=True)
+class Rankings:
+    """Each token's strongest features, filled while the ranges of features stream past."""
+
+    of_events: PairRankings
+    promotes: Ranking
+    suppresses: Ranking
+
+    @classmethod
+    def of_weights(cls, weights: Weights, occurrences: Int64[np.ndarray, " d_vocab"]) -> "Rankings":
+        """What the weights say; of the events nothing yet."""
+        return cls(PairRankings(occurrences), weights.promotes, weights.suppresses)
 
 
 def store_contexts(
-    writer: AtlasWriter, corpus_id: int, sae_ids: Sequence[int], corpus: Corpus
+    writer: AtlasWriter, corpus_id: int, wanted: Bool[np.ndarray, " n_contexts"], corpus: Corpus
 ) -> None:
-    """Stores every context that an example of these dictionaries points to."""
-    wanted = np.zeros(corpus.n_contexts, np.bool_)
-    for sae_id in sae_ids:
-        for group in GROUPS:
-            for _, examples in iterate_group(writer.connection, sae_id, group):
-                wanted[examples.context_id] = True
+    """Stores the contexts that are wanted."""
     writer.add_contexts(
         corpus_id,
         (
@@ -36,12 +47,15 @@ def store_contexts(
 
 def store_rankings(writer: AtlasWriter, sae_id: int, rankings: Rankings) -> None:
     """Stores all four rankings of one dictionary."""
-    fires, rate = rankings.tokens.fires.result(), rankings.tokens.rate.result()
-    writer.add_token_rankings(sae_id, "fires", _by_token(fires))
-    writer.add_token_rankings(sae_id, "rate", _by_token(rate))
-    writer.add_token_rankings(sae_id, "promotes", _by_token(rankings.promotes.result()))
+    fires, rate = rankings.of_events.result()
     writer.add_token_rankings(
-        sae_id, "suppresses", _by_token(rankings.suppresses.result(), sign=-1)
+        sae_id,
+        {
+            "fires": _by_token(fires),
+            "rate": _by_token(rate),
+            "promotes": _by_token(rankings.promotes),
+            "suppresses": _by_token(rankings.suppresses, sign=-1),
+        },
     )
 
 

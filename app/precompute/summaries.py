@@ -1,21 +1,19 @@
 """The last words on a feature: summary, context share, strongest deletion, ablation strip.
 
-Takes an atlas in which statistics and ablated text stand, and sets the columns of every feature
-that follow from both. Computes means over stored effects; the wording is `app.stats.summary`'s.
+Takes a feature whose statistics and ablated text are there, gives the columns that follow from
+both. Computes means over measured effects; the wording is `app.stats.summary`'s.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Integer
 
 from app.db.display import display
-from app.db.examples import get_groups
-from app.db.features import get_panels, list_feature_indices
-from app.db.records import AblationGroup, ExampleGroup, FeaturePanels, Group
-from app.db.writer import AtlasWriter
+from app.db.records import AblationGroup, ExampleGroup, FeatureBundle, FeaturePanels, Group
 from app.stats.corpus import Corpus
 from app.stats.summary import summarise
 from app.stats.summary_facts import AblationCase, SummaryFacts, SummaryToken
@@ -41,37 +39,24 @@ class Case:
     """as shares of the example's baseline"""
 
 
-def add_summaries(
-    writer: AtlasWriter,
-    sae_id: int,
-    corpus: Corpus,
-    tokens: Sequence[str],
-    advance: Callable[[int], None],
-) -> None:
-    """Completes every feature of a dictionary; `tokens` are the exact texts by id."""
-    batch: list[dict[str, object]] = []
-    for feature_index in list_feature_indices(writer.connection, sae_id):
-        panels = get_panels(writer.connection, sae_id, feature_index)
-        groups = get_groups(writer.connection, sae_id, feature_index, _GROUPS)
-        cases = list(_cases(groups, corpus))
-        strongest = strongest_context_token(cases)
-        summary = summarise(_facts(panels, cases, corpus.n_tokens, tokens))
-        batch.append(
-            {
-                "feature_index": feature_index,
-                "context_share": _context_share(groups),
-                "ablation_token_id": strongest and strongest[0],
-                "ablation_token_effect": strongest and strongest[1],
-                "summary": [list(piece) for piece in summary.sentence],
-                "short": [list(piece) for piece in summary.short],
-                "ablation_strip": ablation_strip(groups),
-            }
-        )
-        advance(1)
-        if len(batch) == 512:
-            writer.update_features(sae_id, batch)
-            batch = []
-    writer.update_features(sae_id, batch)
+def summarised(bundle: FeatureBundle, corpus: Corpus, tokens: Sequence[str]) -> dict[str, Any]:
+    """Fields of the feature's record, by name; `tokens` are the exact texts by id."""
+    groups: dict[Group, tuple[ExampleGroup, AblationGroup | None]] = {
+        group: (bundle.examples[group], bundle.ablations.get(group))
+        for group in _GROUPS
+        if group in bundle.examples
+    }
+    cases = list(_cases(groups, corpus))
+    strongest = strongest_context_token(cases)
+    summary = summarise(_facts(bundle.panels, cases, corpus.n_tokens, tokens))
+    return {
+        "context_share": _context_share(groups),
+        "ablation_token_id": strongest and strongest[0],
+        "ablation_token_effect": strongest and strongest[1],
+        "summary": [list(piece) for piece in summary.sentence],
+        "short": [list(piece) for piece in summary.short],
+        "ablation_strip": ablation_strip(groups),
+    }
 
 
 def strongest_context_token(cases: Sequence[Case]) -> tuple[int, float] | None:

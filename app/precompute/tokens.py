@@ -7,7 +7,7 @@ and the longest context are handed in.
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -50,6 +50,7 @@ def build_contexts(
     folder: Path,
     d_vocab: int,
     n_ctx: int,
+    advance: Callable[[int], None] = lambda _: None,
 ) -> dict[str, Any]:
     """Writes the contexts of `source` into `folder` (older ones there are replaced).
 
@@ -57,7 +58,7 @@ def build_contexts(
     as the tokenizer has it: not counted, but part of its document. A token array keeps its ids, its
     context size and its BOS as they are.
 
-    Returns the metadata that `corpus.json` holds.
+    Returns the metadata that `corpus.json` holds; `advance` is told the tokens written.
 
     Raises:
         AtlasError: the context doesn't fit the model, the corpus is shorter than one context or
@@ -74,6 +75,7 @@ def build_contexts(
             counted = ~(rows.is_padding | np.isin(rows.token_ids, special_ids))
             counted[:, 0] = False
             writer.append(rows.token_ids, counted, rows.document_ids)
+            advance(rows.token_ids.size)
             while writer.n_documents <= rows.document_ids.max():
                 writer.name_document(plan.names.popleft())
         if not writer.n_tokens:

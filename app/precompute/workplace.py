@@ -1,26 +1,30 @@
 """Where a run keeps what is not yet an atlas: a folder beside the output, locked and resumable.
 
-`atlas.db.building/` holds the token contexts and the event shards of a run that has not ended, with
-a manifest of the recipe they were made by. A run with the same recipe goes on where the last one
-stopped; with another recipe the folder is emptied, and the job says so. Once the atlas is published
-the events move to `atlas.events/`. Knows file names, not what the files mean.
+`atlas.db.building/` holds the token contexts, the event shards and what every other stage found,
+one folder a stage, and a ledger of the pieces that are done, by which recipe, with the checksums of
+their files. A run goes on where the last one stopped; a stage whose recipe changed, and those that
+read from it, are made again. A file that is no longer what was written counts as not done, and so
+does all that may have been made from it. Once the atlas is published the events move to
+`atlas.events/`. Knows file names, not what the files mean.
 """
 
 import errno
 import fcntl
-import hashlib
-import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 from app.errors import AtlasError
+from app.precompute import durable
+from app.precompute.ledger import AFTER, Ledger, Recipe
+from app.precompute.stage_recipes import changed_settings
 from app.stats.event_places import events_folder
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+Say = Callable[[str], None]
 
 
 class Workplace:
@@ -33,8 +37,8 @@ class Workplace:
 
     def __init__(self, output: Path) -> None:
         self.output = output
-        self.folder = output.with_name(output.name + ".building")
-        self._manifest = self.folder / "manifest.json"
+        # Absolute, as it is told to workers that may stand in another folder.
+        self.folder = output.absolute().with_name(output.name + ".building")
         self._holds_work = False
 
     def __enter__(self) -> "Workplace":
@@ -50,7 +54,8 @@ class Workplace:
             raise AtlasError(
                 f"Another job is writing {self.output}: wait for it, or choose another --output."
             ) from error
-        self._holds_work = self._manifest.exists()
+        self.ledger = Ledger(self.folder / "ledger.jsonl")
+        self._holds_work = bool(self.ledger.stages())
         return self
 
     def __exit__(
@@ -69,49 +74,68 @@ class Workplace:
                 f"{self.folder}: free some space and run the same command again to go on."
             ) from error
 
-    def resumes(self, recipe: dict[str, Any]) -> bool:
-        """Whether an earlier run with this recipe did not end."""
-        manifest = self._read()
-        return manifest is not None and manifest["fingerprint"] == _fingerprint(recipe)
-
-    def begin(self, recipe: dict[str, Any], say: Callable[[str], None]) -> dict[str, Any]:
-        """Binds the folder to a recipe and returns the trial choices kept from an earlier run.
-
-        What an earlier run with another recipe left is deleted. Until `keep` the folder of a new
-        run goes when the run fails.
-        """
-        manifest = self._read()
-        self._recipe = recipe
-        if manifest is not None and self.resumes(recipe):
-            say("Resuming an earlier run with the same settings.")
-            return manifest["choices"]
-        if manifest is not None:
-            old = manifest["recipe"]
-            changed = sorted(key for key in recipe | old if recipe.get(key) != old.get(key))
-            say(f"Starting afresh: {', '.join(changed)} changed since the unfinished run.")
-        for entry in self.folder.iterdir():
-            if entry.is_dir():
-                shutil.rmtree(entry)
-        self._holds_work = False
-        self.keep_choices({})
-        return {}
-
     def keep(self) -> None:
         """From here on there is work in the folder that outlives an error."""
         self._holds_work = True
 
-    def keep_choices(self, choices: dict[str, Any]) -> None:
-        """Stores what a trial chose (batch and thread counts), so that a resumed run reuses it."""
-        manifest = {
-            "fingerprint": _fingerprint(self._recipe),
-            "recipe": self._recipe,
-            "choices": choices,
-        }
-        temporary = self._manifest.with_suffix(".tmp")
-        temporary.write_text(json.dumps(manifest, indent=1), "utf-8")
-        os.replace(temporary, self._manifest)
+    def begin(self, recipes: Mapping[str, Recipe], say: Say) -> None:
+        """Binds every stage to its recipe; what an earlier run made by another one is deleted.
 
-    def ship_events(self, parts: dict[str, Path]) -> Path:
+        Says in a sentence what is kept and what is not, and why.
+        """
+        ledger = self.ledger
+        before = [stage for stage in ledger.stages() if ledger.finished(stage)]
+        stale = [stage for stage in before if ledger.recipe(stage) != recipes.get(stage)]
+        kept = [stage for stage in before if stage not in stale]
+        if stale:
+            reasons = {
+                name
+                for stage in stale
+                for name in changed_settings(ledger.recipe(stage) or {}, recipes.get(stage, {}))
+            }
+            say(_what_changed(sorted(reasons), stale, kept))
+        elif kept:
+            say("Resuming an earlier run with the same settings.")
+        for stage, recipe in recipes.items():
+            if ledger.recipe(stage) != recipe:
+                shutil.rmtree(self.folder / stage, ignore_errors=True)
+                ledger.open(stage, recipe)
+        for stage in set(before) - recipes.keys():  # of a dictionary that is no longer asked for
+            shutil.rmtree(self.folder / stage, ignore_errors=True)
+            ledger.forget(stage, ledger.finished(stage))
+
+    def done(self, stage: str) -> Collection[str]:
+        """The pieces of a stage that need not be done again."""
+        return self.ledger.finished(stage).keys()
+
+    def verify(self, stage: str, say: Say) -> None:
+        """Reads what an earlier run finished of a stage; forgets, with a warning, what is damaged.
+
+        What other stages made may have been made from it: it is forgotten too.
+        """
+        damaged = []
+        for piece, seals in self.ledger.finished(stage).items():
+            fault = durable.damage(self.folder, seals)
+            if fault:
+                damaged.append(piece)
+                say(f"Warning: {fault}: {stage} {piece} is done again, and all that follows.")
+        if damaged:
+            self.ledger.forget(stage, damaged)
+            for reader in self._readers(stage):
+                self.ledger.forget(reader, list(self.ledger.finished(reader)))
+
+    def will_publish(self, recipe: str, file: os.stat_result) -> None:
+        """Notes which file is about to be renamed into the output's place."""
+        self.ledger.keep("published", {"recipe": recipe, "file": _identity(file)})
+
+    def has_published(self, recipe: str) -> bool:
+        """Whether what stands at the output is what this run, by this recipe, put there."""
+        noted = self.ledger.facts.get("published")
+        if noted is None or noted["recipe"] != recipe or not self.output.exists():
+            return False
+        return noted["file"] == _identity(self.output.stat())
+
+    def ship_events(self, parts: Mapping[str, Path]) -> Path:
         """Moves finished folders to `atlas.events/` under their names and removes the rest.
 
         Folders that are gone were moved by a run that was cut short here.
@@ -125,14 +149,48 @@ class Workplace:
             if place.exists():
                 shutil.rmtree(place)
             shutil.move(source, place)
-        shutil.rmtree(self.folder)
+            durable.sync_folder(place.parent)
+        # The ledger last: until it is gone, a run that is cut short here goes on here.
+        for entry in self.folder.iterdir():
+            if entry.is_dir():
+                shutil.rmtree(entry)
+            elif entry != self.ledger.path:
+                entry.unlink()
+        self.ledger.path.unlink(missing_ok=True)
+        self.folder.rmdir()
         return target
 
-    def _read(self) -> dict[str, Any] | None:
-        try:
-            return json.loads(self._manifest.read_text("utf-8"))
-        except (FileNotFoundError, ValueError):  # none, or a machine that went down while writing
-            return None
+    def _readers(self, stage: str) -> list[str]:
+        """The stages that read from a stage, and those that read from them."""
+        direct = [
+            other
+            for other in self.ledger.stages()
+            if stage in (self.ledger.recipe(other) or {}).get(AFTER, {})
+        ]
+        return direct + [further for each in direct for further in self._readers(each)]
+
+
+def _identity(file: os.stat_result) -> list[int]:
+    """What stays the same when a file is renamed and differs between any two of one disk."""
+    return [file.st_dev, file.st_ino, file.st_size, file.st_mtime_ns]
+
+
+def _what_changed(reasons: list[str], stale: list[str], kept: list[str]) -> str:
+    """One sentence: why, what is made again, what is not."""
+    again, rest = _titles(stale), _titles(kept)
+    why = ", ".join(reasons) or "the dictionaries"
+    if not rest:
+        return f"Starting afresh: {why} changed since the unfinished run."
+    verb = "is" if len(again) == 1 else "are"
+    return (
+        f"Since the unfinished run {why} changed: {', '.join(again)} {verb} made again, the rest "
+        f"({', '.join(rest)}) is kept."
+    )
+
+
+def _titles(stages: list[str]) -> list[str]:
+    """Stages as one says them, each once; in the plural where every dictionary has its own."""
+    return list(dict.fromkeys(stage.split("/")[0] for stage in stages))
 
 
 def check_writable(output: Path) -> None:
@@ -150,7 +208,3 @@ def check_writable(output: Path) -> None:
         raise AtlasError(f"Can't write {output}: .events is the ending of the folder beside it.")
     if not os.access(folder, os.W_OK):
         raise AtlasError(f"Can't write {output}: no permission to write in {folder}.")
-
-
-def _fingerprint(recipe: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()

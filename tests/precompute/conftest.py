@@ -9,7 +9,7 @@ import json
 import sqlite3
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,11 @@ from app.db.catalog import Sae, find_sae
 from app.db.engine import open_atlas
 from app.db.examples import get_groups
 from app.db.features import get_feature, get_panels
+from app.db.records import GROUPS
+from app.db.stored_ablations import unpack_ablations
+from app.db.stored_examples import unpack_examples
+from app.db.stored_panels import unpack_panels
+from app.db.stored_rankings import unpack_fires, unpack_rate, unpack_scores
 from app.db.tokens import get_rankings
 from app.precompute.model import LanguageModel
 from app.precompute.pipeline import run
@@ -279,7 +284,7 @@ def atlas_content(path: Path) -> dict[str, Any]:
     saes = {row["sae_id"]: row["sae"] for row in connection.execute("SELECT * FROM sae")}
     found: dict[str, Any] = {}
     tables = "model token corpus corpus_token document context sae feature feature_panel"
-    for table in [*tables.split(), "example_group", "token_ranking"]:
+    for table in [*tables.split(), "feature_example", "token_ranking"]:
         for row in connection.execute(f"SELECT * FROM {table}"):
             values = dict(row)
             owner = saes.get(values.get("sae_id", -1), "")
@@ -296,11 +301,27 @@ def atlas_content(path: Path) -> dict[str, Any]:
     return found
 
 
+def _plain(records: dict[Any, Any]) -> dict[str, Any]:
+    return {str(name): asdict(record) for name, record in records.items()}
+
+
+_READERS: dict[str, Callable[[bytes], dict[str, Any]]] = {
+    "panels": lambda blob: asdict(unpack_panels(blob)),
+    "examples": lambda blob: _plain(unpack_examples(blob, GROUPS)),
+    "ablations": lambda blob: _plain(unpack_ablations(blob)),
+    "firings": lambda blob: _plain({"fires": unpack_fires(blob), "rate": unpack_rate(blob)}),
+    "promotes": lambda blob: asdict(unpack_scores(blob)),
+    "suppresses": lambda blob: asdict(unpack_scores(blob)),
+}
+"""By column."""
+
+
 def opened(table: str, name: str, value: Any) -> Any:
     """The content of one column."""
-    packed = ("feature_panel", "example_group", "token_ranking", "context")
-    if isinstance(value, bytes) and table in packed:
+    if isinstance(value, bytes) and table == "context":
         return load(zlib.decompress(value))
+    if isinstance(value, bytes) and name in _READERS:
+        return _READERS[name](value)
     if name != "record":
         return value
     record = json.loads(value)

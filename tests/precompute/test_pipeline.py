@@ -1,12 +1,9 @@
 """The whole job: what changes nothing, what may be added, and what is left when it is cut short."""
 
 import os
+import pickle
 import shutil
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +15,12 @@ from app.db.catalog import list_saes
 from app.db.check import check_atlas
 from app.db.engine import open_atlas
 from app.errors import AtlasError
-from app.precompute import pipeline, statistics
+from app.precompute import model_tasks, statistics
 from app.precompute.ablated_text import text_lengths
-from app.precompute.model import LanguageModel
+from app.precompute.driver import Outcome, Piece, Task, do
+from app.precompute.interruption import Stop
 from app.precompute.pipeline import run
+from app.precompute.preparation import Run, equip
 from app.precompute.reporter import Reporter
 from app.precompute.settings import PrecomputeSettings
 from app.precompute.workplace import Workplace
@@ -134,11 +133,11 @@ def test_a_name_that_is_taken_needs_replace(
     before = small().output.read_bytes()
     other = write_sae(tmp_path / "other", seed=5)
     with monkeypatch.context() as patch:
-        patch.setattr(pipeline, "extract_events", lambda *_, **__: pytest.fail("too late"))
+        patch.setattr(model_tasks, "extract_shard", lambda *_, **__: pytest.fail("too late"))
         with pytest.raises(AtlasError, match="already holds tiny/resid: use --replace"):
             run(small(sae=[other]), reporter=quiet)
     assert small().output.read_bytes() == before
-    assert leftovers(tmp_path) == ["atlas.db", "atlas.events"]
+    assert leftovers(tmp_path) == ["atlas.db", "atlas.decoders", "atlas.events"]
     again = {"sae": [other], "corpus": str(text_folder)}
     run(small(replace=True, **again), reporter=quiet)
     run(small("fresh.db", **again), reporter=quiet)
@@ -159,10 +158,10 @@ def test_another_model_under_the_same_name_is_refused_before_the_work(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     run(small(), reporter=quiet)
-    monkeypatch.setattr(pipeline, "extract_events", lambda *_, **__: pytest.fail("too late"))
+    monkeypatch.setattr(model_tasks, "extract_shard", lambda *_, **__: pytest.fail("too late"))
     with pytest.raises(AtlasError, match=r"another model called 'tiny' .its weights differs"):
         run(small(model=str(model_folder("gpt2")), name=["tiny/new"]), reporter=quiet)
-    assert leftovers(tmp_path) == ["atlas.db", "atlas.events"]
+    assert leftovers(tmp_path) == ["atlas.db", "atlas.decoders", "atlas.events"]
 
 
 def test_an_array_of_token_ids_is_used_as_it_is(
@@ -262,9 +261,11 @@ class Killed(BaseException):
     "stage",
     [
         "build_contexts",
-        "_extract",
-        "_write_silent",
-        "add_ablated_text",
+        "_events",
+        "_counting",
+        "_silent",
+        "_ablated_text",
+        "assemble",
         "publish",
         "move",
         "rmtree",
@@ -284,7 +285,7 @@ def test_a_run_cut_short_anywhere_ends_with_the_same_atlas(
     remove = shutil.rmtree
 
     def kill(*arguments: Any, **options: Any) -> None:
-        if stage != "rmtree" or arguments == (tmp_path / "atlas.db.building",):
+        if stage != "rmtree" or arguments == (tmp_path / "atlas.db.building" / "events",):
             raise Killed
         remove(*arguments, **options)
 
@@ -293,7 +294,8 @@ def test_a_run_cut_short_anywhere_ends_with_the_same_atlas(
         "publish": "app.db.writer.AtlasWriter.publish",
         "move": "shutil.move",
         "rmtree": "shutil.rmtree",
-    }.get(stage, f"app.precompute.pipeline.{stage}")
+        "assemble": "app.precompute.pipeline.assemble",
+    }.get(stage, f"app.precompute.pipeline._Stages.{stage}")
     with monkeypatch.context() as patch, pytest.raises(Killed):
         patch.setattr(place, kill)
         run(small(), reporter=quiet)
@@ -301,7 +303,7 @@ def test_a_run_cut_short_anywhere_ends_with_the_same_atlas(
     run(small(), reporter=quiet)
     found, expected = read_content(tmp_path / "atlas.db"), read_content(tmp_path / "whole.db")
     assert differences(found, expected) == []
-    assert leftovers(tmp_path) == ["atlas.db", "atlas.events"]
+    assert leftovers(tmp_path) == ["atlas.db", "atlas.decoders", "atlas.events"]
     shipped = {path.name for path in (tmp_path / "atlas.events" / "tiny").iterdir()}
     assert shipped == {path.name for path in (tmp_path / "whole.events" / "tiny").iterdir()}
 
@@ -320,73 +322,71 @@ def test_building_the_same_again_is_not_taken_for_done(
         raise Killed
 
     with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(pipeline, "_extract", kill)
+        patch.setattr("app.precompute.pipeline._Stages._events", kill)
         run(small(replace=True), reporter=quiet)
     run(small(replace=True), reporter=quiet)
     assert EventStore.open(tmp_path / "atlas.events" / "tiny" / "resid").n_contexts == 12
 
 
-def test_a_killed_process_is_resumed(
+def test_shards_that_are_done_are_not_run_again(
     small: Callable[..., PrecomputeSettings],
     tmp_path: Path,
-    read_content: Content,
-    differences: Differences,
     quiet: Reporter,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """SIGKILL of the real command in the middle of the events, then the same command again."""
-    options = {"contexts_per_shard": 1, "batch_contexts": 1}
-    settings = small(**options)
-    text = tmp_path / "text.txt"
-    text.write_text(text.read_text() * 5)  # enough shards to be caught in the middle of them
-    config = tmp_path / "job.toml"
-    values = settings.model_dump(mode="json", exclude_defaults=True)
-    config.write_text("".join(f"{name} = {value!r}\n" for name, value in values.items()))
-    command = [sys.executable, "-c", "from app.cli import main; main()", "precompute"]
-    shards = tmp_path / "atlas.db.building" / "events" / "resid"
-    process = subprocess.Popen(
-        [*command, "--config", str(config), "--threads", "1"], stderr=subprocess.PIPE, text=True
-    )
-    try:
-        deadline = time.monotonic() + 120
-        while not (shards / "shard-00001").exists() and process.poll() is None:
-            assert time.monotonic() < deadline
-            time.sleep(0.002)
-        process.send_signal(signal.SIGKILL)
-        _, said = process.communicate()
-    finally:
-        process.kill()
-    assert process.returncode == -signal.SIGKILL, said
-    assert not (tmp_path / "atlas.db").exists()
-    n_done = len(list(shards.glob("shard-*[0-9]")))
-    seen: list[int] = []
-    run_model = LanguageModel.activations
+    """Stopped in the middle of the events (a real process that is killed: see tests/torture)."""
+    settings, seen, runs = small(contexts_per_shard=1), list[int](), 0
+    extract = model_tasks.extract_shard
 
-    def watched(self: LanguageModel, tokens: torch.Tensor, *rest: Any, **more: Any) -> Any:
-        seen.append(len(tokens))
-        return run_model(self, tokens, *rest, **more)
+    def watched(*arguments: Any, **options: Any) -> None:
+        nonlocal runs
+        runs += 1
+        if runs == 6:
+            raise Killed
+        extract(*arguments, **options)
+        seen.append(arguments[3])
 
-    extract = pipeline._extract
-
-    def watched_extract(prepared: Any) -> None:
-        with monkeypatch.context() as patch:
-            patch.setattr(LanguageModel, "activations", watched)
-            extract(prepared)
-
-    monkeypatch.setattr(pipeline, "_extract", watched_extract)
+    monkeypatch.setattr(model_tasks, "extract_shard", watched)
+    with pytest.raises(Killed):
+        run(settings, reporter=quiet)
     run(settings, reporter=quiet)
-    n_contexts = corpus_of(tmp_path / "atlas.events").n_contexts
-    assert 2 <= n_done < n_contexts
-    assert sum(seen) == n_contexts - n_done
-    run(small("whole.db", **options), reporter=quiet)
-    found, expected = read_content(tmp_path / "atlas.db"), read_content(tmp_path / "whole.db")
-    assert differences(found, expected) == []
-    assert leftovers(tmp_path) == ["atlas.db", "atlas.events"]
+    assert sorted(seen) == list(range(corpus_of(tmp_path / "atlas.events").n_contexts))
 
 
 def corpus_of(events: Path) -> Corpus:
     (folder,) = (events / "tiny").glob("corpus-*")
     return Corpus.open(folder)
+
+
+class Elsewhere:
+    """A driver that shares nothing with the job but its folder, and begins with the last piece."""
+
+    def __init__(self, run: Run, _: Stop) -> None:
+        self._job = pickle.loads(pickle.dumps(run.job))
+        self._run = equip(self._job)
+
+    def map(self, task: Task, pieces: Iterable[Piece]) -> Iterator[tuple[Piece, Outcome]]:
+        """Every piece, done on what comes out of a pickle."""
+        for sent in reversed(list(pieces)):
+            own, piece = pickle.loads(pickle.dumps((task, sent)))
+            at_hand = self._job if own.needs == "events" else self._run
+            with torch.no_grad():
+                yield piece, do(own, at_hand, self._job, piece)
+
+
+def test_pieces_done_elsewhere_give_the_same_atlas(
+    small: Callable[..., PrecomputeSettings],
+    read_content: Content,
+    differences: Differences,
+    quiet: Reporter,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What a second driver relies on: tasks, pieces and jobs travel, order means nothing."""
+    run(small("here.db"), reporter=quiet)
+    monkeypatch.setattr("app.precompute.pipeline.Loop", Elsewhere)
+    run(small("elsewhere.db"), reporter=quiet)
+    found, expected = (read_content(small(name).output) for name in ("elsewhere.db", "here.db"))
+    assert differences(found, expected) == []
 
 
 def test_a_changed_corpus_is_not_resumed(
@@ -406,7 +406,9 @@ def test_a_changed_corpus_is_not_resumed(
         run(small(), reporter=quiet)
     (tmp_path / "text.txt").write_text(" return the first of" * 60)
     run(small())
-    assert "Starting afresh: the corpus' content changed" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "Since the unfinished run the corpus' content changed: tokens, events, " in said
+    assert "the rest (weights, map) is kept." in said
     assert corpus_of(tmp_path / "atlas.events").n_contexts < 20
     shutil.rmtree(tmp_path / "atlas.events")
 
@@ -453,4 +455,4 @@ def test_a_full_disk_is_a_sentence(
     assert (tmp_path / "atlas.db").read_bytes() == before
     assert not (tmp_path / "atlas.db.partial").exists()
     run(settings, reporter=quiet)
-    assert leftovers(tmp_path) == ["atlas.db", "atlas.events"]
+    assert leftovers(tmp_path) == ["atlas.db", "atlas.decoders", "atlas.events"]

@@ -1,11 +1,14 @@
 """What survives in the folder beside the output, and what doesn't."""
 
 import errno
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from app.errors import AtlasError
+from app.precompute import durable
+from app.precompute.ledger import AFTER, Recipe
 from app.precompute.workplace import Workplace, check_writable
 
 
@@ -14,46 +17,99 @@ def output(tmp_path: Path) -> Path:
     return tmp_path / "atlas.db"
 
 
-def leave(output: Path, recipe: dict[str, int], choices: dict[str, int] | None = None) -> None:
-    """An unfinished run: some work and a manifest."""
+ONE: dict[str, Recipe] = {
+    "tokens": {"seed": 1, AFTER: {}},
+    "events": {"window": 2, AFTER: {"tokens": "one"}},
+    "ablated text": {"draws": 3, AFTER: {"events": "one"}},
+    "map": {AFTER: {}},
+}
+
+
+def leave(output: Path, recipes: Mapping[str, Recipe] = ONE) -> None:
+    """An unfinished run: a piece of every stage."""
     with Workplace(output) as workplace:
-        workplace.begin(recipe, lambda _: None)
-        (workplace.folder / "events").mkdir()
+        workplace.begin(recipes, lambda _: None)
+        for stage in recipes:
+            path = workplace.folder / stage / "piece"
+            durable.write(path, b"found")
+            workplace.ledger.finish(stage, "1", durable.seal(workplace.folder, [path]))
         workplace.keep()
-        if choices is not None:
-            workplace.keep_choices(choices)
 
 
-def test_the_same_recipe_goes_on(output: Path) -> None:
-    leave(output, {"seed": 1}, {"batch_contexts": 8})
+def finished(workplace: Workplace) -> list[str]:
+    return [stage for stage in ONE if workplace.done(stage)]
+
+
+def test_the_same_recipes_go_on(output: Path) -> None:
+    leave(output)
     said: list[str] = []
     with Workplace(output) as workplace:
-        assert workplace.resumes({"seed": 1})
-        assert not workplace.resumes({"seed": 2})
-        assert workplace.begin({"seed": 1}, said.append) == {"batch_contexts": 8}
-        workplace.keep_choices({"batch_contexts": 4})
-        assert (workplace.folder / "events").exists()
-    with Workplace(output) as workplace:
-        assert workplace.begin({"seed": 1}, said.append) == {"batch_contexts": 4}
-    assert said == ["Resuming an earlier run with the same settings."] * 2
+        workplace.begin(ONE, said.append)
+        assert finished(workplace) == list(ONE)
+        for stage in ONE:
+            workplace.verify(stage, said.append)
+        assert finished(workplace) == list(ONE)
+    assert said == ["Resuming an earlier run with the same settings."]
 
 
-def test_another_recipe_starts_afresh_and_says_why(output: Path) -> None:
-    leave(output, {"seed": 1, "model": 3})
+def test_another_recipe_costs_its_stage_and_says_why(output: Path) -> None:
+    leave(output)
     said: list[str] = []
     with Workplace(output) as workplace:
-        assert workplace.begin({"seed": 2, "window": 1, "model": 3}, said.append) == {}
-        assert not (workplace.folder / "events").exists()
-    assert said == ["Starting afresh: seed, window changed since the unfinished run."]
+        workplace.begin(ONE | {"ablated text": {**ONE["ablated text"], "draws": 4}}, said.append)
+        assert finished(workplace) == ["tokens", "events", "map"]
+        assert not (workplace.folder / "ablated text").exists()
+        assert (workplace.folder / "events" / "piece").exists()
+    assert said == [
+        "Since the unfinished run draws changed: ablated text is made again, the rest (tokens, "
+        "events, map) is kept."
+    ]
 
 
-def test_a_manifest_that_was_never_written_through_is_no_manifest(output: Path) -> None:
-    leave(output, {"seed": 1})
-    (output.with_name("atlas.db.building") / "manifest.json").write_text("")
+def test_nothing_kept_is_a_fresh_start(output: Path) -> None:
+    leave(output, {"tokens": ONE["tokens"]})
+    said: list[str] = []
     with Workplace(output) as workplace:
-        assert not workplace.resumes({"seed": 1})
-        assert workplace.begin({"seed": 1}, lambda _: None) == {}
-        assert not (workplace.folder / "events").exists()
+        workplace.begin({"tokens": {"seed": 2, "bos": True, AFTER: {}}}, said.append)
+        assert finished(workplace) == []
+    assert said == ["Starting afresh: bos, seed changed since the unfinished run."]
+
+
+def test_a_stage_that_is_no_longer_asked_for_goes(output: Path) -> None:
+    leave(output, {f"map/{sae}": {AFTER: {}} for sae in ("one", "two")})
+    said: list[str] = []
+    with Workplace(output) as workplace:
+        workplace.begin({"map/one": {AFTER: {}}}, said.append)
+        assert workplace.done("map/one") and not workplace.done("map/two")
+        assert not (workplace.folder / "map" / "two").exists()
+
+
+def test_damage_costs_the_piece_and_all_that_reads_from_its_stage(output: Path) -> None:
+    leave(output)
+    said: list[str] = []
+    with Workplace(output) as workplace:
+        (workplace.folder / "events" / "piece").write_bytes(b"fount")
+        workplace.begin(ONE, lambda _: None)
+        workplace.verify("events", said.append)
+        assert finished(workplace) == ["tokens", "map"]
+    assert said == [
+        "Warning: events/piece has another checksum than when it was written: events 1 is done "
+        "again, and all that follows."
+    ]
+
+
+def test_only_the_file_it_noted_counts_as_published(output: Path) -> None:
+    leave(output)
+    with Workplace(output) as workplace:
+        assert not workplace.has_published("recipe")
+        partial = output.with_name("partial")
+        partial.write_text("atlas")
+        workplace.will_publish("recipe", partial.stat())
+        assert not workplace.has_published("recipe")
+        partial.rename(output)
+        assert workplace.has_published("recipe") and not workplace.has_published("other")
+        output.write_text("later")
+        assert not workplace.has_published("recipe")
 
 
 def test_mistakes_leave_nothing_and_accidents_leave_the_work(output: Path) -> None:
@@ -62,11 +118,11 @@ def test_mistakes_leave_nothing_and_accidents_leave_the_work(output: Path) -> No
         raise AtlasError("a wrong option")
     assert not folder.exists()
     with pytest.raises(AtlasError), Workplace(output) as workplace:
-        workplace.begin({"seed": 1}, lambda _: None)
+        workplace.begin(ONE, lambda _: None)
         raise AtlasError("a corpus too short")
     assert not folder.exists()
     with pytest.raises(AtlasError), Workplace(output) as workplace:
-        workplace.begin({"seed": 1}, lambda _: None)
+        workplace.begin(ONE, lambda _: None)
         workplace.keep()
         raise AtlasError("a full disk")
     assert folder.exists()

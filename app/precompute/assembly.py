@@ -1,0 +1,155 @@
+"""The atlas put together from what all stages found; nothing is measured here.
+
+Takes a run, its findings and a writer; writes every table once, in the order of its keys, so that
+the file is as small as its content. A run cut short here starts this over, which takes seconds.
+Knows which stage gives which field.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from app.db.records import AblationGroup, FeatureBundle, FeatureRecord, Group
+from app.db.writer import AtlasWriter
+from app.precompute import directions
+from app.precompute.ablated_text import Chosen, ablation_groups
+from app.precompute.describe import ablation_record, corpus_record, sae_record, token_records
+from app.precompute.events import PositionZeroSums, Target, read_sums
+from app.precompute.findings import Findings
+from app.precompute.logit_lens import mean_final_norm_scale
+from app.precompute.model_tasks import n_shards
+from app.precompute.panels import coactive_panels, range_bundles
+from app.precompute.preparation import Run, first_contexts
+from app.precompute.recipe import command_of
+from app.precompute.silent import gathered
+from app.precompute.stage_recipes import ABLATED, QUALITY, SILENT, stage_name
+from app.precompute.store import Rankings, store_contexts, store_rankings
+from app.precompute.summaries import summarised
+from app.precompute.weights import Weights, lens_of
+
+NORM_SCALE_CONTEXTS = 32
+
+Ablations = Mapping[tuple[str, int], dict[Group, AblationGroup]]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What stages measured on examples, for all dictionaries."""
+
+    hidden_pre: Mapping[str, np.ndarray]
+    """of the silent examples, by row"""
+    ablations: Ablations
+
+
+def measured_on_examples(
+    findings: Findings, n_silent: Mapping[str, int], chosen: list[Chosen]
+) -> Measured:
+    """Gathers it; `n_silent`: silent examples of each dictionary."""
+    return Measured(
+        gathered(findings.of(SILENT), n_silent), ablation_groups(chosen, findings.of(ABLATED))
+    )
+
+
+def assemble(
+    run: Run,
+    findings: Findings,
+    measured: Measured,
+    writer: AtlasWriter,
+    recipe: Mapping[str, object],
+    advance: Callable[[int], None],
+) -> None:
+    """Writes everything but what `publish` makes from the tables; `advance` counts features."""
+    settings = run.job.settings
+    model_id = writer.add_model(run.model_record, token_records(run.vocabulary))
+    corpus_id = writer.add_corpus(
+        model_id, corpus_record(run.corpus), run.corpus.occurrences, run.corpus.document_names
+    )
+    chosen = first_contexts(run.corpus, NORM_SCALE_CONTEXTS)
+    scale = mean_final_norm_scale(run.model, run.corpus.tokens[chosen], run.corpus.counted[chosen])
+    qualities = findings.single(QUALITY)
+    told = {
+        **recipe,
+        "command": command_of(settings),
+        "batch_contexts": run.job.batch_contexts,
+    }
+    wanted = np.zeros(run.corpus.n_contexts, np.bool_)
+    for target in run.targets:
+        record = sae_record(
+            run.model_record.model, target, qualities[target.sae], lens_of(run, target), scale,
+            told,
+            ablation=ablation_record(settings),
+            hidden_pre_contexts=min(settings.hidden_pre_contexts, run.corpus.n_contexts),
+        )  # fmt: skip
+        sae_id = writer.add_sae(model_id, corpus_id, record, replace=settings.replace)
+        weights: Weights = findings.single(stage_name("weights", target.sae))
+        rankings = Rankings.of_weights(weights, run.corpus.occurrences)
+        bundles = _bundles(run, target, findings, weights, measured, rankings)
+        writer.add_features(sae_id, _watched(bundles, wanted, advance))
+        if directions.kept(target.dictionary.W_dec, settings.decoder_megabytes):
+            writer.add_directions(sae_id, directions.unit_rows(target.dictionary.W_dec))
+        store_rankings(writer, sae_id, rankings)
+        if settings.direction_map != "none":
+            found = findings.single(stage_name("map", target.sae)).found
+            if found is not None:
+                writer.add_direction_map(sae_id, found)
+    store_contexts(writer, corpus_id, wanted, run.corpus)
+
+
+def _bundles(
+    run: Run,
+    target: Target,
+    findings: Findings,
+    weights: Weights,
+    measured: Measured,
+    rankings: Rankings,
+) -> Iterator[FeatureBundle]:
+    """Every feature of a dictionary, complete, in order; fills the rankings on the way."""
+    _, zero = read_sums(target, n_shards(run))
+    partners = findings.of(stage_name("co-activation", target.sae))
+    coactive = (panel for found in partners for panel in coactive_panels(found))
+    hidden_pre, n_silent = measured.hidden_pre[target.sae], 0
+    for found in findings.ranges(target.sae):
+        rankings.of_events.add(found.pairs)
+        for bundle in range_bundles(found):
+            index = bundle.record.feature_index
+            panels = replace(
+                bundle.panels,
+                logit_lens=weights.lenses[index],
+                neighbors=weights.neighbors[index],
+                coactive=next(coactive, None),
+            )
+            examples = dict(bundle.examples)
+            if "silent" in examples:
+                n = len(examples["silent"].position)
+                own = hidden_pre[n_silent : n_silent + n]
+                examples["silent"] = replace(examples["silent"], hidden_pre=own)
+                n_silent += n
+            ablations = measured.ablations.get((target.sae, index), {})
+            whole = FeatureBundle(_record(bundle, weights, zero), panels, examples, dict(ablations))
+            columns = summarised(whole, run.corpus, run.vocabulary.token)
+            yield replace(whole, record=replace(whole.record, **columns))
+
+
+def _record(bundle: FeatureBundle, weights: Weights, zero: PositionZeroSums) -> FeatureRecord:
+    index = bundle.record.feature_index
+    cosines, lens = weights.encoder_decoder_cosine, weights.lenses[index]
+    return replace(
+        bundle.record,
+        decoder_norm=float(weights.decoder_norm[index]),
+        encoder_decoder_cosine=None if cosines is None else float(cosines[index]),
+        max_logit=None if lens is None else float(lens.adjusted_positive[0]),
+        position_zero_n_active=int(zero.n_active[index]),
+        position_zero_max=float(zero.max[index]),
+    )
+
+
+def _watched(
+    bundles: Iterator[FeatureBundle], wanted: np.ndarray, advance: Callable[[int], None]
+) -> Iterator[FeatureBundle]:
+    """The same, while the contexts that examples point to are marked and features counted."""
+    for bundle in bundles:
+        for examples in bundle.examples.values():
+            wanted[examples.context_id] = True
+        yield bundle
+        advance(1)

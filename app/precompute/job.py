@@ -1,0 +1,43 @@
+"""What every piece of every stage may know without a model: settings and where things lie.
+
+Small and picklable, so that it can be sent to any process on any machine that sees the same folder.
+Imports no torch: processes that only count must start fast.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.precompute.settings import PrecomputeSettings
+
+TOKENS = "tokens"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run of the job, as a worker sees it."""
+
+    settings: PrecomputeSettings
+    folder: Path
+    """the workplace; on storage that all workers share"""
+    model_slug: str
+    saes: tuple[str, ...]
+    """address parts of the dictionaries"""
+    per_shard: int
+    """contexts in an event shard"""
+    batch_contexts: int
+    """contexts in a batch of the model"""
+    tile_features: int
+    """encoder columns multiplied at once"""
+
+    @property
+    def corpus_folder(self) -> Path:
+        """The token contexts."""
+        return self.folder / TOKENS
+
+    def events_folder(self, sae: str) -> Path:
+        """The event shards of a dictionary."""
+        return self.folder / "events" / sae
+
+    def result(self, stage: str, piece: str) -> Path:
+        """Where what a piece found is kept, if it writes no files of its own."""
+        return self.folder / stage / f"{piece}.result"

@@ -3,11 +3,12 @@
 
 PYTHON ?= python3
 VENV := .venv
+PEERS := .venv-peers
 BIN := $(VENV)/bin
 PORT ?= 8000
 DEMO_ATLAS ?= demo-atlas.db
 
-.PHONY: demo demo-atlas test check format bench bench-pages browser clean
+.PHONY: demo demo-atlas test torture check format bench bench-pages bench-peers browser clean
 
 demo: $(VENV)/.precompute
 	$(BIN)/feature-atlas demo --output $(DEMO_ATLAS) --port $(PORT)
@@ -18,6 +19,10 @@ demo-atlas: $(VENV)/.precompute
 test: $(VENV)/.test browser
 	$(BIN)/python -m pytest
 
+# The real command killed 30 times at random moments, and resumed.
+torture: $(VENV)/.test
+	FEATURE_ATLAS_KILLS=30 $(BIN)/python -m pytest -s tests/torture
+
 check: $(VENV)/.test
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -27,12 +32,17 @@ format: $(VENV)/.test
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# Ratios measured in one process; single times on a shared machine mean little.
+# Each benchmark replaces its own section of benchmarks/RESULTS.md. Single times on a shared machine
+# mean little: read the ratios.
 bench: $(VENV)/.test
-	$(BIN)/python benchmarks/bench_ablation.py
+	for name in bound statistics ablation storage memory; do \
+	$(BIN)/python -m benchmarks.bench_$$name || exit 1; done
 
 bench-pages: $(VENV)/.test
-	$(BIN)/python benchmarks/bench_pages.py
+	$(BIN)/python -m benchmarks.bench_pages
+
+bench-peers: $(VENV)/.test $(PEERS)/.installed
+	$(BIN)/python -m benchmarks.peers.bench_peers --python $(PEERS)/bin/python
 
 # The browser tests drive Debian's Chromium: installed here where that is allowed, else asked for.
 browser:
@@ -51,5 +61,11 @@ $(VENV)/.test: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[map,precompute,test]'
 	@touch $@ $(VENV)/.precompute
 
+# Other tools, which need older libraries: an environment of their own. All packages are pinned.
+$(PEERS)/.installed: benchmarks/peers/requirements.txt
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r $<
+	@touch $@
+
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(PEERS) build dist *.egg-info .pytest_cache .ruff_cache

@@ -2,7 +2,8 @@
 
 Every page is asked for over HTTP on this machine, many different ones of each kind in turn; the
 table gives milliseconds at the median and the 99th percentile and the size of the answer. Run by
-`make bench-pages`; `--atlas` takes an atlas made before, `--features` the size of a new one.
+`make bench-pages`; `--atlas` takes an atlas made before, `--features` the size of a new one. Writes
+the section "Pages" of RESULTS.md.
 """
 
 import argparse
@@ -20,6 +21,7 @@ import httpx
 
 from app.db.schema import SORTABLE
 from app.demo.synthetic import build_synthetic_atlas
+from benchmarks.results import table, write_section
 
 ROUNDS = 100
 SAE = "/synthetic/resid-25k"
@@ -66,13 +68,17 @@ def main() -> None:
         )
         with running(path) as client:
             sae = client.get(f"{SAE}.json?size=1").raise_for_status().json()
-            print(f"| page of {sae['d_sae']:,} features | p50 ms | p99 ms | KB |")
-            print("|---|---:|---:|---:|")
+            rows = []
             for name, addresses in pages(sae["d_sae"]).items():
-                print(measure(client, name, addresses))
+                rows.append(measure(client, name, addresses))
+                print(*rows[-1], flush=True)
+    head = [f"page of {sae['d_sae']:,} features", "p50 ms", "p99 ms", "KB"]
+    times = "Times are a client's, over HTTP on the same machine, from the real command."
+    body = f"{table(head, rows)}\n\n{times}"
+    write_section("Pages: `make bench-pages`", body, packages=["fastapi", "sqlalchemy"])
 
 
-def measure(client: httpx.Client, name: str, addresses: list[str]) -> str:
+def measure(client: httpx.Client, name: str, addresses: list[str]) -> list[str]:
     """One row of the table."""
     seconds, size = [], 0
     for address in addresses:  # what a server reads once is read now
@@ -84,7 +90,7 @@ def measure(client: httpx.Client, name: str, addresses: list[str]) -> str:
         size = max(size, len(answer.content))
     p99 = statistics.quantiles(seconds, n=100)[98]
     median = statistics.median(seconds)
-    return f"| {name} | {1e3 * median:.1f} | {1e3 * p99:.1f} | {size / 1024:.0f} |"
+    return [name, f"{1e3 * median:.1f}", f"{1e3 * p99:.1f}", f"{size / 1024:.0f}"]
 
 
 @contextmanager

@@ -3,10 +3,22 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import cast
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from app.db import codec, schema
 from app.db.records import AblationGroup, ContextRecord, ExampleGroup, Group
+
+# Made once: the making of a statement takes longer than its answer.
+_GROUPS = select(
+    schema.example_group.c.group, schema.example_group.c.examples, schema.example_group.c.ablations
+).where(
+    schema.example_group.c.sae_id == bindparam("sae"),
+    schema.example_group.c.feature_index == bindparam("index"),
+)
+_CONTEXTS = select(schema.context.c.context_id, schema.context.c.tokens).where(
+    schema.context.c.corpus_id == bindparam("corpus"),
+    schema.context.c.context_id.in_(bindparam("ids", expanding=True)),
+)
 
 
 def get_groups(
@@ -16,13 +28,10 @@ def get_groups(
     groups: Iterable[Group] | None = None,
 ) -> dict[Group, tuple[ExampleGroup, AblationGroup | None]]:
     """Example groups of a feature with their ablated text; all of them when none is named."""
-    table = schema.example_group
-    conditions = [table.c.sae_id == sae_id, table.c.feature_index == feature_index]
+    wanted = _GROUPS
     if groups is not None:
-        conditions.append(table.c.group.in_(list(groups)))
-    rows = connection.execute(
-        select(table.c.group, table.c.examples, table.c.ablations).where(*conditions)
-    )
+        wanted = wanted.where(schema.example_group.c.group.in_(list(groups)))
+    rows = connection.execute(wanted, {"sae": sae_id, "index": feature_index})
     return {
         cast(Group, row.group): (
             codec.unpack(ExampleGroup, row.examples),
@@ -69,12 +78,8 @@ def get_contexts(
     connection: Connection, corpus_id: int, context_ids: Iterable[int]
 ) -> dict[int, ContextRecord]:
     """The stored contexts asked for, by id; those not stored are absent."""
-    table = schema.context
-    rows = connection.execute(
-        select(table.c.context_id, table.c.tokens).where(
-            table.c.corpus_id == corpus_id, table.c.context_id.in_({int(i) for i in context_ids})
-        )
-    )
+    wanted = sorted({int(i) for i in context_ids})
+    rows = connection.execute(_CONTEXTS, {"corpus": corpus_id, "ids": wanted})
     return {row.context_id: codec.unpack(ContextRecord, row.tokens) for row in rows}
 
 

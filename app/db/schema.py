@@ -22,7 +22,7 @@ from sqlalchemy import (
 
 from app.db.records import FeaturePanels, FeatureRecord, Group
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Raised whenever a reader of the old tables would go wrong; there is no migration of a build
 product: the atlas is built again."""
 

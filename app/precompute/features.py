@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from app.db.records import (
+    LIVES_AS,
     FeatureBundle,
     FeaturePanels,
     FeatureRecord,
@@ -28,7 +29,9 @@ from app.stats.coactivation import Coactive, TokenSet, coactivation
 from app.stats.corpus import Corpus
 from app.stats.events import EventStore
 from app.stats.feature import FeatureStatistics, StatisticsSettings
+from app.stats.locality import Locality
 from app.stats.rankings import TokenRanking, TokenRankings
+from app.stats.summary_facts import lives_as
 
 N_NEIGHBORS = 10
 
@@ -125,6 +128,7 @@ def _record(
         ablation_token_effect=None,
         run_length=statistics.locality.runs.mean_length,
         span_fill=statistics.locality.span_fill,
+        lives_as=_lives_as(statistics.locality),
         max_logit=max_logit,
         position_zero_n_active=int(zero.n_active[index]),
         position_zero_max=float(zero.max[index]),
@@ -134,6 +138,14 @@ def _record(
         ablation_strip=b"",
         top_tokens=[int(token_id) for token_id in tokens.token_id[:3]],
     )
+
+
+def _lives_as(locality: Locality) -> int:
+    runs = locality.runs
+    word = lives_as(
+        runs.n_runs, runs.share_single, runs.mean_length, locality.n_spans, locality.span_fill
+    )
+    return LIVES_AS.index(word)
 
 
 def _coactive(

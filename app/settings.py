@@ -16,6 +16,9 @@ from app.errors import AtlasError
 _PUBLIC_URL = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+(/[A-Za-z0-9._~/-]*)?")
 _EMBED_HOST = re.compile(r"(https?://)?(\*\.)?[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*(:\d{1,5})?")
 """A host of the policy `frame-ancestors`; nothing in it can end the policy or begin another."""
+_SHORTEST_KEY = 16
+"""Characters: of letters and digits drawn at random about 2^95 keys, beyond any guessing"""
+_MAKE_KEY = "python -c 'import secrets; print(secrets.token_urlsafe(24))'"
 
 
 class Settings(BaseSettings):
@@ -23,8 +26,8 @@ class Settings(BaseSettings):
 
     Raises:
         AtlasError: an address other than this machine's own without an access key or `public`,
-            an access key together with `public`, an empty access key, or an address or host
-            that is none.
+            an access key together with `public`, one of fewer than 16 characters, or an address
+            or host that is none.
     """
 
     model_config = SettingsConfigDict(env_prefix="FEATURE_ATLAS_", frozen=True)
@@ -36,7 +39,8 @@ class Settings(BaseSettings):
     port: int = Field(default=8000, ge=0, le=65535)
     """0 lets the system choose"""
     access_key: SecretStr | None = None
-    """whoever opens a link with `?key=` and this value may look; nobody else"""
+    """whoever opens a link with `?key=` and this value may look; nobody else. At least 16
+    characters"""
     public: bool = False
     """anyone who can reach the server may look"""
     allowed_hosts: tuple[str, ...] = ()
@@ -86,10 +90,10 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _check_access(self) -> "Settings":
-        if self.key is not None and not self.key.strip():
+        if self.key is not None and len(self.key.strip()) < _SHORTEST_KEY:
             raise AtlasError(
-                "The access key is empty: give --access-key a value that is hard to guess, or "
-                "leave the option out."
+                f"The access key has {len(self.key.strip())} characters and could be guessed: give "
+                f"{_SHORTEST_KEY} or more, made for example with {_MAKE_KEY}."
             )
         if self.key is not None and self.public:
             raise AtlasError(

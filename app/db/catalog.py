@@ -4,10 +4,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, bindparam, select
 
 from app.db import schema
 from app.db.records import CorpusRecord, ModelRecord, QualityRecord, SaeRecord
+
+# Made once: the making of a statement takes longer than its answer.
+_DOCUMENT_NAMES = select(schema.document.c.document_id, schema.document.c.name).where(
+    schema.document.c.corpus_id == bindparam("corpus"),
+    schema.document.c.document_id.in_(bindparam("ids", expanding=True)),
+)
 
 
 @dataclass(frozen=True)
@@ -45,12 +51,8 @@ def document_names(
     connection: Connection, corpus_id: int, document_ids: Iterable[int]
 ) -> dict[int, str]:
     """Names of the documents asked for; unknown ids are absent."""
-    table = schema.document
-    rows = connection.execute(
-        select(table.c.document_id, table.c.name).where(
-            table.c.corpus_id == corpus_id, table.c.document_id.in_(set(document_ids))
-        )
-    )
+    wanted = sorted(set(document_ids))
+    rows = connection.execute(_DOCUMENT_NAMES, {"corpus": corpus_id, "ids": wanted})
     return {row.document_id: row.name for row in rows}
 
 

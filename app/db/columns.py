@@ -8,7 +8,7 @@ features take 4.4 MB. Knows no page and no address.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -17,12 +17,8 @@ from sqlalchemy import Connection
 
 from app.db.cursor import BadCursor, decode_cursor, encode_cursor
 from app.db.features import column_values
+from app.db.records import LIVES_AS, LivesAs
 from app.db.schema import SORTABLE
-
-REGION_RUN = 1.5
-"""Mean run length from which a feature is said to live in regions, below it at points."""
-
-LivesAs = Literal["", "point", "region"]
 
 
 @dataclass(frozen=True)
@@ -47,7 +43,7 @@ class FeatureQuery:
     dead: bool | None = None
     """True: only features that never fired; False: only those that did"""
     lives_as: LivesAs = ""
-    """only features whose mean run length makes them a point, or a region"""
+    """only features that are point-like, or region-like"""
     top_token_ids: tuple[int, ...] | None = None
     """only features whose strongest token is one of these"""
     contains: str = ""
@@ -108,8 +104,7 @@ class FeatureColumns:
         if query.dead is not None:
             kept &= (self["density"] > 0) != query.dead
         if query.lives_as:
-            run = self["run_length"]
-            kept &= run >= REGION_RUN if query.lives_as == "region" else run < REGION_RUN
+            kept &= self["lives_as"] == LIVES_AS.index(query.lives_as)
         if query.top_token_ids is not None:
             kept &= np.isin(self["top_token_id"], query.top_token_ids)
         if query.contains:
@@ -197,5 +192,5 @@ class FeatureColumns:
 
 def read_columns(connection: Connection, sae_id: int) -> FeatureColumns:
     """The columns of one dictionary; one SELECT over all its features."""
-    names = ("feature_index", *SORTABLE, "top_token_id")
+    names = ("feature_index", *SORTABLE, "top_token_id", "lives_as")
     return FeatureColumns(column_values(connection, sae_id, names))

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from app.db import codec, schema
 from app.db.records import GROUPS, AblationGroup, ContextRecord, ExampleGroup, Group
@@ -10,6 +10,15 @@ from app.db.stored_ablations import unpack_ablations
 from app.db.stored_examples import unpack_examples
 
 _table = schema.feature_example
+
+# Made once: the making of a statement takes longer than its answer.
+_GROUPS = select(_table.c.examples, _table.c.ablations).where(
+    _table.c.sae_id == bindparam("sae"), _table.c.feature_index == bindparam("index")
+)
+_CONTEXTS = select(schema.context.c.context_id, schema.context.c.tokens).where(
+    schema.context.c.corpus_id == bindparam("corpus"),
+    schema.context.c.context_id.in_(bindparam("ids", expanding=True)),
+)
 
 
 def get_groups(
@@ -19,11 +28,7 @@ def get_groups(
     groups: Iterable[Group] | None = None,
 ) -> dict[Group, tuple[ExampleGroup, AblationGroup | None]]:
     """Example groups of a feature with their ablated text; all of them when none is named."""
-    row = connection.execute(
-        select(_table.c.examples, _table.c.ablations).where(
-            _table.c.sae_id == sae_id, _table.c.feature_index == feature_index
-        )
-    ).one_or_none()
+    row = connection.execute(_GROUPS, {"sae": sae_id, "index": feature_index}).one_or_none()
     if row is None:
         return {}
     examples = unpack_examples(row.examples, GROUPS if groups is None else set(groups))
@@ -75,12 +80,8 @@ def get_contexts(
     connection: Connection, corpus_id: int, context_ids: Iterable[int]
 ) -> dict[int, ContextRecord]:
     """The stored contexts asked for, by id; those not stored are absent."""
-    table = schema.context
-    rows = connection.execute(
-        select(table.c.context_id, table.c.tokens).where(
-            table.c.corpus_id == corpus_id, table.c.context_id.in_({int(i) for i in context_ids})
-        )
-    )
+    wanted = sorted({int(i) for i in context_ids})
+    rows = connection.execute(_CONTEXTS, {"corpus": corpus_id, "ids": wanted})
     return {row.context_id: codec.unpack(ContextRecord, row.tokens) for row in rows}
 
 

@@ -9,7 +9,7 @@ from dataclasses import fields
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, bindparam, select
 
 from app.db import schema
 from app.db.records import FeaturePanels, FeatureRecord
@@ -17,14 +17,23 @@ from app.db.stored_panels import unpack_panels
 
 _feature = schema.feature
 
+# Made once: the making of a statement takes longer than its answer.
+_ONE = select(_feature).where(
+    _feature.c.sae_id == bindparam("sae"), _feature.c.feature_index == bindparam("index")
+)
+_PANELS = select(schema.feature_panel.c.panels).where(
+    schema.feature_panel.c.sae_id == bindparam("sae"),
+    schema.feature_panel.c.feature_index == bindparam("index"),
+)
+_SHORT_FORMS = select(_feature.c.feature_index, _feature.c.short).where(
+    _feature.c.sae_id == bindparam("sae"),
+    _feature.c.feature_index.in_(bindparam("indices", expanding=True)),
+)
+
 
 def get_feature(connection: Connection, sae_id: int, feature_index: int) -> FeatureRecord | None:
     """One feature's scalars, or None where there is no such feature."""
-    row = connection.execute(
-        select(_feature).where(
-            _feature.c.sae_id == sae_id, _feature.c.feature_index == feature_index
-        )
-    ).one_or_none()
+    row = connection.execute(_ONE, {"sae": sae_id, "index": feature_index}).one_or_none()
     return None if row is None else _record(row)
 
 
@@ -55,22 +64,14 @@ def short_forms(
     connection: Connection, sae_id: int, feature_indices: Iterable[int]
 ) -> dict[int, list[list[str]]]:
     """The short forms of the features asked for, by index; unknown indices are absent."""
-    rows = connection.execute(
-        select(_feature.c.feature_index, _feature.c.short).where(
-            _feature.c.sae_id == sae_id, _feature.c.feature_index.in_(set(feature_indices))
-        )
-    )
+    wanted = sorted(set(feature_indices))
+    rows = connection.execute(_SHORT_FORMS, {"sae": sae_id, "indices": wanted})
     return {row.feature_index: row.short for row in rows}
 
 
 def get_panels(connection: Connection, sae_id: int, feature_index: int) -> FeaturePanels:
     """All packed panels of a feature that exists."""
-    table = schema.feature_panel
-    blob = connection.execute(
-        select(table.c.panels).where(
-            table.c.sae_id == sae_id, table.c.feature_index == feature_index
-        )
-    ).scalar_one()
+    blob = connection.execute(_PANELS, {"sae": sae_id, "index": feature_index}).scalar_one()
     return unpack_panels(blob)
 
 

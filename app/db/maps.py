@@ -7,6 +7,14 @@ from app.db import schema
 from app.db.records import DirectionMap
 
 
+def has_direction_map(connection: Connection, sae_id: int) -> bool:
+    """Whether there is one, without reading it."""
+    table = schema.direction_map
+    if not inspect(connection).has_table(table.name):
+        return False
+    return connection.scalar(select(table.c.sae_id).where(table.c.sae_id == sae_id)) is not None
+
+
 def get_direction_map(connection: Connection, sae_id: int) -> DirectionMap | None:
     """The map; None where the job was told to make none, or the atlas is older than maps."""
     table = schema.direction_map

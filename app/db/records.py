@@ -22,6 +22,10 @@ GROUPS: tuple[Group, ...] = ("top", "interval", "quantile", "silent")
 RankingMode = Literal["fires", "rate", "promotes", "suppresses"]
 RANKING_MODES: tuple[RankingMode, ...] = ("fires", "rate", "promotes", "suppresses")
 
+LivesAs = Literal["", "point", "region"]
+LIVES_AS: tuple[LivesAs, ...] = ("", "point", "region")
+"""Neither word, point-like, region-like (`app/stats/summary_facts.py` has the rule)"""
+
 
 @dataclass(frozen=True)
 class ModelRecord:
@@ -214,6 +218,8 @@ class FeatureRecord:
     """mean number of consecutive firings"""
     span_fill: float | None
     """share of tokens between first and last firing on which it fires"""
+    lives_as: int
+    """place in `LIVES_AS`, by the summary's rule"""
     max_logit: float | None
     """largest adjusted direct logit per unit of activation"""
     position_zero_n_active: int

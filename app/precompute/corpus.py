@@ -56,7 +56,8 @@ class Documents:
     name: str
     """Short name for pages: the last part of the path, or the dataset's name."""
     spec: str
-    """What the user asked for, as typed."""
+    """What was asked for, without the folders of whose machine it was; a dataset with its
+    configuration."""
     read: Callable[[], Iterable[tuple[str, Iterable[str]]]]
     """(document name, the pieces of its text) for every document"""
 
@@ -94,11 +95,12 @@ def open_corpus(spec: str, *, text_field: str = "text", split: str = "train") ->
     if os.path.isdir(path):
         files = _folder_files(path)
         readers = [_reader(file, name, text_field) for name, file in files.items()]
-        return Documents(path.resolve().name, spec, lambda: (d for read in readers for d in read()))
+        name = path.resolve().name
+        return Documents(name, name, lambda: (d for read in readers for d in read()))
     if os.path.exists(path):
         if path.suffix == ".npy":
-            return TokenArray(path.name, spec, path)
-        return Documents(path.name, spec, _reader(path, path.name, text_field))
+            return TokenArray(path.name, path.name, path)
+        return Documents(path.name, path.name, _reader(path, path.name, text_field))
     match = _DATASET.fullmatch(spec)
     if match is None or _stem_suffix(path) in _KNOWN or spec.startswith((".", "~")):
         raise AtlasError(f"The corpus {spec!r} does not exist: give {_FORMATS}.{_hint(path)}")

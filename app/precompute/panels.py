@@ -11,6 +11,7 @@ import numpy as np
 
 from app.db.records import (
     GROUPS,
+    LIVES_AS,
     CoactivePanel,
     ExampleGroup,
     FeatureBundle,
@@ -25,6 +26,7 @@ from app.db.records import (
 from app.precompute.ranges.coactivation import RangePartners
 from app.precompute.ranges.describe import RangeStatistics
 from app.precompute.ranges.examples import RangeExamples
+from app.stats.summary_facts import lives_as
 
 
 def range_bundles(found: RangeStatistics) -> Iterator[FeatureBundle]:
@@ -117,12 +119,13 @@ def _records(found: RangeStatistics) -> Iterator[FeatureRecord]:
         places.n_contexts.tolist(),
         _or_none(_ratio(found.n_active, places.n_runs)),
         _or_none(_ratio(places.span_firings, places.span_tokens)),
+        _lives_as(found),
         sparklines(found),
         strict=True,
     )
     for row, column in enumerate(columns):
         n_active, density, maximum, mean, std, skewness, kurtosis, *others = column
-        n_contexts, run_length, span_fill, sparkline = others
+        n_contexts, run_length, span_fill, lived, sparkline = others
         first = starts[row]
         has_tokens = n_tokens[row] > 0
         yield FeatureRecord(
@@ -145,6 +148,7 @@ def _records(found: RangeStatistics) -> Iterator[FeatureRecord]:
             ablation_token_effect=None,
             run_length=run_length,
             span_fill=span_fill,
+            lives_as=lived,
             max_logit=None,
             position_zero_n_active=0,
             position_zero_max=0.0,
@@ -154,6 +158,19 @@ def _records(found: RangeStatistics) -> Iterator[FeatureRecord]:
             ablation_strip=b"",
             top_tokens=token_ids[first : first + min(n_tokens[row], 3)],
         )
+
+
+def _lives_as(found: RangeStatistics) -> list[int]:
+    places = found.places
+    columns = zip(
+        places.n_runs.tolist(),
+        _ratio(places.length_counts[:, 0], places.n_runs).tolist(),
+        _ratio(found.n_active, places.n_runs).tolist(),
+        places.n_spans.tolist(),
+        _ratio(places.span_firings, places.span_tokens).tolist(),
+        strict=True,
+    )
+    return [LIVES_AS.index(lives_as(*column)) for column in columns]
 
 
 def _histograms(found: RangeStatistics) -> Iterator[HistogramPanel | None]:

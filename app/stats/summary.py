@@ -14,8 +14,6 @@ from app.stats.summary_facts import (
     AblationCase,
     Deletion,
     SummaryFacts,
-    is_points,
-    is_region,
     strongest_deletion,
 )
 from app.stats.summary_short import short_form
@@ -153,7 +151,7 @@ def _of(n: int, total: int) -> list[Piece]:
 
 def _extent(facts: SummaryFacts) -> list[Piece]:
     """A region where spans are filled and runs long, a point where runs are single tokens."""
-    if is_region(facts):
+    if facts.lives_as == "region":
         fill, length = facts.span_fill or 0, facts.mean_run or 0
         return [
             ("text", " It stays on over stretches: between first and last firing it fires on "),
@@ -162,7 +160,7 @@ def _extent(facts: SummaryFacts) -> list[Piece]:
             ("number", f"{length:.1f}"),
             ("text", " in a row on average."),
         ]
-    if is_points(facts.n_runs, facts.share_single):
+    if facts.lives_as == "point":
         n_single = round((facts.share_single or 0) * facts.n_runs)
         return [
             ("text", " "),

@@ -5,9 +5,12 @@ Takes plain numbers and token texts ready for display. Knows no wording.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 FEWEST_CASES = 5  # nothing is said where fewer stand behind it
 CUT = -0.5  # a relative effect below this cuts the activation by more than half
+
+LivesAs = Literal["", "point", "region"]  # point-like, region-like, or neither word
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,10 @@ class SummaryFacts:
     share_single: float | None = None  # of runs
     ablations: Sequence[AblationCase] = ()
 
+    @property
+    def lives_as(self) -> LivesAs:
+        return lives_as(self.n_runs, self.share_single, self.mean_run, self.n_spans, self.span_fill)
+
 
 @dataclass(frozen=True)
 class Deletion:
@@ -76,19 +83,19 @@ def strongest_deletion(cases: Sequence[AblationCase]) -> Deletion | None:
     return min(found, key=lambda d: (-d.n_cut, d.mean_effect, d.text), default=None)
 
 
-def is_region(facts: SummaryFacts) -> bool:
-    """Whether spans are at least half full and runs at least two tokens long on average."""
-    return fills_regions(facts.n_spans, facts.n_runs, facts.span_fill, facts.mean_run)
-
-
-def fills_regions(
-    n_spans: int, n_runs: int, span_fill: float | None, mean_run: float | None
-) -> bool:
-    """The same from the numbers alone."""
-    enough = n_spans >= FEWEST_CASES and n_runs >= FEWEST_CASES
-    return enough and (span_fill or 0) >= 0.5 and (mean_run or 0) >= 2
-
-
-def is_points(n_runs: int, share_single: float | None) -> bool:
-    """Whether four of five runs are a single token."""
-    return n_runs >= FEWEST_CASES and (share_single or 0) >= 0.8
+def lives_as(
+    n_runs: int,
+    share_single: float | None,
+    mean_run: float | None,
+    n_spans: int,
+    span_fill: float | None,
+) -> LivesAs:
+    """Region-like: spans at least half full and runs two tokens long on average, five of either.
+    Point-like: four of five runs a single token, five runs. The one rule of summary, list and
+    panel; a share that is None or NaN is no case.
+    """
+    if n_runs < FEWEST_CASES:
+        return ""
+    if n_spans >= FEWEST_CASES and (span_fill or 0) >= 0.5 and (mean_run or 0) >= 2:
+        return "region"
+    return "point" if (share_single or 0) >= 0.8 else ""

@@ -5,7 +5,7 @@ Takes the facts and the deletion the sentence names; says the most telling parts
 
 from collections.abc import Sequence
 
-from app.stats.summary_facts import Deletion, SummaryFacts, SummaryToken, is_region
+from app.stats.summary_facts import Deletion, SummaryFacts, SummaryToken
 from app.stats.wording import Piece, clipped, percent, plain
 
 LENGTH = 60  # characters, quotes included
@@ -62,6 +62,6 @@ def _deletion(deletion: Deletion | None) -> list[Piece]:
 
 
 def _runs(facts: SummaryFacts) -> list[Piece]:
-    if not is_region(facts) or facts.mean_run is None:
+    if facts.lives_as != "region" or facts.mean_run is None:
         return []
     return [("text", "runs of "), ("number", f"{facts.mean_run:.1f}")]

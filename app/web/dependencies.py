@@ -14,6 +14,7 @@ from app.db.catalog import Sae
 from app.db.engine import Atlas
 from app.errors import closest
 from app.web.memory import Memory
+from app.web.urls import sae_url
 
 
 async def get_atlas(request: Request) -> Atlas:
@@ -43,14 +44,17 @@ def get_connection(atlas: AtlasDep) -> Iterator[Connection]:
 ConnectionDep = Annotated[Connection, Depends(get_connection)]
 
 
-async def get_sae(atlas: AtlasDep, memory: MemoryDep, model: str, sae: str) -> Sae:
-    """The dictionary of the path."""
+async def get_sae(
+    request: Request, atlas: AtlasDep, memory: MemoryDep, model: str, sae: str
+) -> Sae:
+    """The dictionary of the path; an error page of anything below it leads back to its list."""
     known = memory.saes(atlas)
     name = f"{model}/{sae}"
     if name not in known:
         raise HTTPException(
             404, f"There is no dictionary {name}: known are {closest(name, list(known))}."
         )
+    request.state.list_url = sae_url(known[name])
     return known[name]
 
 

@@ -70,6 +70,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.templates = make_templates(static)
     app.state.cache_control = "private, no-cache" if settings.key else "no-cache"
     app.state.public_url = settings.public_url
+    app.state.static_copy = False
     app.state.embed_hosts = settings.embed_hosts
     modules = (health, static_files, docs, index, search, suggest, context, figures, cards, export)
     modules = (*modules, compare, feature)

@@ -15,15 +15,15 @@ from app.db.catalog import Sae, list_saes
 from app.db.columns import FeatureColumns, read_columns
 from app.db.engine import Atlas
 from app.db.feature_texts import read_texts
-from app.db.features import column_values
 from app.db.fulltext import Examples, Text, has_fulltext, load_examples, load_text
+from app.db.maps import has_direction_map
 from app.db.records import TokenRecord
 from app.db.tokens import TokenPairs, get_tokens, load_token_pairs
 from app.stats.corpus import Corpus
 from app.stats.reading.ground import Ground
 from app.stats.reading.vocabulary import Vocabulary
 from app.web.event_files import SaeEvents, open_events
-from app.web.ranks import RANKED, Ranks
+from app.web.ranks import Ranks
 from app.web.recent import Recent
 
 MOST_COLUMNS = 500_000
@@ -52,6 +52,7 @@ class Memory:
         self._words: dict[int, Text | None] = {}
         self._examples: Recent[Examples] = Recent(MOST_EXAMPLES)
         self._pairs: Recent[TokenPairs] = Recent(MOST_PAIRS)
+        self._maps: dict[int, bool] = {}
         self._grounds: dict[int, Ground] = {}
         self._ground_lock = Lock()
         self._lock = Lock()
@@ -75,14 +76,20 @@ class Memory:
         """Where values stand among the living features of a dictionary."""
         with self._lock:
             if sae_id not in self._ranks:
-                self._ranks[sae_id] = Ranks(column_values(connection, sae_id, RANKED))
+                self._ranks[sae_id] = Ranks(self.columns(connection, sae_id))
             return self._ranks[sae_id]
+
+    def has_map(self, connection: Connection, sae_id: int) -> bool:
+        """Whether a dictionary has a map of directions."""
+        if sae_id not in self._maps:
+            self._maps[sae_id] = has_direction_map(connection, sae_id)
+        return self._maps[sae_id]
 
     def events(self, connection: Connection, sae: Sae) -> SaeEvents | None:
         """Every firing of a dictionary; None where its files are missing or of another run."""
         with self._lock:
             if sae.sae_id not in self._events:
-                n_active = column_values(connection, sae.sae_id, ["n_active"])["n_active"]
+                n_active = self.columns(connection, sae.sae_id)["n_active"]
                 self._events[sae.sae_id] = open_events(self.atlas, sae, n_active.astype(np.int64))
             return self._events[sae.sae_id]
 

@@ -1,11 +1,11 @@
 """Where a value stands among the living features of its dictionary.
 
-Takes columns over a whole dictionary, keeps them sorted. Knows columns by name, no query.
+Takes the columns of a whole dictionary, keeps some of them sorted. Knows no query.
 """
 
 import numpy as np
-from jaxtyping import Float
-from numpy import ndarray
+
+from app.db.columns import FeatureColumns
 
 RANKED = (
     "density",
@@ -20,10 +20,10 @@ RANKED = (
 class Ranks:
     """Sorted columns of one dictionary, dead features left out."""
 
-    def __init__(self, columns: dict[str, Float[ndarray, " n"]]) -> None:
+    def __init__(self, columns: FeatureColumns) -> None:
         living = columns["density"] > 0
         self._sorted = {
-            name: np.sort(values[living & np.isfinite(values)]) for name, values in columns.items()
+            name: np.sort(columns[name][living & np.isfinite(columns[name])]) for name in RANKED
         }
 
     def share_below(self, column: str, value: float | None) -> float | None:

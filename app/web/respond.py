@@ -41,6 +41,8 @@ class Site:
     """where others reach the server, without a slash at its end; empty where nobody said"""
     address: str = ""
     """of this page on it, from the root, with its view; empty on error pages"""
+    static_copy: bool = False
+    """the page becomes a file, which nothing can be asked of"""
 
 
 def respond(
@@ -48,20 +50,29 @@ def respond(
     template: str,
     build: Callable[[], Page],
     extra_headers: Mapping[str, str] | None = None,
+    status: int = 200,
 ) -> Response:
-    """The page as HTML by `pages/{template}.html`, or as JSON where the path ends in `.json`."""
+    """The page as HTML by `pages/{template}.html`, or as JSON where the path ends in `.json`.
+
+    Args:
+        status: another than 200 for a page that says itself what was wrong; never kept.
+    """
     headers = {**validators(request), **(extra_headers or {})}
-    if is_fresh(request, headers):
+    if status != 200:
+        headers = {"Cache-Control": "no-store", **(extra_headers or {})}
+    elif is_fresh(request, headers):
         return Response(status_code=304, headers=headers)
     page = build()
     if wants_json(request):
         return json_response({"ok": True, **page.as_json()}, headers=headers)
     query = request.url.query
-    json_url = json_twin(request.url.path + (f"?{query}" if query else ""))
     address = request.url.path + (f"?{query}" if query else "")
+    json_url = json_twin(address) if status == 200 else ""
     public_url = request.app.state.public_url
-    site = Site(request.state.build_id, json_url, request.app.version, public_url, address)
-    return _html(request, template, page, site, 200, headers)
+    static_copy = request.app.state.static_copy
+    version = request.app.version
+    site = Site(request.state.build_id, json_url, version, public_url, address, static_copy)
+    return _html(request, template, page, site, status, headers)
 
 
 def respond_file(
@@ -117,7 +128,10 @@ def error_response(
     if wants_json(request) or ("application/json" in accept and "text/html" not in accept):
         return json_response({"ok": False, "status": status, "error": sentence}, status, headers)
     back = "" if without is None else _url_without(request, without)
-    problem = Problem(status, HTTPStatus(status).phrase, sentence, back)
+    list_url = getattr(request.state, "list_url", "")
+    problem = Problem(
+        status, HTTPStatus(status).phrase, sentence, back, "" if list_url == back else list_url
+    )
     return _html(request, "error", problem, Site("", "", request.app.version), status, headers)
 
 
@@ -130,6 +144,8 @@ class Problem:
     sentence: str
     back: str
     """the same page without what is wrong; empty where there is none"""
+    list_url: str
+    """the features of the dictionary it is about; empty where it is about none"""
 
 
 async def on_http_exception(request: Request, error: Exception) -> Response:

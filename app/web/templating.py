@@ -9,12 +9,15 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from app.db.display import display
 from app.web import chips, share, text, urls
+from app.web.charts.drawing import drawing, link_areas
 from app.web.charts.scales import effect_class, heat_class
 from app.web.figures.catalog import figure_choices
+from app.web.markup import bar, cell_rows, compact_json
 from app.web.pages.example_toolbar import example_arguments
+from app.web.pages.token_line import token_strip
 from app.web.paths import templates_folder
 from app.web.static_files import StaticFiles
-from app.web.token_markup import pieces_markup
+from app.web.token_markup import piece_chip, pieces_markup
 
 
 def make_templates(static: StaticFiles) -> Environment:
@@ -37,6 +40,7 @@ def make_templates(static: StaticFiles) -> Environment:
     environment.filters |= {function.__name__: function for function in formats}
     environment.filters["display"] = display
     environment.filters["pieces"] = pieces_markup
+    environment.filters["compact_json"] = compact_json
     environment.filters["chip"] = chips.chip
     environment.filters["one_line"] = share.one_line
     environment.filters["markdown"] = share.markdown
@@ -59,6 +63,17 @@ def make_templates(static: StaticFiles) -> Environment:
         urls.openapi_url,
     )
     names: dict[str, Any] = {function.__name__: function for function in addresses}
+    parts = (
+        bar,
+        cell_rows,
+        chips.pieces_text,
+        chips.token_chip,
+        drawing,
+        link_areas,
+        piece_chip,
+        token_strip,
+    )
+    environment.globals |= {function.__name__: function for function in parts}
     environment.globals["figure_choices"] = figure_choices
     environment.globals["example_arguments"] = example_arguments
     environment.globals.update(

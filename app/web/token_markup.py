@@ -8,13 +8,14 @@ feature.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from urllib.parse import quote
 
 from markupsafe import Markup, escape
 
 from app.db.records import TokenRecord
+from app.web.markup import attribute
 from app.web.token_text import Pieces, joined_pieces, text_pieces
 
 SEARCHED_CHARACTERS = 100
@@ -32,16 +33,25 @@ class ShownToken:
     """escaped markup of its pieces"""
     plain: str
     """the whole element, for a token of which there is nothing to say"""
+    whole: str
+    """escaped markup of all its pieces, for a chip or a cell that has no class of its own"""
     exact: str = ""
     """attribute with the exact text, percent-encoded, where what is shown is another"""
 
 
 def pieces_markup(pieces: Pieces) -> Markup:
     """The pieces of one token; each kind but plain text in an element of its class."""
-    return Markup("").join(
-        Markup("<b class={}>{}</b>").format(kind, text) if kind else escape(text)
-        for kind, text in pieces
-    )
+    return Markup(
+        "".join(
+            [f"<b class={kind}>{escape(text)}</b>" if kind else escape(text)
+             for kind, text in pieces]
+        )
+    )  # fmt: skip
+
+
+def piece_chip(pieces: Pieces) -> Markup:
+    """A name for a token: its pieces in a chip, as in running text."""
+    return Markup(f"<code class=token-name>{pieces_markup(pieces)}</code>")
 
 
 def show_tokens(tokens: Sequence[TokenRecord]) -> list[ShownToken]:
@@ -64,10 +74,9 @@ def line_markup(
         runs: (first, past the last, class) of neighbours that share one element around them;
             disjoint and ascending.
     """
-    found = [
-        token.plain if i not in classes else _element(token, classes[i])
-        for i, token in enumerate(shown)
-    ]
+    found = [token.plain for token in shown]
+    for i, css in classes.items():
+        found[i] = _element(shown[i], css)
     for first, stop, css in runs:
         found[first] = f"<span class={css}>{found[first]}"
         found[stop - 1] += "</span>"
@@ -76,10 +85,8 @@ def line_markup(
 
 def _element(token: ShownToken, css: str) -> str:
     tag, own = ("u", "") if token.css == "lead" else ("i", token.css)
-    names = " ".join([*own.split(), *css.split()])
-    quoted = f'"{names}"' if " " in names else names
-    mark = f" class={quoted}" if names else ""
-    return f"<{tag}{mark}{token.exact}>{token.inner}</{tag}>"
+    names = f"{own} {css}" if own and css else own or css
+    return f"<{tag}{attribute('class', names)}{token.exact}>{token.inner}</{tag}>"
 
 
 @lru_cache(maxsize=65_536)
@@ -92,8 +99,8 @@ def _show(pieces: Pieces, text: str) -> ShownToken:
     exact = ""
     if "".join(piece for _, piece in pieces) != text and len(text) <= SEARCHED_CHARACTERS:
         exact = f' data-text="{quote(text, safe=" /", errors="replace")}"'
-    token = ShownToken(css, str(pieces_markup(rest)), "", exact)
-    return ShownToken(css, token.inner, _element(token, ""), exact)
+    token = ShownToken(css, str(pieces_markup(rest)), "", str(pieces_markup(pieces)), exact)
+    return replace(token, plain=_element(token, ""))
 
 
 def _dress(pieces: Pieces) -> tuple[str, Pieces]:

@@ -45,10 +45,16 @@ def joined_pieces(tokens: Sequence[TokenRecord]) -> dict[int, Pieces]:
     The bytes of one character spread over several tokens are shown as that character at the first
     of them, with a mark at the others.
     """
+    texts = [token.token for token in tokens]
+    if "\\x" not in "".join(texts):
+        return {}  # nearly every line: the exact text of a part of a character has one
+    partial = [
+        i for i, text in enumerate(texts) if "\\x" in text and not _is_text(tokens[i].token_bytes)
+    ]
     return {
         start + i: pieces
-        for start, stop in _partial_runs(tokens)
-        for i, pieces in enumerate(_join([token.token_bytes for token in tokens[start:stop]]))
+        for start, stop in _runs(partial)
+        for i, pieces in enumerate(_join(tuple(token.token_bytes for token in tokens[start:stop])))
     }
 
 
@@ -60,7 +66,8 @@ def _piece(run: str) -> tuple[Kind, str]:
     return ("", run) if shown == run else ("ctl", shown)
 
 
-def _join(token_bytes: Sequence[bytes]) -> list[Pieces]:
+@lru_cache(maxsize=4_096)
+def _join(token_bytes: tuple[bytes, ...]) -> list[Pieces]:
     """Pieces of tokens that hold parts of characters; their leading spaces stay real."""
     bodies = [data.lstrip(b" \n\t") for data in token_bytes]
     leads = [
@@ -79,11 +86,10 @@ def _joined_piece(shown: str) -> Pieces:
     return (("ctl" if CONTINUATION in shown or "\\x" in shown else "", shown),)
 
 
-def _partial_runs(tokens: Sequence[TokenRecord]) -> list[tuple[int, int]]:
-    """Ranges of neighbouring tokens, two or more, whose bytes are not text on their own."""
-    partial = [i for i, token in enumerate(tokens) if _is_partial(token)]
+def _runs(places: Sequence[int]) -> list[tuple[int, int]]:
+    """Ranges of neighbouring places, two or more, as (first, past the last)."""
     runs: list[tuple[int, int]] = []
-    for i in partial:
+    for i in places:
         if runs and runs[-1][1] == i:
             runs[-1] = (runs[-1][0], i + 1)
         else:
@@ -91,12 +97,10 @@ def _partial_runs(tokens: Sequence[TokenRecord]) -> list[tuple[int, int]]:
     return [run for run in runs if run[1] - run[0] > 1]
 
 
-def _is_partial(token: TokenRecord) -> bool:
-    r"""Only such tokens have a \x in their exact text, which most tokens are known by at once."""
-    if "\\x" not in token.token:
-        return False
+@lru_cache(maxsize=4_096)
+def _is_text(data: bytes) -> bool:
     try:
-        token.token_bytes.decode()
+        data.decode()
     except UnicodeDecodeError:
-        return True
-    return False
+        return False
+    return True

@@ -7,7 +7,7 @@ stay out. Takes slugs and view arguments, gives paths from the root. Knows no re
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import Protocol
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, quote_plus, urlencode
 
 Arguments = Iterable[tuple[str, str]]
 """Query arguments in order; a name may come several times"""
@@ -35,6 +35,15 @@ def feature_url(sae: Addressed, feature_index: int, view: Arguments = ()) -> str
     return with_query(f"{_path(sae.address)}/{feature_index}", view)
 
 
+def feature_urls(
+    sae: Addressed, feature_index: int, view: Arguments, name: str, values: Iterable[str]
+) -> list[str]:
+    """One feature in views that differ in one argument, which comes last; "" leaves it out."""
+    without = feature_url(sae, feature_index, view)
+    start = f"{without}{'&' if '?' in without else '?'}{name}="
+    return [start + quote_plus(value) if value else without for value in values]
+
+
 def features_url(sae: Addressed, kind: str, view: Arguments = ()) -> str:
     """The whole list of a view as a file, csv or json."""
     return with_query(f"{_path(sae.address)}/features.{kind}", view)
@@ -48,8 +57,8 @@ def random_url(sae: Addressed) -> str:
 def compare_url(sae: Addressed, features: Iterable[int], view: Arguments = ()) -> str:
     """Two to four features side by side; commas stay readable."""
     listed = ",".join(str(index) for index in features)
-    query = urlencode([("features", listed), *view], safe=",")
-    return f"{_path(sae.address)}/compare?{query}"
+    rest = f"&{_encoded(arguments)}" if (arguments := tuple(view)) else ""
+    return f"{_path(sae.address)}/compare?features={listed}{rest}"
 
 
 def compare_form_url(sae: Addressed) -> str:
@@ -87,6 +96,11 @@ def map_url(sae: Addressed, view: Arguments = ()) -> str:
 def points_url(sae: Addressed, view: Arguments = ()) -> str:
     """Two or three numbers for each feature, for charts that draw them all (JSON alone)."""
     return with_query(f"{_path(sae.address)}/points.json", view)
+
+
+def point_url(sae: Addressed, feature_index: int) -> str:
+    """One feature in a few words, for the card of a dot (JSON alone)."""
+    return f"{_path(sae.address)}/points/{feature_index}.json"
 
 
 def search_url(view: Arguments = ()) -> str:
@@ -128,7 +142,7 @@ def with_query(path: str, view: Arguments = ()) -> str:
     return f"{path}?{_encoded(arguments)}" if arguments else path
 
 
-@lru_cache(4_096)
+@lru_cache(16_384)
 def _encoded(arguments: tuple[tuple[str, str], ...]) -> str:
     """A page has a hundred links of a few views."""
     return urlencode(arguments)

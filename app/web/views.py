@@ -9,8 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from app.db.columns import LivesAs
-from app.db.records import RankingMode
+from app.db.records import LivesAs, RankingMode
 from app.db.schema import SORTABLE
 from app.errors import closest
 from app.web.embed import parse_embed
@@ -118,7 +117,8 @@ class DictionaryView(View):
     dead: Literal["", "yes", "no"] = ""
     """only features that never fired, or only those that did"""
     lives_as: LivesAs = ""
-    """only features with runs of less than 1.5 firings in a row on average, or of more"""
+    """only point-like features (four of five runs a single token), or region-like ones (spans at
+    least half full, runs two tokens long on average); five cases behind either"""
     top_token: str = Field(default="", max_length=200)
     """text of the token with the largest share of the feature's activation"""
     contains: str = Field(default="", max_length=200)
@@ -182,6 +182,36 @@ class DictionaryView(View):
     def filtered(self) -> bool:
         """Whether anything is left out of the list."""
         return bool(self.filters())
+
+
+class DictionaryForm(DictionaryView):
+    """The same as people type it: what can't be read is kept, to be said beside its field."""
+
+    @field_validator(*SORTABLE)
+    @classmethod
+    def _readable_range(cls, value: str) -> str:
+        return value
+
+    @field_validator("feature_index")
+    @classmethod
+    def _readable_indices(cls, value: str) -> str:
+        return value
+
+    def problems(self) -> dict[str, str]:
+        """A sentence for each argument that can't be read, in the order of the arguments."""
+        found: dict[str, str] = {}
+        for name in (*SORTABLE, "feature_index"):
+            read = parse_indices if name == "feature_index" else parse_range
+            if typed := getattr(self, name):
+                try:
+                    read(typed)
+                except ValueError as error:
+                    found[name] = str(error)
+        return found
+
+    def readable(self) -> DictionaryView:
+        """The view without what can't be read."""
+        return DictionaryView.model_validate(self.__dict__ | dict.fromkeys(self.problems(), ""))
 
 
 class SearchView(View):

@@ -25,27 +25,47 @@ const colour = (name) => {
 };
 const rem = (size) => size * parseFloat(getComputedStyle(document.documentElement).fontSize);
 
+// The bars of a histogram: each says its borders, its count and its share of all.
+const bars = (trace) => {
+  const { x0, dx, y, meta } = trace;
+  const ramp = Array.from({ length: 10 }, (_, step) => colour(`heat-${step}`));
+  const total = y.reduce((sum, count) => sum + count, 0) || 1;
+  const border = (bin) => Number((x0 + dx * (bin - 0.5)).toPrecision(4));
+  return {
+    ...trace,
+    customdata: y.map((count, bin) => [border(bin), border(bin + 1), count / total]),
+    hovertemplate: `%{customdata[0]} – %{customdata[1]}<br>%{y:,} ${meta.noun} (%{customdata[2]:.1%})<extra></extra>`,
+    marker: { color: meta.heat?.map((step) => ramp[step]) ?? colour("bar") },
+  };
+};
+
+// Marks at the foot of the bars, each with its name.
+const rug = (trace) => ({
+  ...trace,
+  y: trace.x.map(() => 0.04),
+  hovertemplate: "%{text}<extra></extra>",
+  marker: { symbol: "line-ns-open", size: 5, color: colour("ink-2") },
+  cliponaxis: false,
+});
+
 const themed = (figure) => {
   const font = { family: getComputedStyle(document.body).fontFamily, size: rem(0.6875), color: colour("ink-3") };
   const axis = { gridcolor: colour("rule"), linecolor: colour("rule-strong"), zeroline: false, showline: true, ticks: "" };
   const { xaxis, yaxis } = figure.layout;
-  const ramp = Array.from({ length: 10 }, (_, step) => colour(`heat-${step}`));
-  const plain = (trace) => colour(trace.type === "bar" ? "bar" : "ink-2");
-  const data = figure.data.map((trace) => ({
-    ...trace,
-    marker: { ...trace.marker, color: trace.meta?.heat.map((step) => ramp[step]) ?? plain(trace) },
-  }));
+  const data = figure.data.map((trace) => (trace.type === "bar" ? bars(trace) : rug(trace)));
   const log = yaxis.type === "log";
   const layout = {
     ...figure.layout,
     font,
+    bargap: 0.1,
+    showlegend: false,
     margin: { l: rem(2.75), r: rem(0.5), t: rem(1.35), b: rem(2.4), pad: 0 },
     paper_bgcolor: "transparent",
     plot_bgcolor: "transparent",
     dragmode: matchMedia("(pointer: fine)").matches ? "zoom" : false,
     hoverlabel: { bgcolor: colour("paper-raised"), bordercolor: colour("rule-strong"), font: { ...font, size: rem(0.75), color: colour("ink") } },
-    xaxis: { ...xaxis, ...axis, ticklabeloverflow: "allow", title: { ...xaxis.title, standoff: 6, font: { ...font, color: colour("ink-2") } } },
-    yaxis: { ...yaxis, ...axis, showline: false, title: { text: "" }, nticks: 5, dtick: log ? 1 : undefined },
+    xaxis: { ...xaxis, ...axis, showgrid: false, tickmode: "array", ticklabeloverflow: "allow", title: { ...xaxis.title, standoff: 6, font: { ...font, color: colour("ink-2") } } },
+    yaxis: { ...yaxis, ...axis, fixedrange: true, showline: false, title: { text: "" }, nticks: 5, dtick: log ? 1 : undefined },
     // the name of the counts stands where the drawing has it: over the axis, not turned
     annotations: [{
       text: yaxis.title.text, showarrow: false, font: { ...font, color: colour("ink-2") },

@@ -3,7 +3,7 @@
 document.addEventListener("copy", (event) => {
   const selection = document.getSelection();
   if (!selection || selection.isCollapsed) return;
-  const touched = [...document.querySelectorAll(".line")].filter((line) => selection.containsNode(line, true));
+  const touched = [...document.querySelectorAll("div.line")].filter((line) => selection.containsNode(line, true));
   const inside = (node) => (node.nodeType === Node.TEXT_NODE ? node.parentElement : node).closest(".line");
   if (!touched.length || !inside(selection.anchorNode) || !inside(selection.focusNode)) return;
   const range = selection.getRangeAt(0);

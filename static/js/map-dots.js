@@ -41,7 +41,8 @@ const findSeen = (view, { x, y, order }, size) => {
   for (const i of order) {
     const left = wide / 2 + (x[i] - view.x) * scale;
     const top = high / 2 - (y[i] - view.y) * scale;
-    if (left < -size || top < -size || left > wide + size || top > high + size) continue;
+    // NaN, no place, is inside nothing
+    if (!(left >= -size && top >= -size && left <= wide + size && top <= high + size)) continue;
     which[n] = i;
     places[2 * n] = left;
     places[2 * n + 1] = top;

@@ -24,9 +24,10 @@ class DirectionMap {
     this.figure = figure;
     const { left, bottom, width, height } = figure.dataset;
     this.view = new MapView(Number(width) / Number(height), 1);
-    // one unit of the plane is the map's height, both ways
-    this.x = Float64Array.from(points.x.values, (value) => (value - left) / height);
-    this.y = Float64Array.from(points.y.values, (value) => (value - bottom) / height);
+    // one unit of the plane is the map's height, both ways; a static copy has no place for features
+    // that are not part of it
+    this.x = Float64Array.from(points.x.values, (value) => (value === null ? NaN : (value - left) / height));
+    this.y = Float64Array.from(points.y.values, (value) => (value === null ? NaN : (value - bottom) / height));
     this.grid = new Grid(this.x, this.y, this.view.width, this.view.height);
     this.canvas = document.createElement("canvas");
     this.canvas.tabIndex = 0;

@@ -2,7 +2,7 @@
 // inside it the arrow keys step from token to token, Home and End go to its ends. A click or Enter pins
 // the card and offers what can be asked about the token; Escape or a click elsewhere closes it, and the
 // focus goes back to where it was. The same numbers and links stand in the table of an example's own
-// address, for readers without scripts. Reads the data of lines (token-strip) and of their section.
+// address, for readers without scripts. Reads the data of lines (token_line.py) and of their section.
 import { copy, say } from "./clipboard.js";
 
 const card = document.createElement("div");
@@ -79,7 +79,7 @@ const questions = ({ token, index, upper, position }) => {
 };
 
 // A line is a tab stop only where a script answers to it.
-const makeStops = () => { for (const line of document.querySelectorAll(".line")) line.tabIndex = 0; };
+const makeStops = () => { for (const line of document.querySelectorAll("div.line")) line.tabIndex = 0; };
 makeStops();
 document.addEventListener("refreshed", makeStops);
 

@@ -2,7 +2,6 @@
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page
 
 from .addresses import PAGES
 from .conftest import OpenContext
@@ -44,23 +43,30 @@ def test_no_page_is_wider_than_a_phone(
 def test_every_page_is_whole_without_scripts(
     open_context: OpenContext, base_url: str, name: str
 ) -> None:
-    """The same headings, and every link leads to a page."""
-    headings = "[...document.querySelectorAll('h1, h2')].map((h) => h.textContent.trim())"
+    """The same headings with them and without."""
     scripted = open_context(base_url=base_url).new_page()
     scripted.goto(PAGES[name])
     plain = open_context(base_url=base_url, java_script_enabled=False).new_page()
     plain.goto(PAGES[name])
-    wanted = scripted.evaluate(headings)
-    assert wanted
-    assert (
-        plain.locator("h1, h2").all_text_contents()
-        == scripted.locator("h1, h2").all_text_contents()
-    )
+    headings = plain.locator("h1, h2").all_text_contents()
+    assert headings
+    assert headings == scripted.locator("h1, h2").all_text_contents()
+
+
+BEGIN_ELSEWHERE = {
+    "feature, one example": "line activation",  # the example the address names
+    "feature, embedded": None,  # a frame has no header to skip
+    "search, empty": None,  # the field has the focus
+}
+"""Pages on which the first key does not lead to the link past the header: where it leads."""
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_the_keyboard_reaches_everything_that_can_be_clicked(page: Page, name: str) -> None:
+def test_the_keyboard_reaches_everything_that_can_be_clicked(
+    open_context: OpenContext, base_url: str, name: str
+) -> None:
     """What looks like a control is one: a link with an address, a button, or a field."""
+    page = open_context(base_url=base_url).new_page()
     page.goto(PAGES[name])
     unreachable = page.evaluate(
         """[...document.querySelectorAll('[onclick], [role=button], [role=link], a:not([href])')]
@@ -69,7 +75,8 @@ def test_the_keyboard_reaches_everything_that_can_be_clicked(page: Page, name: s
     )
     assert unreachable == []
     page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.className") == "skip"
+    wanted = BEGIN_ELSEWHERE.get(name, "skip")
+    assert wanted is None or page.evaluate("document.activeElement.className") == wanted
     seen = set()
     for _ in range(60):
         page.keyboard.press("Tab")

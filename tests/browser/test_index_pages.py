@@ -91,3 +91,26 @@ def test_pages_are_complete_without_scripts(
     expect(page.get_by_role("searchbox")).to_be_visible()
     expect(page.locator("[data-copy-link]")).to_be_hidden()
     expect(page.locator("[data-theme-switch]")).to_be_hidden()
+
+
+@pytest.mark.parametrize("url", [*PAGES, f"{SAE}?density=abc", f"{SAE}/map", "/nothing"])
+def test_no_page_is_wider_than_a_phone(
+    open_context: Callable[..., BrowserContext], base_url: str, url: str
+) -> None:
+    phone = open_context(base_url=base_url, viewport={"width": 380, "height": 800}).new_page()
+    phone.goto(url)
+    phone.evaluate("document.fonts.ready")
+    assert phone.evaluate("document.documentElement.scrollWidth") == 380
+
+
+def test_what_scrolls_sideways_is_shaded_at_its_edge(
+    open_context: Callable[..., BrowserContext], base_url: str
+) -> None:
+    """The shade lies still while its covers of paper scroll along: no script."""
+    phone = open_context(base_url=base_url, viewport={"width": 380, "height": 800}).new_page()
+    phone.goto(SAE)
+    for strip in (".feature-list tr.sorts", ".feature-list tr.filters", ".filter-row"):
+        drawn = phone.locator(strip).evaluate(
+            "e => [e.scrollWidth > e.clientWidth, getComputedStyle(e).backgroundAttachment]"
+        )
+        assert drawn == [True, "local, local, scroll, scroll"], strip

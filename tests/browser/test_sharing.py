@@ -10,7 +10,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, Request
+from playwright.sync_api import BrowserContext, Page, Request, expect
 
 from app.web.export.single import export_feature
 from app.web.export.site import export_site
@@ -261,3 +261,33 @@ def test_one_file_alone(open_context: MakeContext, atlas_path: Path, tmp_path: P
     bar = page.locator(".chart-activation .marks .heat-9").last
     assert bar.evaluate("e => getComputedStyle(e).fill") == "rgb(171, 52, 25)"
     assert asked == [file.as_uri()] and problems == []
+
+
+def test_the_map_of_a_site_of_files(
+    open_context: MakeContext, serve_files: Callable[[Path], str], exported: Path
+) -> None:
+    """Only features of the copy have a dot; a dot names its feature and leads to it."""
+    host = serve_files(exported)
+    root = f"{host}/deep/atlas"
+    page = open_context().new_page()
+    problems = _watched(page, host)
+    page.on(
+        "response", lambda answer: problems.append(answer.url) if answer.status >= 400 else None
+    )
+    page.goto(f"{root}{SAE}/7/")
+    page.get_by_role("link", name="on the map of directions").click()
+    page.wait_for_url(f"**{SAE}/map/?feature=7")
+    card = page.locator(".point-card")
+    expect(card).to_contain_text("#7")
+    expect(card.locator("p span").last).not_to_be_empty()
+    map_canvas = page.locator("canvas")
+    map_canvas.focus()
+    map_canvas.press("0")
+    for _ in range(3):
+        map_canvas.press("Shift+ArrowRight")
+    index = int((card.locator("b").first.inner_text()).removeprefix("#"))
+    assert 0 <= index < 12
+    map_canvas.press("Enter")
+    page.wait_for_url(f"**{SAE}/{index}/")
+    assert page.locator("form[data-suggest]").count() == 0
+    assert problems == []

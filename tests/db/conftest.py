@@ -68,6 +68,7 @@ FEATURE = FeatureRecord(
     ablation_token_effect=None,
     run_length=1.0,
     span_fill=None,
+    lives_as=0,
     max_logit=0.25,
     position_zero_n_active=0,
     position_zero_max=0.0,

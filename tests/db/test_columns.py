@@ -8,15 +8,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.db.columns import REGION_RUN, FeatureColumns, FeatureQuery, Range, read_columns
+from app.db.columns import FeatureColumns, FeatureQuery, Range, read_columns
 from app.db.cursor import BadCursor, encode_cursor
 from app.db.engine import Atlas, open_atlas
+from app.db.records import LIVES_AS
 from app.db.schema import SORTABLE
 from tests.db.conftest import WriteAtlas, bundle
 
 SHARES = [0.0, 0.5, 0.5, 0.5, 0.25, None, 1.0, None, 0.75, 0.0, 0.25, 0.1 + 0.2]
 """Ties, missing values and a value without a short decimal form."""
 RUNS = [1.0, None, 1.5, 2.0, 1.4999, 1.0, None, 3.0, 1.5, 1.0, 1.0, 1.6]
+WORDS = ["", "point", "region", "", "point", "", "region", "region", "", "", "point", "point"]
 DENSITIES = [i % 4 / 10 for i in range(12)]
 TEXTS = ["fires on ‘def’", "self straße", "def", "never fired"] * 3
 
@@ -26,6 +28,7 @@ RECORDS: list[dict[str, Any]] = [
         "density": DENSITIES[i],
         "context_share": SHARES[i],
         "run_length": RUNS[i],
+        "lives_as": LIVES_AS.index(WORDS[i]),
         "top_token_id": i % 3 if DENSITIES[i] else None,
     }
     for i in range(12)
@@ -38,7 +41,7 @@ def _column(name: str) -> Any:
 
 
 COLUMNS = FeatureColumns(
-    {name: _column(name) for name in ("feature_index", *SORTABLE, "top_token_id")}
+    {name: _column(name) for name in ("feature_index", *SORTABLE, "top_token_id", "lives_as")}
 )
 
 ALL = np.ones(12, bool)
@@ -46,7 +49,7 @@ ALL = np.ones(12, bool)
 
 def _keeps(query: FeatureQuery, record: dict[str, Any]) -> bool:
     """The filters one by one; a feature without a value is in no range."""
-    index, run = record["feature_index"], record["run_length"]
+    index = record["feature_index"]
     checks = [
         all(
             (value := record[item.column]) is not None
@@ -57,8 +60,7 @@ def _keeps(query: FeatureQuery, record: dict[str, Any]) -> bool:
         ),
         query.indices is None or any(low <= index <= high for low, high in query.indices),
         query.dead is None or (record["density"] == 0) == query.dead,
-        query.lives_as != "point" or (run is not None and run < REGION_RUN),
-        query.lives_as != "region" or (run is not None and run >= REGION_RUN),
+        query.lives_as in ("", WORDS[index]),
         query.top_token_ids is None or record["top_token_id"] in query.top_token_ids,
         query.contains.casefold() in TEXTS[index].casefold(),
     ]
@@ -166,7 +168,13 @@ def test_every_living_feature_has_its_share_of_the_draws(draw: float, place: int
 @pytest.fixture
 def atlas(write_atlas: WriteAtlas) -> Atlas:
     bundles = [
-        bundle(i, density=DENSITIES[i], context_share=SHARES[i], run_length=RUNS[i])
+        bundle(
+            i,
+            density=DENSITIES[i],
+            context_share=SHARES[i],
+            run_length=RUNS[i],
+            lives_as=LIVES_AS.index(WORDS[i]),
+        )
         for i in reversed(range(12))
     ]
     return open_atlas(write_atlas(bundles))
@@ -178,6 +186,6 @@ def test_columns_are_those_of_the_file(atlas: Atlas) -> None:
         assert len(read_columns(connection, 2)) == 0
     assert len(columns) == 12
     assert columns["feature_index"].tolist() == list(range(12))
-    for name in ("density", "context_share", "run_length"):
+    for name in ("density", "context_share", "run_length", "lives_as"):
         np.testing.assert_array_equal(columns[name], COLUMNS[name])
     assert columns["encoder_decoder_cosine"].tolist() == [0.5] * 12

@@ -43,8 +43,22 @@ def test_a_text_file_is_one_document(tmp_path: Path) -> None:
     path = tmp_path / "guide.rst"
     path.write_bytes(b"\xef\xbb\xbf" + TEXTS[2].encode())
     source = open_documents(path)
-    assert (source.name, source.spec) == ("guide.rst", str(path))
+    assert (source.name, source.spec) == ("guide.rst", "guide.rst")
     assert list(source) == [Document("guide.rst", TEXTS[2])] == list(source)
+
+
+def test_whose_machine_it_was_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "texts"
+    folder.mkdir()
+    (folder / "a.txt").write_text("a")
+    np.save(tmp_path / "ids.npy", np.zeros((2, 4), np.int64))
+    monkeypatch.chdir(folder)
+    for typed, kept in (
+        (folder, "texts"), (f"{folder}/", "texts"), (".", "texts"), ("../texts", "texts"),
+        (folder / "a.txt", "a.txt"), ("../ids.npy", "ids.npy"),
+    ):  # fmt: skip
+        source = corpus.open_corpus(str(typed))
+        assert (source.name, source.spec) == (kept, kept)
 
 
 def test_a_folder_is_read_in_sorted_order_by_the_ending_of_each_file(tmp_path: Path) -> None:
@@ -95,7 +109,7 @@ def test_documents_in_memory() -> None:
 def test_a_token_array_is_left_to_the_tokens_stage(tmp_path: Path) -> None:
     path = tmp_path / "ids.npy"
     np.save(path, np.zeros((2, 3), dtype=np.int32))
-    assert corpus.open_corpus(str(path)) == TokenArray("ids.npy", str(path), path)
+    assert corpus.open_corpus(str(path)) == TokenArray("ids.npy", "ids.npy", path)
 
 
 def test_a_long_document_arrives_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

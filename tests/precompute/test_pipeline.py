@@ -1,5 +1,6 @@
 """The whole job: what changes nothing, what may be added, and what is left when it is cut short."""
 
+import json
 import os
 import pickle
 import shutil
@@ -244,6 +245,8 @@ def test_padding_is_nobodys_context(
     """One document a context: the padded tail counts nowhere and fills no other example."""
     run(small(corpus=str(text_folder), packing="document"), reporter=quiet)
     (folder,) = (tmp_path / "atlas.events" / "tiny").glob("corpus-*")
+    assert json.loads((folder / "corpus.json").read_text())["source"] == text_folder.name
+    assert str(text_folder.parent) not in (folder / "corpus.json").read_text()
     corpus = Corpus.open(folder)
     lengths = text_lengths(corpus)
     assert lengths is not None

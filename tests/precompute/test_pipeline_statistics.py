@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 
 from app.db.examples import get_contexts
+from app.db.records import LIVES_AS
 from app.db.tokens import get_tokens, occurrences
 from app.stats.permutation import PlaceHash
+from app.stats.wording import plain
 
 D_SAE, D_VOCAB = 24, 300
 EACH_SAE = pytest.mark.parametrize("which", [0, 1], ids=["resid", "mlp"])
@@ -281,6 +283,15 @@ def test_locality_and_places(judged: Any, which: int) -> None:
         ]
         record = judged.feature(which, index)
         assert record.run_length == pytest.approx(np.mean(lengths))
+        region = found.n_spans >= 5 and found.span_fill >= 0.5 and np.mean(lengths) >= 2
+        point = not region and np.mean(np.array(lengths) == 1) >= 0.8
+        word = "region" if region else "point" if point else ""
+        assert LIVES_AS[record.lives_as] == (word if len(lengths) >= 5 else "")
+        sentence = plain(record.summary)
+        assert ("It stays on over stretches" in sentence) == (LIVES_AS[record.lives_as] == "region")
+        assert ("of its runs are a single token" in sentence) == (
+            LIVES_AS[record.lives_as] == "point"
+        )
         spans = [
             np.flatnonzero(row & (documents == d))
             for row, documents in zip(fires, judged.document_ids, strict=True)

@@ -1,11 +1,12 @@
 """What the sentence says, word for word, and what it leaves unsaid."""
 
 from dataclasses import replace
+from math import nan
 
 import pytest
 
 from app.stats.summary import summarise
-from app.stats.summary_facts import AblationCase, SummaryFacts, SummaryToken
+from app.stats.summary_facts import AblationCase, SummaryFacts, SummaryToken, lives_as
 from app.stats.wording import clipped, percent, share_or_count
 
 N = 1_048_576
@@ -94,6 +95,30 @@ def test_points_and_regions() -> None:
     assert summarise(point).plain.endswith(" 94% of its runs are a single token.")
     unclear = replace(region, n_spans=4)
     assert summarise(unclear).plain.endswith("of them.")
+
+
+@pytest.mark.parametrize(
+    ("runs", "single", "mean", "spans", "fill", "word"),
+    [
+        (5, 0.8, 1.2, 0, None, "point"),
+        (5, 0.8, 1.2, 0, nan, "point"),
+        (4, 1.0, 1.0, 0, None, ""),
+        (5, 0.79, 1.3, 9, 0.3, ""),
+        (5, 0.2, 2.0, 5, 0.5, "region"),
+        (5, 0.2, 1.99, 5, 0.5, ""),
+        (5, 0.2, 2.0, 5, 0.49, ""),
+        (5, 0.2, 2.0, 4, 0.5, ""),
+        (5, 0.2, 2.0, 5, nan, ""),
+        (4, 0.2, 2.0, 5, 0.5, ""),
+        # A few long runs among many single ones fill their spans: the region is said.
+        (50, 0.8, 3.0, 5, 0.9, "region"),
+        (0, None, None, 0, None, ""),
+    ],
+)
+def test_one_rule_says_what_is_a_point_and_what_a_region(
+    runs: int, single: float | None, mean: float | None, spans: int, fill: float | None, word: str
+) -> None:
+    assert lives_as(runs, single, mean, spans, fill) == word
 
 
 def test_the_short_form_fits_a_list() -> None:

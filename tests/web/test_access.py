@@ -66,9 +66,9 @@ def test_wrong_keys_and_forged_cookies(locked: TestClient) -> None:
 
 
 def test_another_key_ends_old_cookies(atlas_path: Path, make_client: MakeClient) -> None:
-    first = make_client(atlas_path, access_key=SecretStr("first"))
-    first.get("/?key=first")
-    second = make_client(atlas_path, access_key=SecretStr("second"))
+    first = make_client(atlas_path, access_key=SecretStr("the first of two"))
+    first.get("/?key=the%20first%20of%20two")
+    second = make_client(atlas_path, access_key=SecretStr("the second of two"))
     second.cookies = first.cookies
     assert second.get("/").status_code == 401
 

@@ -91,7 +91,9 @@ def test_without_a_public_address_there_is_no_picture(client: TestClient) -> Non
 
 def test_nothing_gets_past_the_access_key(atlas_path: Path, make_client: MakeClient) -> None:
     client = make_client(
-        atlas_path, access_key=SecretStr("open sesame"), public_url="https://atlas.example.org"
+        atlas_path,
+        access_key=SecretStr("open sesame, at once"),
+        public_url="https://atlas.example.org",
     )
     for url in (FEATURE, f"{FEATURE}/card.png", f"{FEATURE}/figure.svg", f"{FEATURE}/page.html",
                 "/synthetic/resid-2-1k/card.png", f"{FEATURE}?embed"):  # fmt: skip

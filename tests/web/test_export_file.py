@@ -1,5 +1,6 @@
 """One feature as one file: small, complete, and asking nobody for anything."""
 
+import html
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from app.errors import AtlasError
+from app.web.export import single
 from app.web.export.plain_html import lean, unlinked
 from app.web.export.single import MOST_BYTES, export_feature
 from app.web.figures.printed import read_tokens
@@ -34,9 +36,9 @@ class _Reader(HTMLParser):
             self.asked.append(tag)
 
 
-def _read(html: str) -> _Reader:
+def _read(text: str) -> _Reader:
     reader = _Reader()
-    reader.feed(html)
+    reader.feed(text)
     return reader
 
 
@@ -62,15 +64,49 @@ def test_the_densest_and_strongest_fit(client: TestClient) -> None:
 
 def test_it_holds_every_example(client: TestClient) -> None:
     stored = client.get(f"{URL}/7.json").json()["examples"]
-    found = _read(client.get(f"{URL}/7/page.html").text)
-    shown = [
-        name for name in found.ids if re.fullmatch(r"(top|interval|quantile|silent)-\d+", name)
-    ]
+    shown = _examples(client.get(f"{URL}/7/page.html").text)
     assert len(shown) == len(set(shown))
     groups = {example["group"] for example in stored}
     assert {name.rpartition("-")[0] for name in shown} == groups
     # Texts that repeat are folded into the first of them.
     assert len(shown) >= 0.8 * len(stored)
+
+
+EXAMPLE = re.compile(r"(top|interval|quantile|silent)-\d+")
+
+
+def _examples(text: str) -> list[str]:
+    return [name for name in _read(text).ids if EXAMPLE.fullmatch(name)]
+
+
+@pytest.mark.parametrize("share", [0.97, 0.8, 0.5, 0.1])
+def test_what_does_not_fit_is_counted_in_the_file(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch, share: float
+) -> None:
+    """As many examples as fit, from the first on; the sentence and each group say how many."""
+    whole = client.get(f"{URL}/7/page.html").text
+    names = _examples(whole)
+    assert "This file holds" not in whole
+    most = int(share * len(whole.encode()))
+    monkeypatch.setattr(single, "MOST_BYTES", most)
+    cut = client.get(f"{URL}/7/page.html").text
+    kept = _examples(cut)
+    assert kept == names[: len(kept)] and len(kept) < len(names)
+    assert len(cut.encode()) <= most or kept == []
+    said = html.unescape(re.findall(r'id="left-out">(.*?)</p>', cut, re.DOTALL)[0])
+    assert said.startswith(f"This file holds {len(kept)} of {len(names)} examples (")
+    assert said.endswith(f": all of them would make it larger than {most // 1000} kB.")
+    for group, title in single.TITLES.items():
+        inside = sum(name.startswith(f"{group}-") for name in kept)
+        every = sum(name.startswith(f"{group}-") for name in names)
+        assert (f"{inside} of {every} of “{title}”" in said) == (inside < every)
+        assert (f"{inside} of {every}</span></summary>" in cut) == (inside < every)
+
+
+def test_nothing_in_it_asks_for_a_click(client: TestClient) -> None:
+    page, file = client.get(f"{URL}/7").text, client.get(f"{URL}/7/page.html").text
+    for words in ("A click on a bar", ">compare</a>", "compare with the first"):
+        assert words in page and words not in file
 
 
 def test_its_texts_and_colours_are_those_of_the_page(client: TestClient) -> None:
@@ -139,6 +175,7 @@ def test_markup_made_lean() -> None:
         '<div class="line activation" role="group" aria-label="a data-b c">'
         '<i>a<b class="nl">\n</b>b</i><i class="peak">c</i><i>d</i></div>'
     )
+    assert lean("<i class=peak data-id=7 hidden data-text=x>c</i>") == "<i class=peak hidden>c</i>"
     assert unlinked('<a class="x" href="/m/s/1?a=1&amp;b=2">1</a>', "") == '<a class="x">1</a>'
     assert unlinked('<a href="/m?a=1&amp;b=2">1</a>', "https://x.org") == (
         '<a href="https://x.org/m?a=1&amp;b=2">1</a>'

@@ -44,7 +44,9 @@ class _Links(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         for name, value in attrs:
-            if name in ("href", "src", "action", "data-plotly", "data-site-random") and value:
+            names = ("href", "src", "action", "data-plotly", "data-site-random", "data-map",
+                     "data-points")  # fmt: skip
+            if name in names and value:
                 self.links.append((tag, value))
             if name == "id" and value:
                 self.ids.add(value)
@@ -121,6 +123,45 @@ def test_what_needs_the_server_says_so(site: Path) -> None:
         assert f"js/{script}.js" not in page
     assert "js/site-view.js" in page
     assert 'http-equiv="Content-Security-Policy"' in page and "unsafe" not in page
+
+
+def test_nothing_offers_what_only_a_server_can_do(site: Path, client: TestClient) -> None:
+    served = [client.get(f"/{SAE}{path}").text for path in ("", "/7", "/map")]
+    copies = [(site / SAE / path / "index.html").read_text() for path in ("", "7", "map")]
+    for words in (
+        "data-suggest", ">compare</a>", "compare with the first", "A click on a bar",
+        "click a bar to keep it alone", "click it to list its features", "map-query",
+    ):  # fmt: skip
+        assert words in "".join(served)
+        assert words not in "".join(copies)
+    for page in site.rglob("*.html"):
+        assert "data-suggest" not in page.read_text()
+        assert "/compare?" not in page.read_text(), page
+
+
+def test_the_map_is_part_of_it(site: Path, client: TestClient) -> None:
+    page = (site / SAE / "map" / "index.html").read_text()
+    assert 'data-map="../"' in page and 'data-points="points.json"' in page
+    assert "js/map.js" in page
+    assert (
+        json.loads((site / SAE / "map.json").read_text()) == client.get(f"/{SAE}/map.json").json()
+    )
+    points = json.loads((site / SAE / "map" / "points.json").read_text())
+    served = client.get(f"/{SAE}/points.json?x=map_x&y=map_y&color=max_activation").json()
+    for axis in ("x", "y"):
+        assert points[axis]["values"][:8] == served[axis]["values"][:8] != [None] * 8
+        assert points[axis]["values"][8:] == [None] * 52
+    assert points["color"] == served["color"]
+    for index in range(8):
+        point = json.loads((site / SAE / "points" / f"{index}.json").read_text())
+        assert point == client.get(f"/{SAE}/points/{index}.json").json()
+    whole = json.loads((site / SAE / "points.json").read_text())
+    assert whole == client.get(f"/{SAE}/points.json").json()
+
+
+def test_a_feature_leads_to_its_place_on_the_map(site: Path) -> None:
+    links = {link for _, link in _read(site / SAE / "7" / "index.html").links}
+    assert "../map/?feature=7" in links
 
 
 def test_previews_name_the_site(site: Path) -> None:
@@ -213,6 +254,9 @@ def test_an_address_is_the_same_in_any_order_of_its_arguments() -> None:
     site.add("/m/s?a=1&b=2", "x.html")
     assert site.file_of("/m/s?b=2&a=1") == "x.html"
     assert site.file_of("/m/s?a=1") is None
+    site.add_read_by_script("/m/s/map", "m/s/map/index.html", {"feature"})
+    assert site.relative("m/s/1/index.html", "/m/s/map?feature=1") == "../map/?feature=1"
+    assert site.relative("m/s/1/index.html", "/m/s/map?q=def") is None
     site.set_examples("/m/s/1", {"/m/s/1?group=top&start=9": '<article id="top-12">'})
     assert site.relative("m/s/1/index.html", "/m/s/1?example=top-12#top-12") == "top-9.html#top-12"
 

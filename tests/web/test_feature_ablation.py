@@ -17,11 +17,12 @@ from app.db.records import Group, TokenRecord
 from app.web.charts.plot import Chart
 from app.web.charts.scales import Tick
 from app.web.memory import Memory
-from app.web.pages.ablation_profile import _quantile, build_ablation_profile
+from app.web.pages.ablation_profile import build_ablation_profile
 from app.web.pages.context_needed import build_context_needed
 from app.web.pages.feature_facts import build_facts
 from app.web.pages.feature_material import Material, load_material
 from app.web.pages.profile_disagreement import build_disagreements, disagreeing
+from app.web.pages.profile_distances import quantile
 from app.web.pages.profile_examples import ProfileExample, profile_examples
 from app.web.pages.profile_tokens import build_profile_tokens
 from app.web.pages.token_line import Window
@@ -93,6 +94,16 @@ def test_tokens_that_hardly_matter_are_left_out() -> None:
 def test_replacement_stands_in_where_nothing_was_deleted() -> None:
     [row] = build_profile_tokens([_example(["a", "self"], [], replace=[-0.5])], [], np.zeros(2))
     assert (row.delete, row.replace, row.halved) == ("–", "−50%", "")
+
+
+def test_one_mode_measured_nearer_than_the_window_reaches() -> None:
+    """All shares of a profile are as long as its farthest place, not as any one window."""
+    far = _example(["a", "b", "c", "d", "self"], [], replace=[-0.5, -0.2])
+    near = _example(["d", "self"], [-0.3, 0.0, 0.0, 0.0])
+    rows = {row.pieces[0][1]: row for row in build_profile_tokens([far, near], [], np.zeros(1))}
+    assert (rows["c"].where, rows["c"].replace) == ("2 before", "−50%")
+    assert (rows["d"].delete, rows["d"].replace) == ("0%", "−20%")
+    assert set(rows) == {"c", "d"}
 
 
 def test_delete_and_replace_disagree_by_size_or_by_sign() -> None:
@@ -201,7 +212,7 @@ def test_quartiles_are_those_of_numpy(seed: int, q: float) -> None:
     shares = np.where(rng.random((7, 5)) < 0.3, np.nan, rng.normal(size=(7, 5)))
     shares[:, 0] = np.nan
     enough = np.isfinite(shares).sum(axis=0) >= 4
-    found = _quantile(shares, q)
+    found = quantile(shares, q)
     assert np.isnan(found[~enough]).all()
     if enough.any():
         np.testing.assert_allclose(found[enough], np.nanquantile(shares[:, enough], q, axis=0))

@@ -378,7 +378,7 @@ class TestBand:
     def test_it_has_a_chip_that_takes_it_away(self, with_events: TestClient, richest: int) -> None:
         panel = _panel(with_events, richest, "?group=top&band=0..1&window=tight")
         assert re.search(
-            rf'class="chip" href="{SAE}/{richest}\?group=top&amp;window=tight#examples"', panel
+            rf'class=chip href="{SAE}/{richest}\?group=top&amp;window=tight#examples"', panel
         )
         assert 'aria-current="true">Top' not in panel
         assert "band=" not in re.findall(r'href="([^"]*)">Intervals', panel)[0]
@@ -412,8 +412,27 @@ class TestBand:
             if low <= item["activation"] <= high and item["group"] != "silent":
                 inside.setdefault((item["context_id"], item["position"]), name)
         assert set(_articles(panel)) == set(inside.values())
-        assert "not a random draw" in panel
+        assert re.search(r"the \d+ stored \w+ examples? inside, not a fair draw from it", panel)
         assert ".events/ beside the atlas" in panel
+
+    def test_without_events_no_example_is_said_to_be_drawn(
+        self, client: TestClient, richest: int, twin: dict[str, Any]
+    ) -> None:
+        [silent, *_] = sorted(
+            item["activation"] for item in twin.values() if item["group"] == "quantile"
+        )
+        panel = _panel(client, richest, f"?band={silent}..{silent}")
+        assert _articles(panel)
+        assert "drawn from a band" not in panel
+        assert "None of the stored examples inside this band has ablated text" in panel
+
+    def test_a_bar_leads_to_the_start_of_its_band_from_any_page_of_a_group(
+        self, client: TestClient, richest: int
+    ) -> None:
+        html = client.get(f"{SAE}/{richest}?group=top&start=5&example=top-7").text
+        links = re.findall(r'href="([^"]*band=[^"]*)"', html)
+        assert links and not any("start=" in link or "example=" in link for link in links)
+        assert all("group=top&amp;band=" in link for link in links)
 
 
 def test_a_special_token_is_grey_and_not_searched(

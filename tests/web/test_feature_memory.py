@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, event
 
 from app.db.catalog import Sae
-from app.db.features import column_values
+from app.db.columns import FeatureColumns, read_columns
 from app.db.tokens import get_tokens
 from app.web.memory import Memory, MemoryOfBuild
 from app.web.ranks import RANKED, Ranks
@@ -17,7 +17,13 @@ from app.web.ranks import RANKED, Ranks
 
 def _ranks(values: list[float]) -> Ranks:
     column = np.array(values)
-    return Ranks({"density": np.ones(column.size), "max_activation": column})
+    return _of({"density": np.ones(column.size), "max_activation": column})
+
+
+def _of(columns: dict[str, np.ndarray]) -> Ranks:
+    """Ranks of some columns; the others have no value."""
+    missing = np.full(columns["density"].size, np.nan)
+    return Ranks(FeatureColumns(dict.fromkeys(RANKED, missing) | columns))
 
 
 @given(st.lists(st.integers(0, 5), min_size=2, max_size=30), st.data())
@@ -33,7 +39,7 @@ def test_a_rank_is_the_share_of_the_others_below_with_half_of_the_ties(
 
 
 def test_dead_features_and_missing_values_have_no_rank() -> None:
-    ranks = Ranks(
+    ranks = _of(
         {
             "density": np.array([0.0, 0.1, 0.2, 0.3]),
             "run_length": np.array([9.0, np.nan, 1.0, 2.0]),
@@ -47,7 +53,7 @@ def test_dead_features_and_missing_values_have_no_rank() -> None:
 
 def test_ranks_are_those_of_the_stored_columns(connection: Connection, sae: Sae) -> None:
     ranks = Memory(Path()).ranks(connection, sae.sae_id)
-    columns = column_values(connection, sae.sae_id, RANKED)
+    columns = read_columns(connection, sae.sae_id)
     largest = np.nanmax(columns["max_activation"])
     assert ranks.share_below("max_activation", float(largest)) == 1.0
 

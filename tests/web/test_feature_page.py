@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import fields, replace
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from fastapi.testclient import TestClient
@@ -94,11 +95,28 @@ def test_one_group_is_sent_per_address(
 
 
 @pytest.mark.parametrize("group", ["mix", "top", "interval", "quantile", "silent"])
-@pytest.mark.parametrize("layout", ["aligned", "wrapped"])
+@pytest.mark.parametrize(
+    "rest",
+    [
+        "",
+        "&layout=wrapped",
+        "&ablation=both",
+        "&ablation=both&layout=lines&window=whole",
+        "&ablation=both&effect=hidden_pre&scale=log&color=example",
+    ],
+)
 def test_every_view_stays_inside_its_budget(
-    client: TestClient, richest: int, group: str, layout: str
+    client: TestClient, richest: int, group: str, rest: str
 ) -> None:
-    html = _page(client, richest, f"?group={group}&layout={layout}")
+    html = _page(client, richest, f"?group={group}{rest}")
+    assert len(html.encode()) <= BUDGET
+
+
+@pytest.mark.parametrize("rest", ["", "&ablation=both", "&band=0..", "&ablation=both&window=whole"])
+def test_an_example_with_every_value_stays_inside_it(
+    client: TestClient, richest: int, rest: str
+) -> None:
+    html = _page(client, richest, f"?example=top-1{rest}")
     assert len(html.encode()) <= BUDGET
 
 
@@ -287,7 +305,8 @@ class _Balanced(HTMLParser):
     """Fails where an element is not closed by its own tag."""
 
     VOID = frozenset({"meta", "link", "input", "br", "rect", "line", "circle", "path", "polyline"})
-    OPTIONAL = frozenset({"td"})
+    ENDED_BY: ClassVar = {"td": {"td", "th", "tr"}, "th": {"td", "th", "tr"}, "tr": {"tr"}}
+    """elements that end by themselves where one of these begins, or where their parent ends"""
 
     def __init__(self) -> None:
         super().__init__()
@@ -299,7 +318,7 @@ class _Balanced(HTMLParser):
         assert self.open == []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in self.OPTIONAL and self.open[-1:] == [tag]:
+        while self.open and tag in self.ENDED_BY.get(self.open[-1], ()):
             self.open.pop()
         if tag not in self.VOID:
             self.open.append(tag)
@@ -309,7 +328,7 @@ class _Balanced(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         if tag not in self.VOID:
-            while self.open[-1] in self.OPTIONAL and self.open[-1] != tag:
+            while self.open[-1] in self.ENDED_BY and self.open[-1] != tag:
                 self.open.pop()
             assert self.open.pop() == tag
 
@@ -323,3 +342,9 @@ def test_facts_know_their_place(connection: Connection, sae: Sae) -> None:
         "Run length", "Contexts",
     ]  # fmt: skip
     assert all(re.fullmatch(r"p\d{1,2}|p100", fact.percentile) for fact in page.facts[:2])
+
+
+def test_a_feature_leads_to_its_place_on_the_map(client: TestClient) -> None:
+    related = client.get(f"{SAE}/7").text.split('id="related"')[1]
+    assert f'href="{SAE}/map?feature=7"' in related
+    assert "map-marked" in client.get(f"{SAE}/map?feature=7").text

@@ -1,6 +1,7 @@
 """Answers: twins, ETags, errors in one envelope, and the headers every answer carries."""
 
 import re
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,33 @@ def test_unknown_dictionaries_name_the_close_ones(client: TestClient) -> None:
     error = client.get("/synthetic/resid-2.json").json()["error"]
     assert error.startswith("There is no dictionary synthetic/resid-2: known are")
     assert "synthetic/resid-2-1k" in error
+
+
+@pytest.mark.parametrize(
+    ("url", "back"),
+    [
+        ("/synthetic/resid-2-1k/60", ["/synthetic/resid-2-1k"]),
+        ("/synthetic/resid-2-1k/3?group=best",
+         ["/synthetic/resid-2-1k/3", "/synthetic/resid-2-1k"]),
+        ("/synthetic/resid-2-1k?sort=colour&dead=no",
+         ["/synthetic/resid-2-1k?dead=no", "/synthetic/resid-2-1k"]),
+        ("/synthetic/resid-2-1k?sort=colour", ["/synthetic/resid-2-1k"]),
+        ("/synthetic/resid-2-1k?next=damaged", ["/synthetic/resid-2-1k"]),
+        ("/synthetic/resid-2-1k/compare?features=1,99", ["/synthetic/resid-2-1k"]),
+        ("/synthetic/resid-2-1k/features.csv?density=abc",
+         ["/synthetic/resid-2-1k/features.csv", "/synthetic/resid-2-1k"]),
+        ("/synthetic/none/3", []), ("/nothing", []),
+    ],
+)  # fmt: skip
+def test_an_error_leads_back_to_the_page_and_to_the_list(
+    client: TestClient, url: str, back: list[str]
+) -> None:
+    page = client.get(url)
+    assert page.status_code in (400, 404)
+    links = re.findall(r'<a class="button" href="([^"]*)">', page.text.split("<main")[1])
+    assert [unescape(link) for link in links] == back
+    for link in back:
+        assert client.get(unescape(link)).status_code == 200
 
 
 def test_one_address_has_one_content(client: TestClient) -> None:

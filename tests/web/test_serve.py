@@ -42,8 +42,8 @@ def test_a_missing_atlas_is_a_sentence(tmp_path: Path) -> None:
      ("0.0.0.0", socket.gethostname())],
 )  # fmt: skip
 def test_the_link_to_give_away(host: str, name: str) -> None:
-    settings = Settings(atlas=ATLAS, host=host, access_key=SecretStr("a b&c"))
-    assert open_url(settings, 8123) == f"http://{name}:8123/?key=a%20b%26c"
+    settings = Settings(atlas=ATLAS, host=host, access_key=SecretStr("a b&c, long enough"))
+    assert open_url(settings, 8123) == f"http://{name}:8123/?key=a%20b%26c%2C%20long%20enough"
 
 
 def test_without_a_key_the_link_is_the_address() -> None:

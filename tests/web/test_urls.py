@@ -15,6 +15,7 @@ def test_paths() -> None:
     assert urls.index_url() == "/"
     assert urls.sae_url(_Sae()) == "/pystd/resid-2-4k"
     assert urls.feature_url(_Sae(), 7, [("group", "top")]) == "/pystd/resid-2-4k/7?group=top"
+    assert urls.point_url(_Sae(), 7) == "/pystd/resid-2-4k/points/7.json"
     assert urls.random_url(_Sae()) == "/pystd/resid-2-4k/random"
 
 

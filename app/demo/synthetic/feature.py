@@ -8,11 +8,20 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from app.db.records import AblationGroup, FeatureBundle, FeaturePanels, FeatureRecord, Group
+from app.db.records import (
+    LIVES_AS,
+    AblationGroup,
+    FeatureBundle,
+    FeaturePanels,
+    FeatureRecord,
+    Group,
+    LocalityPanel,
+)
 from app.demo.synthetic.examples import make_examples
 from app.demo.synthetic.firings import Firings
 from app.demo.synthetic.panels import make_panels, moments
 from app.demo.synthetic.text import SyntheticText
+from app.stats.summary_facts import lives_as
 
 STRIP = 17
 """positions −16 … −1, then the peak"""
@@ -67,6 +76,7 @@ def _record(
         ablation_token_effect=-float(rng.uniform(0.1, 0.9)) if has_effect else None,
         run_length=locality.run_length_mean if locality else None,
         span_fill=locality.span_fill if locality and locality.n_spans else None,
+        lives_as=_lives_as(locality),
         max_logit=max_logit,
         position_zero_n_active=int(rng.integers(0, 3)),
         position_zero_max=float(rng.uniform(0, 2)),
@@ -76,6 +86,19 @@ def _record(
         ablation_strip=_strip(ablations, rng),
         top_tokens=tokens.token_id[:3].tolist() if tokens else [],
     )
+
+
+def _lives_as(locality: LocalityPanel | None) -> int:
+    if locality is None:
+        return 0
+    word = lives_as(
+        locality.n_runs,
+        locality.single_run_share,
+        locality.run_length_mean,
+        locality.n_spans,
+        locality.span_fill,
+    )
+    return LIVES_AS.index(word)
 
 
 def _context_share(ablations: dict[Group, AblationGroup]) -> float | None:

@@ -96,7 +96,9 @@ class FiringMaker:
     def _region(self, rng: np.random.Generator) -> tuple[ndarray, ndarray]:
         n_contexts, context_size = self._text.token_ids.shape
         width = context_size - 1
-        contexts = rng.choice(n_contexts, size=max(1, n_contexts // 16), replace=False)
+        # Six at least: of a region the summary speaks from five spans on.
+        n_spans = min(n_contexts, max(6, n_contexts // 16))
+        contexts = rng.choice(n_contexts, size=n_spans, replace=False)
         pieces = []
         for context in contexts:
             start = int(rng.integers(0, width - 8))

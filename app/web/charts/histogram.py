@@ -8,7 +8,6 @@ and single values may be marked on the axis. Knows no feature.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
-from itertools import pairwise
 from typing import Literal
 
 from app.web.charts.plot import Chart, Figure, Link, Mark, Tick, column, from_top, percent
@@ -20,14 +19,10 @@ LIGHT_HEAT = (
     "#f8f0d6", "#f1deb2", "#eccb8e", "#e9b66c", "#e4a04b",
     "#de8a2c", "#d67312", "#ca5d07", "#bb4811", "#ab3419",
 )  # fmt: skip
-"""The ramp of the light theme, as in base.css: a figure is complete without a style sheet; the
-page's script puts the colours of the current theme in their place."""
+"""The ramp of the light theme, as in base.css, for drawings that have no style sheet."""
 
 LIGHT_BAR = "#959187"
 """The same for bars without a step."""
-
-LIGHT_INK = "#16140f"
-"""The same for marks on the axis."""
 
 _TICK = 0.4
 """Width of such a mark, percent of the plot."""
@@ -167,35 +162,28 @@ def _figure(
     scale: Scale,
     named: Sequence[Named] = (),
 ) -> Figure:
-    """The same histogram for Plotly; colours by class number, so that a theme can recolour them."""
+    """The same histogram for Plotly: what can't be told from its numbers.
+
+    What every figure has alike, colours and the cards of the bars are the script's (chart.js);
+    `meta` has what it makes them of.
+    """
     x_name, y_name, noun = names
-    total, span = max(sum(counts), 1), edges[-1] - edges[0]
+    span = edges[-1] - edges[0]
     trace = {
         "type": "bar",
-        "x0": (edges[0] + edges[1]) / 2,
-        "dx": edges[1] - edges[0],
+        "x0": _place((edges[0] + edges[1]) / 2),
+        "dx": _place(edges[1] - edges[0]),
         "y": list(counts),
-        "customdata": [
-            [_short(low), _short(high), _short(count / total)]
-            for (low, high), count in zip(pairwise(edges), counts, strict=True)
-        ],
-        "hovertemplate": "%{customdata[0]} – %{customdata[1]}<br>"
-        f"%{{y:,}} {noun} (%{{customdata[2]:.1%}})<extra></extra>",
-        **_colours(css),
+        "meta": {"noun": noun, **_steps(css)},
     }
     layout = {
-        "bargap": 0.1,
-        "showlegend": False,
-        "margin": {"l": 48, "r": 6, "t": 8, "b": 38},
         "xaxis": {
             "title": {"text": x_name},
-            "range": [edges[0], edges[-1]],
-            "showgrid": False,
-            "tickmode": "array",
-            "tickvals": [edges[0] + span * tick.at / 100 for tick in x_ticks],
+            "range": [_place(edges[0]), _place(edges[-1])],
+            "tickvals": [_place(edges[0] + span * tick.at / 100) for tick in x_ticks],
             "ticktext": [tick.label for tick in x_ticks],
         },
-        "yaxis": {"title": {"text": y_name}, "type": scale, "fixedrange": True},
+        "yaxis": {"title": {"text": y_name}, "type": scale},
     }
     if not named:
         return {"data": [trace], "layout": layout}
@@ -205,24 +193,19 @@ def _figure(
         "type": "scatter",
         "mode": "markers",
         "yaxis": "y2",
-        "x": [_short(item.value) for item in named],
-        "y": [0.04] * len(named),
-        "customdata": [[escape(_named_label(item))] for item in named],
-        "hovertemplate": "%{customdata[0]}<extra></extra>",
-        "marker": {"symbol": "line-ns-open", "size": 5, "color": LIGHT_INK},
-        "cliponaxis": False,
+        "x": [float(f"{item.value:.4g}") for item in named],
+        "text": [escape(_named_label(item)) for item in named],
     }
     return {"data": [trace, rug], "layout": layout}
 
 
-def _short(value: float) -> float:
-    """Four digits: what the card of a bar shows."""
-    return float(f"{value:.4g}")
+def _place(value: float) -> float:
+    """A place on an axis in six digits: fifty bars further on it is still exact in four."""
+    return float(f"{value:.6g}")
 
 
-def _colours(css: Sequence[str]) -> dict[str, object]:
-    """Colours of the light theme, and the steps they stand for, by which a page recolours them."""
+def _steps(css: Sequence[str]) -> dict[str, object]:
+    """The colour step of each bar; nothing where all are alike."""
     if not any(name.startswith("heat-") for name in css):
-        return {"marker": {"color": LIGHT_BAR}}
-    steps = [int(name[5:]) if name else 0 for name in css]
-    return {"marker": {"color": [LIGHT_HEAT[step] for step in steps]}, "meta": {"heat": steps}}
+        return {}
+    return {"heat": [int(name[5:]) if name else 0 for name in css]}

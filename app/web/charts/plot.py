@@ -24,8 +24,6 @@ class Mark:
     css: str
     label: str
     """shown on hover and read aloud; empty where a table beside the chart says it"""
-    href: str = ""
-    """where a click leads; empty for a mark that is no link"""
 
 
 @dataclass(frozen=True)
@@ -76,7 +74,7 @@ class Chart:
 
     @property
     def separate(self) -> list[Mark]:
-        """Marks that say something on hover or lead somewhere."""
+        """Marks that say something on hover."""
         return [mark for mark in self.marks if not self._is_plain(mark)]
 
     @property
@@ -91,7 +89,7 @@ class Chart:
         return [(css, "".join(found)) for css, found in paths.items()]
 
     def _is_plain(self, mark: Mark) -> bool:
-        return not mark.href and (not mark.label or bool(self.links))
+        return not mark.label or bool(self.links)
 
 
 def percent(value: float) -> str:

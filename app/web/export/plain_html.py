@@ -1,6 +1,6 @@
 """A page's markup made lean: without links to a server, scripts, or values only scripts read.
 
-Takes HTML of our own templates, in which attributes are quoted and texts escaped. Knows no page.
+Takes HTML of our own templates, in which texts are escaped and addresses quoted. Knows no page.
 """
 
 import re
@@ -8,8 +8,9 @@ from html import escape, unescape
 
 _LINK = re.compile(r'(<a\b[^>]*?)\shref="(/[^"]*)"')
 _SWITCH = re.compile(r"<nav\b[^>]*\bclass=\"[^\"]*\bsegmented\b[^>]*>.*?</nav>\n?", re.DOTALL)
-_TAG = re.compile(r'<([a-z][a-z0-9]*)((?:\s+[a-zA-Z:-]+(?:="[^"]*")?)+)')
-_ATTRIBUTE = re.compile(r'\s+[a-zA-Z:-]+(?:="[^"]*")?')
+_VALUE = r"""(?:=(?:"[^"]*"|[^\s"'=<>`]+))?"""
+_TAG = re.compile(rf"<([a-z][a-z0-9]*)((?:\s+[a-zA-Z:-]+{_VALUE})+)")
+_ATTRIBUTE = re.compile(rf"\s+[a-zA-Z:-]+{_VALUE}")
 _NEEDS_SERVER = re.compile(r"<(script|form)\b.*?</\1>\n?", re.DOTALL)
 _PLAIN = re.compile(r"(?:<i>(?:[^<]|<b\b[^>]*>[^<]*</b>)*</i>){2,}")
 _LINE = re.compile(r'<div class="line [a-z]+".*?</div>', re.DOTALL)

@@ -1,6 +1,6 @@
 """A page of the server made a file of the site: links relative, what needs the server left out.
 
-Takes the page's HTML, in which every attribute is quoted and every text escaped (the templates see
+Takes the page's HTML, in which every address is quoted and every text escaped (the templates see
 to that), and the map of the site. A link to what is not exported stays as text that says so. Knows
 no page by name.
 """
@@ -13,10 +13,10 @@ from app.web.export.site_map import SiteMap, relative
 KEPT_SCRIPTS = frozenset(
     {
         "theme", "shortcuts", "keys-help", "list-keys", "copy-link", "copy-menu", "copy-text",
-        "chart", "token-card", "example-keys", "site-view", "site-search",
+        "chart", "token-card", "example-keys", "map", "site-view", "site-search",
     }
 )  # fmt: skip
-"""Scripts that ask the server nothing; any other is left out."""
+"""Scripts that ask for nothing but files of the site; any other is left out."""
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -29,8 +29,8 @@ NOTE = (
     "questions that need the server are greyed out.</span>"
 )
 
-_TAG = re.compile(r"<(a|form|link|script|div|img|section)\b([^>]*)>")
-_ADDRESS = re.compile(r'\s(href|src|action|data-plotly|data-search)="([^"]*)"')
+_TAG = re.compile(r"<(a|form|link|script|div|figure|img|p|section)\b([^>]*)>")
+_ADDRESS = re.compile(r'\s(href|src|action|data-plotly|data-search|data-map|data-points)="([^"]*)"')
 _SCRIPT = re.compile(r'<script\b[^>]*\bsrc="[^"]*/js/([a-z-]+)\.js"[^>]*></script>\n?')
 _STATIC = "/-/static/"
 
@@ -98,6 +98,8 @@ def _tag(name: str, attributes: str, here: str, site: SiteMap) -> str:
             return f' {attribute}="{relative(here, value[1:])}"'
         if attribute == "data-search":  # the script adds what is searched
             value = value.partition("?")[0]
+        if attribute == "data-map":  # the script adds a feature
+            value = value.removesuffix("/")
         target = site.relative(here, value)
         if target is not None:
             kept = f' {attribute}="{escape(target)}"'

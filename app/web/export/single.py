@@ -1,13 +1,14 @@
 """One feature as one HTML file: styles inside, charts drawn, no script, nothing asked of anyone.
 
 Takes the application's templates and the feature's pages, one per group of examples; gives HTML of
-at most 400 kB: groups that don't fit are left out and named. Knows no server.
+at most 400 kB: examples that don't fit are left out, the last ones first, and counted in the file.
+Knows no server.
 """
 
 import re
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,8 @@ class FileGroup:
 
     title: str
     n_examples: int
+    """of it in the file"""
+    n_all: int
     sections: list[Section]
 
 
@@ -59,8 +62,8 @@ class FeatureFile:
 
     feature: FeaturePage
     groups: list[FileGroup]
-    left_out: list[str]
-    """titles of the groups that didn't fit"""
+    left_out: str
+    """how many examples of how many are in the file and why; empty where all are"""
     style: Markup
 
     def as_json(self) -> dict[str, Any]:
@@ -74,20 +77,58 @@ def render_file(
     """The file of a feature; `build_page` makes its page under a view."""
     page = build_page(FeatureView())
     groups = [
-        FileGroup(TITLES[group], sum(len(section.examples) for section in sections), sections)
-        for group in GROUPS
-        if (sections := _sections(build_page, group))
+        _group(group, sections) for group in GROUPS if (sections := _sections(build_page, group))
     ]
-    style = _style(static)
-    left_out: list[str] = []
-    while True:
-        context = FeatureFile(page, groups, left_out, style)
-        source = templates.get_template("pages/feature-file.html").render(page=context, site=site)
-        html = lean(unlinked(source, site.public_url))
-        if len(html.encode()) <= MOST_BYTES or not groups:
-            return html
-        left_out = [groups[-1].title, *left_out]
-        groups = groups[:-1]
+    template, style = templates.get_template("pages/feature-file.html"), _style(static)
+
+    def html_with(n_examples: int) -> str:
+        kept = _first(groups, n_examples)
+        source = template.render(page=FeatureFile(page, kept, _left_out(kept), style), site=site)
+        return lean(unlinked(source, site.public_url))
+
+    # The largest number of examples that fits; of nearly every feature that is all of them.
+    fits, too_many = 0, 1 + sum(group.n_all for group in groups)
+    html, trial = "", too_many - 1
+    while too_many - fits > 1 or not html:
+        made = html_with(trial)
+        if len(made.encode()) <= MOST_BYTES or trial == 0:
+            fits, html = trial, made
+        else:
+            too_many = trial
+        trial = (fits + too_many) // 2
+    return html
+
+
+def _group(group: Group, sections: list[Section]) -> FileGroup:
+    n = sum(len(section.examples) for section in sections)
+    return FileGroup(TITLES[group], n, n, sections)
+
+
+def _first(groups: list[FileGroup], n_examples: int) -> list[FileGroup]:
+    """The groups cut to so many examples in all, in their order."""
+    found: list[FileGroup] = []
+    for group in groups:
+        n = min(n_examples, group.n_all)
+        n_examples -= n
+        sections, room = [], n
+        for section in group.sections:
+            examples = section.examples[:room]
+            room -= len(examples)
+            if examples:
+                sections.append(replace(section, examples=examples))
+        found.append(replace(group, n_examples=n, sections=sections))
+    return found
+
+
+def _left_out(groups: list[FileGroup]) -> str:
+    inside, every = sum(g.n_examples for g in groups), sum(g.n_all for g in groups)
+    if inside == every:
+        return ""
+    cut = [f"{g.n_examples} of {g.n_all} of “{g.title}”" for g in groups if g.n_examples < g.n_all]
+    return (
+        f"This file holds {inside} of {every} examples ({', '.join(cut)}): all of them would make "
+        f"it larger than {MOST_BYTES // 1000} kB."
+    )
 
 
 def _sections(build_page: BuildPage, group: Group) -> list[Section]:
@@ -127,7 +168,7 @@ def export_feature(atlas: Path, name: str, output: Path, base_url: str) -> None:
         with opened.connect() as connection:
             sae, index = _find(connection, name)
             memory = MemoryOfBuild(atlas).get(opened.build_id)
-            site = Site(opened.build_id, "", __version__, public_url)
+            site = Site(opened.build_id, "", __version__, public_url, static_copy=True)
 
             def page(view: FeatureView) -> FeaturePage:
                 return build(connection, sae, index, view, memory)

@@ -17,11 +17,16 @@ class SiteMap:
     def __init__(self) -> None:
         self._files: dict[str, str] = {}
         self._examples: dict[str, str] = {}
+        self._read_by_script: dict[str, set[str]] = {}
 
     def add(self, address: str, file: str) -> str:
         """Says which file holds an address; gives the file."""
         self._files[_canonical(address)] = file
         return file
+
+    def add_read_by_script(self, address: str, file: str, arguments: set[str]) -> None:
+        """The same for a page whose own script reads these arguments: links keep them."""
+        self._read_by_script[self.add(address, file)] = arguments
 
     def set_examples(self, url: str, pages: dict[str, str]) -> None:
         """Says which of a feature's files holds which example; what was said of another is dropped.
@@ -51,7 +56,14 @@ class SiteMap:
         """How the file `here` names an address, its anchor kept; None where it is not exported."""
         bare, mark, anchor = address.partition("#")
         file = self.file_of(bare)
-        return None if file is None else relative(here, file) + mark + anchor
+        if file is not None:
+            return relative(here, file) + mark + anchor
+        path, _, query = bare.partition("?")
+        file = self.file_of(path)
+        known = self._read_by_script.get(file or "", set())
+        if file is None or not {name for name, _ in parse_qsl(query)} <= known:
+            return None
+        return f"{relative(here, file)}?{query}{mark}{anchor}"
 
 
 def page_file(address: str) -> str:

@@ -6,10 +6,9 @@ Takes the profile the page prints. Knows no query.
 from app.web.figures import palette, svg
 from app.web.figures.examples_block import COLUMN
 from app.web.figures.frame import Body
-from app.web.figures.printed import MARKS
+from app.web.figures.printed import read_tokens
 from app.web.pages.ablation_profile import AblationProfile
 from app.web.pages.profile_map import Cell
-from app.web.token_text import Pieces
 
 NAME, WIDTH, ROW = 118.0, 46.0, 19.0
 _SIZE = 9.5
@@ -46,7 +45,7 @@ def _cell(cell: Cell, x: float, y: float) -> list[str]:
         return []
     default = palette.RULE if "hatch" in names else palette.SUNKEN
     shapes = [svg.rect(x, y, WIDTH - 1, ROW - 1, fill=palette.fill_of(cell.css, default))]
-    shown = _shown(cell.pieces)
+    shown = _shown(cell.token)
     ink = palette.ink_on(cell.css, palette.INK_2)
     middle = x + WIDTH / 2
     size = svg.attributes(
@@ -59,13 +58,11 @@ def _cell(cell: Cell, x: float, y: float) -> list[str]:
     return shapes
 
 
-def _shown(pieces: Pieces) -> str:
+def _shown(markup: str) -> str:
     """As much of a token as fits; spaces and newlines by their signs."""
-    text = "".join(
-        "".join(MARKS.get(character, character) for character in part) for _, part in pieces
-    )
+    [token] = read_tokens(f"<i>{markup}</i>")
     kept = ""
-    for character in text:
+    for character in token.shown:
         if svg.cells(kept + character) > _CHARACTERS:
             return kept[:-1] + "…"
         kept += character

@@ -9,43 +9,21 @@ mere adjacency does not look like meaning. Knows no query.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from jaxtyping import Float
-from numpy import ndarray
-
-from app.web import text
-from app.web.charts.columns import Series
 from app.web.charts.plot import Chart
-from app.web.charts.profile import Spread, profile_curve
 from app.web.pages.context_needed import ContextNeeded, build_context_needed
 from app.web.pages.feature_material import Material
 from app.web.pages.profile_disagreement import Disagreements, build_disagreements
-from app.web.pages.profile_examples import (
-    EffectOn,
-    ProfileExample,
-    Shares,
-    profile_examples,
-    stacked,
-    weighted_mean,
+from app.web.pages.profile_distances import (
+    DistanceRow,
+    distance_rows,
+    farther_words,
+    mean_curve,
+    means_by_distance,
 )
-from app.web.pages.profile_map import COLUMNS, OFFSETS, HeatRow, heat_rows, n_drawn
+from app.web.pages.profile_examples import EffectOn, ProfileExample, profile_examples
+from app.web.pages.profile_map import OFFSETS, HeatRow, heat_rows, n_drawn
 from app.web.pages.profile_tokens import ProfileToken, build_profile_tokens
 from app.web.pages.stored_example import MODES
-
-FEWEST_FOR_QUARTILES = 4
-
-
-@dataclass(frozen=True)
-class DistanceRow:
-    """The means at one distance before the peak."""
-
-    distance: str
-    delete: str
-    replace: str
-    intervals: str
-    """deletion, over the interval examples"""
-    n: str
-    """top and interval examples behind the deletions"""
 
 
 @dataclass(frozen=True)
@@ -90,23 +68,19 @@ def build_ablation_profile(
     top = [item for item in examples if item.group == "top"]
     others = [item for item in examples if item.group != "top"]
     modes = MODES if ablation == "both" else (ablation,) if ablation in MODES else ("delete",)
-    means = {
-        "delete": weighted_mean(top, "delete"),
-        "replace": weighted_mean(top, "replace"),
-        "intervals": weighted_mean(others, "delete"),
-    }
+    means = means_by_distance(top, others)
     return AblationProfile(
         modes=modes,
         effect=effect,
         measured_on="activation" if effect == "activation" else "pre-activation (hidden_pre)",
         not_above_zero=_not_above_zero(examples),
         scope=_scope(material, len(top), len(others)),
-        curve=_curve(top, means, modes[0], effect),
+        curve=mean_curve(top, means, modes[0], effect),
         offsets=OFFSETS,
         rows=heat_rows(examples, modes),
         n_rows_left_out=max(0, len(examples) - n_drawn(len(modes))),
-        distances=_distance_rows(means, top, others),
-        farther=_farther(means["delete"]),
+        distances=distance_rows(means, top, others),
+        farther=farther_words(means["delete"]),
         tokens=build_profile_tokens(top, others, means["delete"]),
         tokens_scope=f"{len(top)} top and {len(others)} interval examples",
         disagreements=build_disagreements(examples),
@@ -135,88 +109,3 @@ def _scope(material: Material, n_top: int, n_others: int) -> str:
             "firings"
         )
     return " and ".join(parts)
-
-
-def _columns(by_distance: Shares) -> Float[ndarray, " n_columns"]:
-    """The values of the heat map's columns, farthest first, the peak last."""
-    columns = np.full(COLUMNS + 1, np.nan)
-    kept = by_distance[: COLUMNS + 1]
-    columns[COLUMNS + 1 - kept.size :] = kept[::-1]
-    return columns
-
-
-def _curve(
-    top: Sequence[ProfileExample], means: dict[str, Shares], mode: str, effect: EffectOn
-) -> Chart:
-    """Mean effect by place: both modes over the top examples, deletions over the intervals."""
-    lines = [
-        Series("top examples, delete", "line", _columns(means["delete"]).tolist()),
-        Series("top examples, replace", "line-second", _columns(means["replace"]).tolist()),
-        Series("interval examples, delete", "line-third", _columns(means["intervals"]).tolist()),
-    ]
-    drawn = [line for line in lines if np.isfinite(np.array(line.values)).any()]
-    shares = stacked(top, mode)
-    spread = None
-    if len(shares) >= FEWEST_FOR_QUARTILES:
-        spread = Spread(
-            f"middle half of the {len(shares)} top examples, {mode}",
-            _columns(_quantile(shares, 0.25)),
-            _columns(_quantile(shares, 0.75)),
-        )
-    return profile_curve(
-        drawn,
-        spread,
-        label=f"Mean effect on the peak's {effect} by tokens before it",
-        y_name=f"change of {'the activation' if effect == 'activation' else 'hidden_pre'}",
-    )
-
-
-def _quantile(shares: Float[ndarray, "a n"], q: float) -> Shares:
-    """By distance, over the examples measured there, interpolated; NaN where fewer than four are.
-
-    The same as `np.nanquantile`, which takes a hundred times as long on a few short columns.
-    """
-    n = np.isfinite(shares).sum(axis=0)
-    place = q * np.maximum(n - 1, 0)
-    below = np.floor(place).astype(np.int64)
-    ordered = np.sort(shares, axis=0)  # NaN comes last
-    columns = np.arange(shares.shape[1])
-    low = ordered[below, columns]
-    high = ordered[np.minimum(below + 1, np.maximum(n - 1, 0)), columns]
-    return np.where(n >= FEWEST_FOR_QUARTILES, low + (place - below) * (high - low), np.nan)
-
-
-def _distance_rows(
-    means: dict[str, Shares], top: Sequence[ProfileExample], others: Sequence[ProfileExample]
-) -> list[DistanceRow]:
-    n_top = np.isfinite(stacked(top, "delete")).sum(axis=0)
-    n_others = np.isfinite(stacked(others, "delete")).sum(axis=0)
-    n = max(values.size for values in means.values())
-    padded = {
-        name: np.pad(values, (0, n - values.size), constant_values=np.nan).tolist()
-        for name, values in means.items()
-    }
-    counts = [np.pad(found, (0, n - found.size)).tolist() for found in (n_top, n_others)]
-    return [
-        DistanceRow(
-            "peak" if distance == 0 else f"−{distance}",
-            text.signed_percent(padded["delete"][distance]),
-            text.signed_percent(padded["replace"][distance]),
-            text.signed_percent(padded["intervals"][distance]),
-            f"{counts[0][distance]} + {counts[1][distance]}",
-        )
-        for distance in range(n)
-    ]
-
-
-def _farther(deleted: Shares) -> str:
-    """The places before the first column: their strongest mean, so that nothing is hidden."""
-    beyond = deleted[COLUMNS + 1 :]
-    if not np.isfinite(beyond).any():
-        return ""
-    strongest = int(np.nanargmax(np.abs(beyond)))
-    return (
-        f"Farther away, {COLUMNS + 1} to {deleted.size - 1} tokens before the peak, the largest "
-        f"mean effect of a deletion is {text.signed_percent(float(beyond[strongest]))}, at "
-        f"−{COLUMNS + 1 + strongest}."
-    )

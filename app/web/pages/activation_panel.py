@@ -3,27 +3,26 @@
 Takes a feature's material, the scale, the band chosen and how to address a band; knows no query.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple
 
 from app.db.records import HistogramPanel
 from app.web import text
 from app.web.bands import Band, band_text, bins_inside, read_band
 from app.web.charts.histogram import Scale, histogram
 from app.web.charts.plot import Chart
-from app.web.charts.scales import heat_class
 from app.web.pages.feature_material import Material
 
 
-@dataclass(frozen=True)
-class BinRow:
+class BinRow(NamedTuple):
     """One bin: from (exclusive) to (inclusive)."""
 
     low: str
     high: str
     count: str
     share: str
-    css: str
 
 
 @dataclass(frozen=True)
@@ -43,13 +42,13 @@ class ActivationPanel:
 
 
 def build_activation_panel(
-    material: Material, scale: Scale, band: str, link: Callable[[str], str]
+    material: Material, scale: Scale, band: str, links_to: Callable[[Sequence[str]], list[str]]
 ) -> ActivationPanel | None:
     """The panel, or None where the feature never fired.
 
     Args:
         band: the view's argument.
-        link: the address of this view with another band; "" for none.
+        links_to: the addresses of this view with other bands; "" for none.
     """
     panel = material.panels.histogram
     if panel is None or int(panel.counts.sum()) == 0:
@@ -59,9 +58,10 @@ def build_activation_panel(
     record = material.record
     found = read_band(band, edges)
     chosen = None if found is None else bins_inside(found, edges)
-    links = [link(band_text(*edges[i : i + 2])) for i in range(len(counts))]
+    bands = [band_text(low, high) for low, high in pairwise(edges)]
+    *links, without_band = links_to([*bands, ""])
     if chosen is not None and chosen[1] - chosen[0] == 1:
-        links[chosen[0]] = link("")
+        links[chosen[0]] = without_band
     chart = histogram(
         edges,
         counts,
@@ -75,8 +75,7 @@ def build_activation_panel(
         links=links,
         chosen=chosen,
         note=f"A bar counts the tokens whose activation lies in its bin; all {total:,} firings are "
-        "here, silent tokens are not. Its colour is that of the text below, and a click on it "
-        "shows the examples of its band.",
+        "here, silent tokens are not. Its colour is that of the text below.",
     )
     rows = [
         BinRow(
@@ -84,7 +83,6 @@ def build_activation_panel(
             f"{edges[i + 1]:.4g}",
             text.count(counts[i]),
             text.percent(counts[i] / total),
-            heat_class(edges[i + 1], edges[-1]),
         )
         for i in range(len(counts))
     ]
@@ -93,7 +91,7 @@ def build_activation_panel(
         "(3 for a normal)"
     )
     words = "" if found is None or chosen is None else _band_words(found, chosen, counts, edges)
-    return ActivationPanel(chart, total, moments, rows, f"{edges[1]:.4g}", words, link(""))
+    return ActivationPanel(chart, total, moments, rows, f"{edges[1]:.4g}", words, without_band)
 
 
 def bin_edges(panel: HistogramPanel) -> list[float]:

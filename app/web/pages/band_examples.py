@@ -139,9 +139,10 @@ def _stored(
                 rows.append(row)
         if rows:
             choices = list(map(Choice, by_activation(source, rows)))
+            examples = "example" if len(rows) == 1 else "examples"
             detail = (
-                f"the {len(rows)} stored {group} examples in it, not a random draw from it. "
-                + missing_sentence(memory.atlas)
+                f"the {len(rows)} stored {group} {examples} inside, not a fair draw from it. "
+                f"{missing_sentence(memory.atlas)}"
             )
             sections.append(Chosen(source, label, detail, choices))
     wanted = {int(s.source.stored.context_id[choice.row]) for s in sections for choice in s.choices}

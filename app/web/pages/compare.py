@@ -4,7 +4,6 @@ Takes a dictionary, the features and the view; reads each feature as its own pag
 where they lie beside the atlas, and the stored decoder directions. Knows no template.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,14 +15,14 @@ from app.db.directions import get_directions
 from app.db.features import get_features
 from app.db.records import AblationGroup, ExampleGroup, FeatureRecord, Group
 from app.stats.events import FeatureEvents
-from app.web import text
-from app.web.charts.overlay import Outline, overlay
 from app.web.charts.plot import Chart
 from app.web.memory import Memory
+from app.web.pages.compare_chart import SpreadRow, build_chart, build_spread
 from app.web.pages.compare_contexts import ComparedText, build_compared_texts
 from app.web.pages.compare_facts import FactRow, build_fact_rows
 from app.web.pages.compare_json import compare_json
-from app.web.pages.compare_pairs import Pair, Pairs, build_pairs
+from app.web.pages.compare_pair_rows import PairRow, pair_row, pairs_note
+from app.web.pages.compare_pairs import Pairs, build_pairs
 from app.web.pages.compare_tokens import (
     ComparedLogits,
     ComparedTokens,
@@ -37,8 +36,6 @@ from app.web.views import CompareView
 _TEXTS_READ = 12
 """Top examples of each feature that are read: some may lie in one context with another's."""
 
-_SPREAD_ROWS = 10
-
 
 @dataclass(frozen=True)
 class Compared:
@@ -49,30 +46,6 @@ class Compared:
     """the features left when this one is taken away"""
     css: str
     """class of its line in the chart"""
-
-
-@dataclass(frozen=True)
-class PairRow:
-    """One pair as printed."""
-
-    first: int
-    second: int
-    cosine: str
-    joint: str
-    jaccard: str
-    bar: float
-    """percent of the bar's width, 0 to 100"""
-    lift: str
-    second_given_first: str
-    first_given_second: str
-
-
-@dataclass(frozen=True)
-class SpreadRow:
-    """One tenth of a feature's own range, a share of firings per feature."""
-
-    name: str
-    shares: list[str]
 
 
 @dataclass(frozen=True)
@@ -137,10 +110,10 @@ def build(
             for place, index in enumerate(indices)
         ],
         facts=build_fact_rows(materials, memory.ranks(connection, sae.sae_id)),
-        chart=_chart(materials, view),
-        spread=_spread(materials),
-        pairs=[_pair_row(pair) for pair in pairs.rows],
-        pairs_note=_pairs_note(sae, pairs),
+        chart=build_chart(materials, view),
+        spread=build_spread(materials),
+        pairs=[pair_row(pair) for pair in pairs.rows],
+        pairs_note=pairs_note(sae, pairs),
         tokens=build_compared_tokens(materials),
         logits=build_compared_logits(materials),
         texts=texts,
@@ -165,76 +138,6 @@ def _events(
 ) -> dict[int, FeatureEvents] | None:
     found = memory.events(connection, sae)
     return None if found is None else {index: found.feature(index) for index in indices}
-
-
-def _chart(materials: Sequence[Material], view: CompareView) -> Chart | None:
-    """Outlines of 25 bins, two of the feature's own page in one: several have to stay readable."""
-    outlines = [
-        Outline(
-            str(material.record.feature_index),
-            panel.counts.reshape(-1, 2).sum(axis=1).tolist()
-            if (panel := material.panels.histogram)
-            else [],
-            material.record.max_activation or 0.0,
-        )
-        for material in materials
-    ]
-    alive = any(sum(item.counts) for item in outlines)
-    return overlay(outlines, view.axis, view.scale) if alive else None
-
-
-def _spread(materials: Sequence[Material]) -> list[SpreadRow]:
-    """The chart's numbers in tenths of each one's own maximum."""
-    tenths: list[list[str]] = []
-    for material in materials:
-        panel = material.panels.histogram
-        counts = [] if panel is None else panel.counts.reshape(_SPREAD_ROWS, -1).sum(axis=1)
-        total = sum(counts)
-        tenths.append(
-            [text.percent(int(count) / total) for count in counts]
-            if total
-            else [text.MISSING] * _SPREAD_ROWS
-        )
-    return [
-        SpreadRow(f"{10 * i} – {10 * i + 10}%", list(shares))
-        for i, shares in enumerate(zip(*tenths, strict=True))
-    ]
-
-
-def _pair_row(pair: Pair) -> PairRow:
-    return PairRow(
-        pair.first,
-        pair.second,
-        "not listed" if math.isnan(pair.cosine) else _two_decimals(pair.cosine),
-        "not listed" if pair.n_joint is None else text.count(pair.n_joint),
-        text.number(pair.jaccard, 2),
-        0.0 if math.isnan(pair.jaccard) else round(100 * pair.jaccard, 1),
-        text.number(pair.lift),
-        text.percent(pair.second_given_first),
-        text.percent(pair.first_given_second),
-    )
-
-
-def _two_decimals(value: float) -> str:
-    shown = f"{value:+.2f}"
-    return "0.00" if float(shown) == 0 else shown.replace("-", "−")
-
-
-def _pairs_note(sae: Sae, pairs: Pairs) -> str:
-    if pairs.exact:
-        joint = f"Joint firings are counted over all {sae.corpus.n_tokens:,} counted tokens."
-    elif pairs.n_tokens is None:
-        joint = "Joint firings were not counted."
-    else:
-        joint = (
-            f"Joint firings are those of the listed partners, over the first {pairs.n_tokens:,} "
-            "tokens; the events beside the atlas, which would give every pair, are missing."
-        )
-    if pairs.cosines:
-        return f"{joint} Cosines are of the decoder rows, of which the atlas keeps every one."
-    return (
-        f"{joint} The atlas keeps no decoder rows, so cosines are known only of listed neighbours."
-    )
 
 
 def _texts_note(texts: Sequence[ComparedText], exact: bool) -> str:

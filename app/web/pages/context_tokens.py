@@ -10,8 +10,10 @@ from jaxtyping import Float
 from markupsafe import Markup, escape
 from numpy import isfinite, ndarray
 
+from app.db.display import display
 from app.db.records import TokenRecord
 from app.web.charts.scales import HEAT_STEPS, heat_class
+from app.web.markup import attribute
 from app.web.token_markup import show_tokens
 
 HEAT, SHADE = "heat", "shade"
@@ -46,7 +48,8 @@ def linked_tokens(
         css = " ".join(name for name in names if name)
         current = ' aria-current="true"' if i == chosen else ""
         mark = f' class="{css}"' if css else ""
-        pieces.append(f'<a href="{escape(href(i))}"{mark}{current}>{shown.inner}</a>')
+        name = attribute("aria-label", "" if tokens[i].token.strip() else display(tokens[i].token))
+        pieces.append(f'<a href="{escape(href(i))}"{mark}{current}{name}>{shown.inner}</a>')
     return Markup("".join(pieces))
 
 

@@ -4,8 +4,9 @@
 show.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -30,13 +31,14 @@ from app.web.pages.list_columns import (
     USUAL,
     ColumnChoice,
     ListColumn,
+    TypedWrong,
     column_choices,
     list_columns,
 )
 from app.web.pages.list_controls import Filter, list_filters, order_in_words
-from app.web.pages.points import ScatterPanel, scatter_panel
 from app.web.pages.policy import corpus_sentence
 from app.web.pages.quality_figures import Figure, quality_figures, quality_sentence
+from app.web.pages.scatter_panel import ScatterPanel, scatter_panel
 from app.web.ranges import parse_range, range_words
 from app.web.urls import features_url, json_twin, sae_url
 from app.web.views import DictionaryView
@@ -97,8 +99,17 @@ class DictionaryPage:
         }
 
 
-def build(connection: Connection, sae: Sae, view: DictionaryView, memory: Memory) -> DictionaryPage:
+def build(
+    connection: Connection,
+    sae: Sae,
+    view: DictionaryView,
+    memory: Memory,
+    typed: Mapping[str, TypedWrong] = MappingProxyType({}),
+) -> DictionaryPage:
     """The page of a dictionary under a view.
+
+    Args:
+        typed: filters that can't be read, by argument; the view is without them.
 
     Raises:
         BadCursor: `view.next` belongs to another list.
@@ -106,7 +117,7 @@ def build(connection: Connection, sae: Sae, view: DictionaryView, memory: Memory
     listed = feature_list(connection, sae, view, memory)
     page = listed.page()
     density = _density(sae, view, listed)
-    columns = list_columns(sae, view)
+    columns = list_columns(sae, view, typed)
     whole = view.arguments(next=None, **_UNLISTED)
     return DictionaryPage(
         sae=sae,
@@ -117,7 +128,7 @@ def build(connection: Connection, sae: Sae, view: DictionaryView, memory: Memory
         density_brush=density.brush,
         density_words=range_words(view.density) if view.density else "",
         n_living=int(np.count_nonzero(listed.columns["density"] > 0)),
-        scatter=scatter_panel(connection, sae, view, listed),
+        scatter=scatter_panel(connection, sae, view, listed, memory),
         scale_urls={
             scale: sae_url(sae, view.arguments(scale=scale)) for scale in ("linear", "log")
         },

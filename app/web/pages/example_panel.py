@@ -35,6 +35,8 @@ class ExamplesPanel:
     """what the strongest colour of the text stands for"""
     absent: str
     """why a band shows nothing; empty where it shows something, or where there is no band"""
+    drawn: bool
+    """whether the examples were drawn from a band, from all firings in it"""
 
 
 def shown_group(view: FeatureView) -> str:
@@ -88,6 +90,7 @@ def build_examples_panel(
         if view.color == "example"
         else text.number(material.record.max_activation),
         "" if band is None else band.absent,
+        band is not None and band.n_drawn > 0,
     )
 
 

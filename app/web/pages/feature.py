@@ -5,7 +5,7 @@ the builder of each panel. A panel that has nothing to show is None, and `absent
 template.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -44,7 +44,7 @@ from app.web.pages.related_panel import (
     build_neighbors,
 )
 from app.web.pages.token_panel import TokenTable, build_token_table
-from app.web.views import FeatureView
+from app.web.views import FeatureView, MapView
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,8 @@ class FeaturePage:
     coactive: CoactiveTable | None
     absent: dict[str, str]
     """for every panel that is missing, one sentence that says why"""
+    map_url: str
+    """the map of directions with this feature marked; empty where there is none"""
     corpus_note: str
     ablation_note: str
     material: Material = field(repr=False)
@@ -125,7 +127,7 @@ def build(
         raise reading.error
     panels = {
         "activation": build_activation_panel(
-            material, view.scale, view.band, _band_link(material, view)
+            material, view.scale, view.band, _band_links(material, view)
         ),
         "tokens": build_token_table(material),
         "lens": build_lens_panel(material, view.mode),
@@ -150,7 +152,8 @@ def build(
         facts=build_facts(material, memory.ranks(connection, sae.sae_id)),
         examples=examples,
         reading=reading,
-        absent=absences(material, missing, examples.group),
+        absent=absences(material, missing, examples.group, examples.drawn),
+        map_url=_map_url(connection, sae, feature_index, memory),
         corpus_note=corpus_sentence(sae),
         ablation_note=ablation_sentence(sae),
         material=material,
@@ -158,11 +161,17 @@ def build(
     )
 
 
-def _band_link(material: Material, view: FeatureView) -> Callable[[str], str]:
-    """The address of this view with the examples of another band."""
+def _map_url(connection: Connection, sae: Sae, feature_index: int, memory: Memory) -> str:
+    if not memory.has_map(connection, sae.sae_id):
+        return ""
+    return urls.map_url(sae, MapView(feature=feature_index).arguments())
 
-    def link(band: str) -> str:
-        arguments = view.arguments(band=band, example="")
-        return urls.feature_url(material.sae, material.record.feature_index, arguments)
 
-    return link
+def _band_links(material: Material, view: FeatureView) -> Callable[[Sequence[str]], list[str]]:
+    """The addresses of this view with the examples of other bands, from the first one on."""
+
+    def links(bands: Sequence[str]) -> list[str]:
+        others = view.arguments(band="", example="", start=0)
+        return urls.feature_urls(material.sae, material.record.feature_index, others, "band", bands)
+
+    return links

@@ -6,12 +6,17 @@ Takes a feature's material and the names of the panels that have nothing to show
 from app.web.pages.feature_material import Material
 
 
-def absences(material: Material, missing: set[str], group: str) -> dict[str, str]:
-    """A sentence for every missing panel."""
-    return {name: _sentence(name, material, group) for name in sorted(missing)}
+def absences(material: Material, missing: set[str], group: str, drawn: bool) -> dict[str, str]:
+    """A sentence for every missing panel.
+
+    Args:
+        group: of the examples shown.
+        drawn: whether they were drawn from a band; without the events a band shows stored ones.
+    """
+    return {name: _sentence(name, material, group, drawn) for name in sorted(missing)}
 
 
-def _sentence(name: str, material: Material, group: str) -> str:
+def _sentence(name: str, material: Material, group: str, drawn: bool) -> str:
     sae, corpus = material.sae, material.sae.corpus
     never = (
         f"This feature never fired in the {corpus.n_tokens:,} counted tokens of {corpus.name}"
@@ -29,7 +34,7 @@ def _sentence(name: str, material: Material, group: str) -> str:
         case "profile":
             return _no_ablations(material, never)
         case "ablated":
-            return _none_ablated(material, never, group)
+            return _none_ablated(material, never, group, drawn)
         case "strips":
             return f"{never}." if never else "No context of its examples is stored."
         case "neighbors":
@@ -59,14 +64,19 @@ def _no_ablations(material: Material, never: str) -> str:
     )
 
 
-def _none_ablated(material: Material, never: str, group: str) -> str:
+def _none_ablated(material: Material, never: str, group: str, drawn: bool) -> str:
     if not material.ablations:
         return _no_ablations(material, never)
     having = " and ".join(material.ablations)
     if group in material.ablations or group == "mix":
         return "None of the examples shown has ablated text in this mode."
-    if group == "band":
+    if drawn:
         return f"Firings drawn from a band have no ablated text; {having} examples have it."
+    if group == "band":
+        return (
+            "None of the stored examples inside this band has ablated text in this mode; they are "
+            "not a fair draw from it."
+        )
     return f"No {group} example has ablated text; of this feature, {having} examples have it."
 
 

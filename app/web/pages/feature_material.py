@@ -4,7 +4,7 @@ Takes a connection and a feature that exists; knows the queries, no panel and no
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from sqlalchemy import Connection
@@ -23,6 +23,7 @@ from app.db.records import (
 )
 from app.web.memory import Memory
 from app.web.pages.busiest_contexts import busiest_contexts
+from app.web.pages.token_line import Window
 
 Chooser = Callable[
     [dict[Group, ExampleGroup], dict[Group, AblationGroup]], Mapping[Group, Iterable[int]]
@@ -45,13 +46,27 @@ class Material:
     related: dict[int, list[list[str]]]
     """short forms of the features its panels refer to"""
     vocabulary: dict[int, TokenRecord]
+    windows: dict[tuple[Group, int], Window | None] = field(
+        default_factory=dict, init=False, repr=False
+    )
+    """those looked at so far, by group and row: the examples and their profile show the same"""
 
     def token(self, token_id: int) -> TokenRecord:
         """A vocabulary entry; an id the vocabulary lacks stands for itself."""
-        known = self.vocabulary.get(token_id)
-        if known is not None:
-            return known
-        return TokenRecord(token_id, f"<{token_id}>", "", b"", special=False, producible=False)
+        return self.vocabulary.get(token_id) or unknown_token(token_id)
+
+    def text(self, context_id: int, start: int, stop: int) -> list[TokenRecord] | None:
+        """The tokens of a stretch of a context; None where the context is not stored."""
+        context = self.contexts.get(context_id)
+        if context is None:
+            return None
+        known = self.vocabulary.get
+        return [known(i) or unknown_token(i) for i in context.token_ids[start:stop].tolist()]
+
+
+def unknown_token(token_id: int) -> TokenRecord:
+    """What stands for an id the vocabulary lacks: itself."""
+    return TokenRecord(token_id, f"<{token_id}>", "", b"", special=False, producible=False)
 
 
 def load_material(

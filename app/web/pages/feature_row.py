@@ -10,8 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from app.db.columns import REGION_RUN
-from app.db.records import FeatureRecord, TokenRecord
+from app.db.records import LIVES_AS, FeatureRecord, LivesAs, TokenRecord
 from app.db.tokens import get_tokens
 from app.stats.wording import plain
 from app.web.charts.sparkline import StripPart, sparkline_path, strip_parts, strip_percents
@@ -47,10 +46,9 @@ class FeatureRow:
         return 100 * (self.record.top_token_share or 0.0)
 
     @property
-    def lives_as(self) -> str:
-        """A word for the mean run length: point, or region from 1.5 consecutive firings on."""
-        run = self.record.run_length
-        return "" if run is None else "region" if run >= REGION_RUN else "point"
+    def lives_as(self) -> LivesAs:
+        """Point, region, or no word, as the summary says it."""
+        return LIVES_AS[self.record.lives_as]
 
     def as_json(self) -> dict[str, Any]:
         """Every scalar of the feature; tokens with their texts, bytes as numbers."""
@@ -60,6 +58,7 @@ class FeatureRow:
             {"token_id": token.token_id, "token": token.token} for token in self.top_tokens
         ]
         scalars["ablation_token"] = self.ablation_token.token if self.ablation_token else None
+        scalars["lives_as"] = self.lives_as
         scalars["summary"] = plain(record.summary)
         scalars["short"] = plain(record.short)
         scalars["sparkline"] = list(record.sparkline)

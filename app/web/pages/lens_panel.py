@@ -12,7 +12,7 @@ from app.db.records import LogitLensPanel, TokenRecord
 from app.web import text
 from app.web.charts.histogram import Named, histogram
 from app.web.charts.plot import Chart
-from app.web.chips import chip
+from app.web.chips import chip, token_chip
 from app.web.pages.feature_material import Material
 
 N_SHOWN = 10
@@ -28,6 +28,12 @@ class LensRow:
     """percent of the bar's width, 0 to 100"""
     deviations: str
     """the logit in standard deviations of the vocabulary's; empty for raw logits"""
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """As a row of the table under the chart."""
+        token = token_chip(self.token.token)
+        return token, str(self.token.token_id), self.logit, self.deviations
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 Takes the view, gives texts and addresses. Knows no feature and no query.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,6 +13,16 @@ from app.web.urls import sae_url
 from app.web.views import DictionaryView
 
 Kind = Literal["tokens", "percent", "number", "count", "spark", "share", "effect", "strip", "word"]
+
+
+@dataclass(frozen=True)
+class TypedWrong:
+    """A filter that can't be read."""
+
+    text: str
+    """as it was typed"""
+    problem: str
+    """what is wrong with it and how to write it, a sentence"""
 
 
 @dataclass(frozen=True)
@@ -33,6 +44,8 @@ class ListColumn:
     """name of its filter; empty where it has none"""
     filter_value: str
     """the filter as it was written"""
+    problem: str
+    """what is wrong with it, a sentence; empty where nothing is"""
     example: str
     """a filter that could be written"""
     on_phone: bool
@@ -115,7 +128,9 @@ _CATALOGUE: dict[str, _Column] = {
         "number", "Run", "run length", "mean number of consecutive firings", "1.5.."
     ),
     "lives_as": _Column(
-        "word", "Lives as", "point or region", "region: mean run of firings from 1.5 on", ""
+        "word", "Lives as", "point or region",
+        "point: four of five runs a single token; region: spans at least half full, runs two "
+        "tokens long on average; empty: neither, or fewer than five cases", "",
     ),
     "span_fill": _Column(
         "percent", "Span fill", "span fill",
@@ -167,9 +182,16 @@ def shown_columns(view: DictionaryView) -> tuple[str, ...]:
     return tuple(dict.fromkeys(filter(None, view.columns.split(",")))) or USUAL
 
 
-def list_columns(sae: Sae, view: DictionaryView) -> list[ListColumn]:
-    """The number of the feature, then every column the view shows."""
-    return [_column(sae, view, name) for name in ("feature_index", *shown_columns(view))]
+def list_columns(
+    sae: Sae, view: DictionaryView, typed: Mapping[str, TypedWrong]
+) -> list[ListColumn]:
+    """The number of the feature, then every column the view shows, then those typed wrong.
+
+    Args:
+        typed: filters that can't be read, by argument; the view is without them.
+    """
+    names = dict.fromkeys(("feature_index", *shown_columns(view), *typed))
+    return [_column(sae, view, name, typed.get(name)) for name in names]
 
 
 def column_choices(sae: Sae, view: DictionaryView) -> list[ColumnChoice]:
@@ -187,7 +209,7 @@ def column_choices(sae: Sae, view: DictionaryView) -> list[ColumnChoice]:
     return found
 
 
-def _column(sae: Sae, view: DictionaryView, name: str) -> ListColumn:
+def _column(sae: Sae, view: DictionaryView, name: str, typed: TypedWrong | None) -> ListColumn:
     column = _CATALOGUE[name]
     can_sort = name == "feature_index" or name in SORTABLE
     argument = _FILTER_OF.get(name, name if can_sort else "")
@@ -200,7 +222,8 @@ def _column(sae: Sae, view: DictionaryView, name: str) -> ListColumn:
         sort_url=sae_url(sae, turned) if can_sort else "",
         sorted=_direction(view.sort, name),
         argument=argument,
-        filter_value=str(getattr(view, argument)) if argument else "",
+        filter_value=typed.text if typed else str(getattr(view, argument)) if argument else "",
+        problem=typed.problem if typed else "",
         example=column.example,
         on_phone=bool(
             view.columns

@@ -51,8 +51,14 @@ _READY = (
         "context_share",
         "..25%",
     ),
-    _Ready("point", "fewer than 1.5 firings in a row on average", "lives_as", "point"),
-    _Ready("region", "1.5 or more firings in a row on average", "lives_as", "region"),
+    _Ready("point", "four of five runs are a single token, five runs or more", "lives_as", "point"),
+    _Ready(
+        "region",
+        "fires on half of the tokens of its spans or more, two in a row on average, five spans or "
+        "more",
+        "lives_as",
+        "region",
+    ),
 )
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from app.db.records import LocalityPanel, PlacesPanel
-from app.stats.summary_facts import fills_regions, is_points
+from app.stats.summary_facts import lives_as
 from app.web import text
 from app.web.charts.columns import Series, bars_over, columns, curves
 from app.web.charts.plot import Chart
@@ -96,10 +96,14 @@ def _sentence(panel: LocalityPanel) -> str:
 
 def _word(panel: LocalityPanel) -> str:
     """The summary's own rule: points, regions, or neither word."""
-    fill = None if math.isnan(panel.span_fill) else panel.span_fill
-    if fills_regions(panel.n_spans, panel.n_runs, fill, panel.run_length_mean):
-        return "Region-like: "
-    return "Point-like: " if is_points(panel.n_runs, panel.single_run_share) else ""
+    word = lives_as(
+        panel.n_runs,
+        panel.single_run_share,
+        panel.run_length_mean,
+        panel.n_spans,
+        panel.span_fill,
+    )
+    return f"{word.capitalize()}-like: " if word else ""
 
 
 def _run_chart(panel: LocalityPanel) -> Chart:

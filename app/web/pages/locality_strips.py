@@ -5,6 +5,7 @@ position in the context. Knows no query and no address.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Float, Integer
@@ -77,7 +78,7 @@ def _strip(busy: BusyContext, context: ContextRecord, maximum: float) -> Context
     return ContextStrip(
         context_id=busy.context_id,
         marks=_marks(busy.position, busy.activation, maximum),
-        ticks="".join(f"M{p}.5 {HEIGHT - 2}v2" for p in busy.position.tolist()),
+        ticks=_strokes(busy.position.tolist(), HEIGHT - 2),
         borders=_borders(context.document_ids),
         uncounted=_uncounted(context.document_ids),
         count=f"{n:,}",
@@ -93,10 +94,18 @@ def _marks(
     """One path for each step of the scale, the strongest last, on top."""
     share = activation.astype(np.float64) / (maximum or 1.0)
     step = np.clip(np.ceil(share * HEAT_STEPS) - 1, 0, HEAT_STEPS - 1).astype(np.int64)
-    return [
-        StripMarks(f"heat-{k}", "".join(f"M{p}.5 0v{HEIGHT}" for p in position[step == k].tolist()))
-        for k in np.unique(step).tolist()
-    ]
+    places: dict[int, list[int]] = {}
+    for p, k in zip(position.tolist(), step.tolist(), strict=True):
+        places.setdefault(k, []).append(p)
+    return [StripMarks(f"heat-{k}", _strokes(places[k], 0)) for k in sorted(places)]
+
+
+def _strokes(places: list[int], top: int) -> str:
+    """A stroke from `top` down in the middle of every place, each named by how far it is from the
+    one before: a page holds hundreds, and most are near."""
+    down = HEIGHT - top
+    steps = [f"m{after - before}-{down}v{down}" for before, after in pairwise(places)]
+    return f"M{places[0]}.5 {top}v{down}{''.join(steps)}"
 
 
 def _borders(document_ids: Integer[ndarray, " context_size"]) -> str:

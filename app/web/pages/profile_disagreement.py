@@ -51,10 +51,9 @@ def disagreeing(example: ProfileExample) -> Bool[ndarray, " n_distances"]:
     if len(example.shares) < 2:
         return np.zeros(next(iter(example.shares.values())).size, dtype=bool)
     deleted, replaced = example.shares["delete"], example.shares["replace"]
-    with np.errstate(invalid="ignore"):
-        far = np.abs(deleted - replaced) > POINTS
-        sized = np.minimum(np.abs(deleted), np.abs(replaced)) >= EFFECT_FLOOR
-        found = far | (sized & (deleted * replaced < 0))
+    far = np.abs(deleted - replaced) > POINTS
+    sized = np.minimum(np.abs(deleted), np.abs(replaced)) >= EFFECT_FLOOR
+    found = far | (sized & (deleted * replaced < 0))
     found[0] = False
     return found
 

@@ -47,12 +47,8 @@ class ProfileExample:
 
 def profile_examples(material: Material, effect: EffectOn) -> list[ProfileExample]:
     """Every example with ablated text, group by group, the strongest first."""
-    found = list(_examples(material, effect))
-    n = max((shares.size for item in found for shares in item.shares.values()), default=1)
-    for item in found:
-        for mode, shares in item.shares.items():
-            item.shares[mode] = np.pad(shares, (0, n - shares.size), constant_values=np.nan)
-    return found
+    n = 1 + max((_farthest(material, group) for group in material.ablations), default=0)
+    return list(_examples(material, effect, n))
 
 
 def stacked(examples: Sequence[ProfileExample], mode: str) -> Float[ndarray, "a n_distances"]:
@@ -71,7 +67,19 @@ def weighted_mean(examples: Sequence[ProfileExample], mode: str) -> Shares:
     return np.where(weight > 0, total / np.where(weight > 0, weight, 1.0), np.nan)
 
 
-def _examples(material: Material, effect: EffectOn) -> Iterator[ProfileExample]:
+def _farthest(material: Material, group: Group) -> int:
+    """The largest distance before a peak at which anything of a group was measured."""
+    ablations, peaks = material.ablations[group], material.groups[group].position
+    found = [0]
+    for mode in MODES:
+        n_measured = np.diff(getattr(ablations, f"{mode}_indptr"))
+        positions = getattr(ablations, f"{mode}_position")
+        distances = np.repeat(peaks[ablations.rank], n_measured).astype(np.int64) - positions
+        found.append(int(distances.max(initial=0)))
+    return max(found)
+
+
+def _examples(material: Material, effect: EffectOn, n_distances: int) -> Iterator[ProfileExample]:
     for group, ablations in material.ablations.items():
         stored = material.groups[group]
         order = np.argsort(-ablations.baseline, kind="stable").tolist()
@@ -85,7 +93,17 @@ def _examples(material: Material, effect: EffectOn) -> Iterator[ProfileExample]:
             shares = {
                 mode: found
                 for mode in MODES
-                if (found := _shares(ablations, place, mode, window.peak, base, above_zero, effect))
+                if (
+                    found := _shares(
+                        ablations,
+                        place,
+                        mode,
+                        "hidden_pre" if effect == "hidden_pre" and above_zero else "activation",
+                        window.peak,
+                        base,
+                        n_distances,
+                    )
+                )
                 is not None
             }
             if not shares:
@@ -107,17 +125,16 @@ def _shares(
     ablations: AblationGroup,
     place: int,
     mode: str,
+    on: EffectOn,
     peak: int,
     base: float,
-    above_zero: bool,
-    effect: EffectOn,
+    n_distances: int,
 ) -> Shares | None:
     measured = measured_at(ablations, place, mode)
     if measured.position.size == 0:
         return None
-    on_pre = effect == "hidden_pre" and above_zero
-    values = measured.hidden_pre_effect if on_pre else measured.effect
-    distance = peak - measured.position.astype(np.int64)
-    shares = np.full(int(distance.max()) + 1, np.nan)
-    shares[distance] = values.astype(np.float64) / base
-    return np.where(np.isfinite(shares), shares, np.nan)
+    values = measured.hidden_pre_effect if on == "hidden_pre" else measured.effect
+    shares = np.full(n_distances, np.nan)
+    shares[peak - measured.position.astype(np.int64)] = values.astype(np.float64) / base
+    shares[~np.isfinite(shares)] = np.nan
+    return shares

@@ -7,12 +7,15 @@ whatever its colour; what was not measured is hatched. Knows no query and no add
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
+
+from markupsafe import Markup
 
 from app.web import text
 from app.web.charts.scales import effect_class
+from app.web.markup import attribute
 from app.web.pages.profile_disagreement import disagreeing
 from app.web.pages.profile_examples import ProfileExample
-from app.web.token_text import Pieces, line_pieces
 
 COLUMNS = 16
 """Places before the peak that are drawn; those farther away are in the table of numbers."""
@@ -23,11 +26,11 @@ MOST_EXAMPLES = 12
 OFFSETS = [*(f"−{k}" for k in range(COLUMNS, 0, -1)), "peak"]
 
 
-@dataclass(frozen=True)
-class Cell:
+class Cell(NamedTuple):
     """One token of the heat map."""
 
-    pieces: Pieces
+    token: str
+    """escaped markup"""
     css: str
     """its colour step, and fires, hatch, differs or outside where they hold"""
     label: str
@@ -46,6 +49,18 @@ class HeatRow:
     """whether it is the first row of its example"""
     cells: list[Cell]
 
+    @property
+    def markup(self) -> Markup:
+        """The cells side by side: a page holds hundreds, so no template prints them one by one."""
+        return Markup(
+            "".join(
+                [
+                    f"<td{attribute('class', css)}{attribute('title', label)}>{token}"
+                    for token, css, label in self.cells
+                ]
+            )
+        )
+
 
 def n_drawn(n_modes: int) -> int:
     """Examples the map has room for."""
@@ -57,7 +72,8 @@ def heat_rows(examples: Sequence[ProfileExample], modes: Sequence[str]) -> list[
     rows: list[HeatRow] = []
     for example in examples[: n_drawn(len(modes))]:
         value = text.number(example.window.activations.get(example.window.peak, 0.0))
-        texts = line_pieces(example.window.cut(COLUMNS, 0).tokens)
+        stop = example.window.peak - example.window.start + 1
+        texts = [shown.whole for shown in example.window.shown[max(0, stop - COLUMNS - 1) : stop]]
         for mode in modes:
             named = mode if len(modes) > 1 else ""
             cells = _cells(example, mode, texts)
@@ -65,25 +81,25 @@ def heat_rows(examples: Sequence[ProfileExample], modes: Sequence[str]) -> list[
     return rows
 
 
-def _cells(example: ProfileExample, mode: str, texts: Sequence[Pieces]) -> list[Cell]:
+def _cells(example: ProfileExample, mode: str, texts: Sequence[str]) -> list[Cell]:
     """The columns from the farthest to the peak; `texts` are those inside the window."""
     window = example.window
     differs = disagreeing(example).tolist()
     shares = example.shares[mode].tolist() if mode in example.shares else []
-    cells = [Cell((), "outside", "")] * (COLUMNS + 1 - len(texts))
-    for i, pieces in enumerate(texts):
+    cells = [Cell("", "outside", "")] * (COLUMNS + 1 - len(texts))
+    for i, token in enumerate(texts):
         distance = len(texts) - 1 - i
         share = shares[distance] if distance < len(shares) else math.nan
         measured = not math.isnan(share)
-        names = [effect_class(share) if measured else "hatch"]
+        css = effect_class(share) if measured else "hatch"
         if window.activations.get(window.peak - distance, 0.0) > 0:
-            names.append("fires")
+            css += " fires"
         if distance < len(differs) and differs[distance]:
-            names.append("differs")
+            css += " differs"
         label = text.signed_percent(share) if measured else "not measured"
         if distance == 0 and not measured:
             label = _peak_label(example)
-        cells.append(Cell(pieces, " ".join(filter(None, names)), label))
+        cells.append(Cell(token, css.lstrip(), label))
     return cells
 
 

@@ -7,8 +7,10 @@ query and no page.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from statistics import fmean
+from typing import NamedTuple
 
 import numpy as np
 
@@ -44,17 +46,19 @@ class ProfileToken:
     """in how many of the top ones its deletion cut the peak by more than half"""
 
 
-@dataclass(frozen=True)
-class _Case:
-    distance: int
-    delete: float
-    replace: float
-    """NaN where not measured"""
-    weight: float
+class _Case(NamedTuple):
+    """One token in one example, at the place where its change lowers the peak most."""
 
-    @property
-    def effect(self) -> float:
-        return self.replace if math.isnan(self.delete) else self.delete
+    example: ProfileExample
+    distance: int
+    """before the peak, from 1"""
+    effect: float
+    """of its deletion, or else of its replacement"""
+
+    def share(self, mode: str) -> float:
+        """NaN where not measured."""
+        shares = self.example.shares.get(mode)
+        return math.nan if shares is None else float(shares[self.distance])
 
 
 def build_profile_tokens(
@@ -64,54 +68,49 @@ def build_profile_tokens(
 
     Those that change the peak by less than 5% on average are left out.
     """
-    cases, records = _cases_by_token(top)
-    elsewhere, _ = _cases_by_token(others)
+    cases, elsewhere = _cases_by_token(top), _cases_by_token(others)
     sums = {
-        token: total
-        for token, found in cases.items()
-        if abs(total := sum(case.effect for case in found)) / len(found) >= _SMALLEST
+        token_id: total
+        for token_id, found in cases.items()
+        if abs(total := sum([case.effect for case in found])) / len(found) >= _SMALLEST
     }
-    chosen = sorted(sums, key=lambda token: (sums[token], token))[:N_TOKENS]
+    chosen = sorted(sums, key=lambda token_id: (sums[token_id], token_id))[:N_TOKENS]
     counts = len(top), len(others)
     return [
-        _row(records[token], cases[token], elsewhere.get(token, []), counts, mean_by_distance)
-        for token in chosen
+        _row(cases[token_id], elsewhere.get(token_id, []), counts, mean_by_distance)
+        for token_id in chosen
     ]
 
 
-def _cases_by_token(
-    examples: Sequence[ProfileExample],
-) -> tuple[dict[int, list[_Case]], dict[int, TokenRecord]]:
+def _cases_by_token(examples: Sequence[ProfileExample]) -> dict[int, list[_Case]]:
     cases: dict[int, list[_Case]] = {}
-    records: dict[int, TokenRecord] = {}
     for example in examples:
-        for token, case in _strongest_cases(example).items():
-            cases.setdefault(token, []).append(case)
-        records |= {token.token_id: token for token in example.window.tokens}
-    return cases, records
+        for token_id, case in _strongest_cases(example).items():
+            cases.setdefault(token_id, []).append(case)
+    return cases
 
 
 def _strongest_cases(example: ProfileExample) -> dict[int, _Case]:
-    """By token id, the place before the peak where its change lowers the peak most."""
-    best: dict[int, _Case] = {}
+    """By token id, the place before the peak where its change lowers the peak most; of equal ones
+    the nearest."""
     window = example.window
-    n = window.peak - window.start
-    missing = np.full(n + 1, np.nan)
-    deleted = example.shares.get("delete", missing)[1 : n + 1].tolist()
-    replaced = example.shares.get("replace", missing)[1 : n + 1].tolist()
-    for i, (delete, replace) in enumerate(zip(deleted, replaced, strict=True)):
-        case = _Case(i + 1, delete, replace, example.weight)
-        if math.isnan(case.effect):
-            continue
-        token = window.tokens[n - 1 - i].token_id
-        known = best.get(token)
-        if known is None or case.effect < known.effect:
-            best[token] = case
-    return best
+    nearest_first = [token.token_id for token in window.tokens[: window.peak - window.start][::-1]]
+    effect = _effect(example)[1 : len(nearest_first) + 1]
+    most_lowering_last = np.argsort(effect, kind="stable")[: np.isfinite(effect).sum()][::-1]
+    values = effect.tolist()
+    return {nearest_first[i]: _Case(example, i + 1, values[i]) for i in most_lowering_last.tolist()}
+
+
+def _effect(example: ProfileExample) -> Shares:
+    """By distance: of the deletion, where there is none of the replacement, NaN without either."""
+    deleted, replaced = example.shares.get("delete"), example.shares.get("replace")
+    if deleted is None:
+        assert replaced is not None, "an example without any mode is no example of a profile"
+        return replaced
+    return deleted if replaced is None else np.where(np.isnan(deleted), replaced, deleted)
 
 
 def _row(
-    token: TokenRecord,
     cases: list[_Case],
     elsewhere: list[_Case],
     n_examples: tuple[int, int],
@@ -119,30 +118,41 @@ def _row(
 ) -> ProfileToken:
     distances = sorted(case.distance for case in cases)
     near, far = distances[0], distances[-1]
-    deleted = [case.delete for case in cases if not math.isnan(case.delete)]
-    replaced = [case.replace for case in cases if not math.isnan(case.replace)]
-    known = [case for case in elsewhere if not math.isnan(case.delete)]
-    expected = mean_by_distance[[d for d in distances if d < mean_by_distance.size]]
-    mean = float(np.mean([case.effect for case in cases]))
+    deleted = _known(case.share("delete") for case in cases)
+    known = [case for case in elsewhere if not math.isnan(case.share("delete"))]
+    mean = fmean(case.effect for case in cases)
     n_top, n_others = n_examples
     seen = f"{len(cases)} of {n_top} top"
     if n_others:
         seen += f" and {len(elsewhere)} of {n_others} interval"
     return ProfileToken(
-        pieces=text_pieces(token.token),
+        pieces=text_pieces(_token(cases[0]).token),
         where=f"{near} before" if near == far else f"{near} – {far} before",
         css=effect_class(mean),
         bar=round(min(abs(mean), 1.0) * 100, 1),
         delete=_mean_text(deleted),
-        replace=_mean_text(replaced),
-        intervals=_mean_text([case.delete for case in known], [case.weight for case in known]),
-        expected=_mean_text(expected[np.isfinite(expected)].tolist()),
+        replace=_mean_text(_known(case.share("replace") for case in cases)),
+        intervals=_mean_text(
+            [case.share("delete") for case in known], [case.example.weight for case in known]
+        ),
+        expected=_mean_text(
+            _known(float(mean_by_distance[d]) for d in distances if d < mean_by_distance.size)
+        ),
         seen=seen,
         halved=f"{sum(share < -0.5 for share in deleted)} of {len(deleted)}" if deleted else "",
     )
 
 
+def _token(case: _Case) -> TokenRecord:
+    window = case.example.window
+    return window.tokens[window.peak - case.distance - window.start]
+
+
+def _known(shares: Iterable[float]) -> list[float]:
+    return [share for share in shares if math.isfinite(share)]
+
+
 def _mean_text(shares: list[float], weights: list[float] | None = None) -> str:
     if not shares or (weights is not None and not sum(weights) > 0):
         return text.MISSING
-    return text.signed_percent(float(np.average(shares, weights=weights)))
+    return text.signed_percent(fmean(shares, weights))

@@ -16,6 +16,7 @@ from app.stats.events import FeatureEvents
 from app.web import text
 from app.web.event_files import SaeEvents
 from app.web.memory import Memory
+from app.web.pages.feature_material import unknown_token
 from app.web.pages.token_line import Line, Window, activation_line
 from app.web.urls import context_url
 
@@ -83,7 +84,7 @@ def _case_window(
         zip(events.position[inside].tolist(), events.activation[inside].tolist(), strict=True)
     )
     window = Window(
-        [known.get(i) or _unknown(i) for i in corpus.tokens[context_id, start:stop].tolist()],
+        [known.get(i) or unknown_token(i) for i in corpus.tokens[context_id, start:stop].tolist()],
         start,
         position,
         activations,
@@ -107,7 +108,3 @@ def shown_case(sae: Sae, feature_index: int, case: CaseWindow, maximum: float) -
         case.document,
         context_url(sae, case.context_id, view),
     )
-
-
-def _unknown(token_id: int) -> TokenRecord:
-    return TokenRecord(token_id, f"<{token_id}>", "", b"", special=False, producible=False)

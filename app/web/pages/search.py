@@ -30,7 +30,7 @@ from app.web.pages.search_lede import Pieces, lede
 from app.web.pages.search_meaning import TermMeanings, find_meanings, read_text
 from app.web.pages.search_query import FeatureNumber
 from app.web.pages.search_start import Starter, starters
-from app.web.urls import json_twin, search_url
+from app.web.urls import feature_url, json_twin, search_url
 from app.web.views import SearchView
 
 OVERVIEW: dict[Mode, int] = {
@@ -79,7 +79,7 @@ class SearchPage:
     next_url: str
     """empty on the last page and in the overview"""
     results: ResultGroup | None
-    """what the twin calls its results"""
+    """of the mode, whole; without one only in the twin, as those that fire"""
     next: str | None
 
     def as_json(self) -> dict[str, Any]:
@@ -176,6 +176,24 @@ def build(connection: Connection, memory: Memory, view: SearchView, everything: 
         results=results,
         next=token,
     )
+
+
+def only_feature(connection: Connection, view: SearchView) -> str:
+    """The address of the one feature that `#120` or `name#120` names; empty for any other text.
+
+    Raises:
+        HTTPException: 404 where the atlas has no such dictionary.
+    """
+    if "#" not in view.q:
+        return ""
+    saes = list_saes(connection)
+    scope = _scope(saes, view.sae)
+    query = read_text(connection, scope, view.q)
+    terms = find_meanings(connection, scope, query, view.token)
+    if query.number is None or any(own.meanings for own in terms):
+        return ""
+    found = _direct(connection, saes, scope, query.number)
+    return feature_url(found[0].sae, query.number.index) if len(found) == 1 else ""
 
 
 def _scope(saes: list[Sae], address: str) -> list[Sae]:

@@ -182,6 +182,6 @@ def _line(
             classes[position - start] = " ".join(css)
     cut = anchor - start
     return MatchLine(
-        line_markup(shown[:cut], classes),
+        line_markup(shown[:cut], {i: css for i, css in classes.items() if i < cut}),
         line_markup(shown[cut:], {i - cut: css for i, css in classes.items() if i >= cut}),
     )

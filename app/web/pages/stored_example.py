@@ -75,9 +75,11 @@ def effects_of(
 
 def window_of(material: Material, group: Group, row: int) -> Window | None:
     """The stored window of an example; None where its context is not stored."""
-    stored = material.groups[group]
-    start, stop = int(stored.window_start[row]), int(stored.window_stop[row])
-    return text_of(material, stored, row, start, stop)
+    if (group, row) not in material.windows:
+        stored = material.groups[group]
+        start, stop = int(stored.window_start[row]), int(stored.window_stop[row])
+        material.windows[group, row] = text_of(material, stored, row, start, stop)
+    return material.windows[group, row]
 
 
 def text_of(
@@ -87,13 +89,15 @@ def text_of(
 
     None where the context is not stored. The activations are those of the whole context.
     """
-    context = material.contexts.get(int(stored.context_id[row]))
-    if context is None:
+    tokens = material.text(int(stored.context_id[row]), start, stop)
+    if tokens is None:
         return None
     inside = slice(int(stored.firing_indptr[row]), int(stored.firing_indptr[row + 1]))
-    token_records = [material.token(i) for i in context.token_ids[start:stop].tolist()]
+    counted = [not token.special for token in tokens]
+    if start == 0:
+        counted[:1] = [False]
     return Window(
-        token_records,
+        tokens,
         start,
         int(stored.position[row]),
         dict(
@@ -103,5 +107,5 @@ def text_of(
                 strict=True,
             )
         ),
-        [start + i > 0 and not token.special for i, token in enumerate(token_records)],
+        counted,
     )

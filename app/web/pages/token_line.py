@@ -1,19 +1,21 @@
 """One window of text as a line of tokens: text, colour steps and the values behind them.
 
-Takes a window's tokens with their activations and effects, gives what the macro `token-strip`
-prints. The values stand in data attributes, so that a script can show them on hover and focus; the
-table of one example shows them without a script. Knows no example and no database.
+Takes a window's tokens with their activations and effects, gives a line and its markup. The values
+stand in data attributes, so that a script can show them on hover and focus; the table of one
+example shows them without a script. Knows no example and no database.
 """
 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import pairwise
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from app.db.records import TokenRecord
 from app.web.charts.scales import effect_class, heat_class
-from app.web.token_markup import line_markup, show_tokens
+from app.web.token_markup import ShownToken, line_markup, show_tokens
 
 VERBS = {"delete": "deleting", "replace": "replacing"}
 
@@ -79,6 +81,11 @@ class Window:
             counted=self.counted[low:high],
         )
 
+    @cached_property
+    def shown(self) -> list[ShownToken]:
+        """The tokens as markup: every line over the window prints the same."""
+        return show_tokens(self.tokens)
+
     @property
     def up_to_peak(self) -> tuple[int, ...]:
         """Token ids from the start to the peak."""
@@ -108,15 +115,16 @@ def activation_line(window: Window, maximum: float, effects: Sequence[Effects] =
     With `effects` (at most two), each token carries these as well: the first as `effect-…`, the
     second as `second-…`.
     """
-    classes = {
-        position - window.start: heat_class(value, maximum)
-        for position, value in window.activations.items()
-        if value > 0 and 0 <= position - window.start < len(window.tokens)
-    }
+    classes: dict[int, str] = {}
+    values = [""] * len(window.tokens)
+    for position, value in window.activations.items():
+        i = position - window.start
+        if value > 0 and 0 <= i < len(values):
+            classes[i] = heat_class(value, maximum)
+            values[i] = f"{value:.4g}"
     for i, counted in enumerate(window.counted):
         if not counted:
             _add(classes, i, "uncounted")
-    values = [window.activations.get(window.start + i, 0.0) for i in range(len(window.tokens))]
     return _line(
         window,
         classes,
@@ -125,7 +133,7 @@ def activation_line(window: Window, maximum: float, effects: Sequence[Effects] =
         label="activation",
         n_shown=len(window.tokens),
         token_ids=" ".join([str(token.token_id) for token in window.tokens]),
-        activations=" ".join([_short(value) for value in values]) if any(values) else "",
+        activations=_without_zeros(" ".join(values)) if any(values) else "",
     )
 
 
@@ -141,6 +149,27 @@ def ablated_line(window: Window, effects: Effects) -> Line:
         n_shown=window.peak - window.start + 1,
         token_ids="",
         activations="",
+    )
+
+
+def token_strip(line: Line, name: str) -> Markup:
+    """A line as a page prints it, cut before its peak; `name` is that of its example.
+
+    The script makes it one tab stop in which arrow keys step (token-card.js). No space stands
+    between two tags, so that the text of the document is the text of the tokens.
+    """
+    values = [("data-ids", line.token_ids), ("data-activations", line.activations)]
+    for measured in line.measured:
+        values += [
+            (f"data-{measured.mode}", measured.effects),
+            (f"data-{measured.mode}-baseline", measured.baseline),
+        ]
+    data = "".join([f' {key}="{value}"' for key, value in values if value])
+    return Markup(
+        f'<div class="line {line.kind}" role=group aria-label="{escape(name)}: '
+        f'{escape(line.label)}" data-start={line.start}{data}>'
+        f"<span class=before><span>{line.before}</span></span>"
+        f"<span class=after><span>{line.after}</span></span></div>"
     )
 
 
@@ -165,13 +194,17 @@ def _line(
         _add_effects(classes, window, found, css)
     runs = _hatched_runs(classes, window, effects)
     _add(classes, peak, "peak")
-    shown = show_tokens(window.tokens[:n_shown])
-    after = {i - peak: css for i, css in classes.items() if i >= peak}
+    before, after = {}, {}
+    for i, css in classes.items():
+        if i < peak:
+            before[i] = css
+        elif i < n_shown:
+            after[i - peak] = css
     return Line(
         kind,
         label,
-        line_markup(shown[:peak], classes, runs),
-        line_markup(shown[peak:], after),
+        line_markup(window.shown[:peak], before, runs),
+        line_markup(window.shown[peak:n_shown], after),
         token_ids,
         activations,
         tuple(_effect_text(window, found) for found in effects),
@@ -207,37 +240,25 @@ def _hatched_runs(
     """
     if not effects:
         return []
-    peak = window.peak - window.start
-    hatched = [
-        all(window.start + i not in found.shares for found in effects) for i in range(peak + 1)
-    ]
-    if hatched[peak]:
-        _add(classes, peak, "hatch")
+    measured = {position for found in effects for position in found.shares}
+    if window.peak not in measured:
+        _add(classes, window.peak - window.start, "hatch")
+    inside = sorted(p - window.start for p in measured if window.start <= p < window.peak)
     runs: list[tuple[int, int, str]] = []
-    i = 0
-    while i < peak:
-        stop = i
-        while stop < peak and hatched[stop]:
-            stop += 1
-        if stop - i == 1:
-            _add(classes, i, "hatch")
-        elif stop > i:
-            runs.append((i, stop, "hatch"))
-        i = max(stop, i + 1)
+    for before, stop in pairwise([-1, *inside, window.peak - window.start]):
+        if stop - before == 2:
+            _add(classes, before + 1, "hatch")
+        elif stop - before > 2:
+            runs.append((before + 1, stop, "hatch"))
     return runs
 
 
 def _effect_text(window: Window, effects: Effects) -> EffectText:
-    found = [effects.by_position.get(p) for p in range(window.start, window.peak + 1)]
-    text = " ".join(
-        ["-" if v is None or not math.isfinite(v) else _short(v, 3, "0") for v in found]
-    )
-    return EffectText(effects.mode, text, exact(effects.baseline))
+    found = [effects.by_position.get(p, math.nan) for p in range(window.start, window.peak + 1)]
+    text = " ".join([f"{v or 0.0:.3g}" if math.isfinite(v) else "-" for v in found])
+    return EffectText(effects.mode, _without_zeros(text), exact(effects.baseline))
 
 
-def _short(value: float, digits: int = 4, zero: str = "") -> str:
-    """Significant digits without a leading zero: thousands of them stand on a page."""
-    text = f"{value:.{digits}g}"
-    if text in ("0", "-0"):
-        return zero
-    return text.replace("0.", ".", 1) if text.lstrip("-").startswith("0.") else text
+def _without_zeros(numbers: str) -> str:
+    """Numbers in a row, those below one without the zero: thousands of them stand on a page."""
+    return f" {numbers}".replace(" 0.", " .").replace(" -0.", " -.")[1:]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from app.db.records import TokenRecord
 from app.web import text
+from app.web.chips import token_chip
 from app.web.pages.feature_material import Material
 
 N_SHOWN = 8
@@ -27,6 +28,12 @@ class TokenRow:
     """"28 of 34": firings of occurrences in the corpus"""
     mean: str
     maximum: str
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """As a row of the longer table."""
+        token = token_chip(self.token.token)
+        return token, self.share, self.rate, self.counts, self.mean, self.maximum
 
 
 @dataclass(frozen=True)

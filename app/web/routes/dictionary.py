@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import Response, StreamingResponse
 
 from app.web.dependencies import AtlasDep, ConnectionDep, MemoryDep, SaeDep
@@ -11,8 +11,9 @@ from app.web.pages.dictionary import build
 from app.web.pages.feature_files import blocks, csv_pieces, json_pieces
 from app.web.pages.feature_list import feature_list, records_in_order
 from app.web.pages.feature_row import FeatureRow, make_rows
-from app.web.respond import is_fresh, respond, validators
-from app.web.views import DictionaryView
+from app.web.pages.list_columns import TypedWrong
+from app.web.respond import is_fresh, respond, validators, wants_json
+from app.web.views import DictionaryForm, DictionaryView
 
 router = APIRouter()
 
@@ -70,7 +71,21 @@ def dictionary(
     connection: ConnectionDep,
     memory: MemoryDep,
     sae: SaeDep,
-    view: Annotated[DictionaryView, Query()],
+    form: Annotated[DictionaryForm, Query()],
 ) -> Response:
-    """Quality figures, density histogram and a page of the sorted and filtered list."""
-    return respond(request, "dictionary", lambda: build(connection, sae, view, memory))
+    """Quality figures, density histogram and a page of the sorted and filtered list.
+
+    Where a range can't be read the answer is 400: the page all the same, with a sentence at the
+    field, or the sentence alone as JSON.
+    """
+    problems = form.problems()
+    if problems and wants_json(request):
+        raise HTTPException(400, next(iter(problems.values())))
+    typed = {name: TypedWrong(getattr(form, name), problems[name]) for name in problems}
+    view = form.readable()
+    return respond(
+        request,
+        "dictionary",
+        lambda: build(connection, sae, view, memory, typed),
+        status=400 if problems else 200,
+    )

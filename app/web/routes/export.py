@@ -30,7 +30,8 @@ def feature_file(
         return build(connection, sae, feature_index, view, memory)
 
     def file() -> str:
-        site = Site(request.state.build_id, "", request.app.version, state.public_url)
+        build_id, version = request.state.build_id, request.app.version
+        site = Site(build_id, "", version, state.public_url, static_copy=True)
         return render_file(state.templates, state.static, site, page)
 
     name = f"{sae.record.model}-{sae.record.sae}-{feature_index}.html"

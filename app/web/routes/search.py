@@ -3,10 +3,10 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import Response
+from fastapi.responses import RedirectResponse, Response
 
 from app.web.dependencies import ConnectionDep, MemoryDep
-from app.web.pages.search import build
+from app.web.pages.search import build, only_feature
 from app.web.respond import respond, wants_json
 from app.web.views import SearchView
 
@@ -21,5 +21,11 @@ def search(
     memory: MemoryDep,
     view: Annotated[SearchView, Query()],
 ) -> Response:
-    """What a text means in the vocabulary, and the features that answer to it."""
+    """What a text means in the vocabulary, and the features that answer to it.
+
+    The page of a text that names one feature (`#120` with `sae`, or `name#120`) is that feature's
+    own: 303.
+    """
+    if not wants_json(request) and (url := only_feature(connection, view)):
+        return RedirectResponse(url, 303, {"Cache-Control": "no-store"})
     return respond(request, "search", lambda: build(connection, memory, view, wants_json(request)))

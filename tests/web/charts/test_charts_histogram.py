@@ -5,7 +5,7 @@ import json
 import plotly.graph_objects as go
 import pytest
 
-from app.web.charts.histogram import LIGHT_HEAT, Named, Scale, histogram
+from app.web.charts.histogram import Named, Scale, histogram
 from app.web.charts.plot import Chart
 
 
@@ -49,8 +49,7 @@ def test_bars_have_the_colours_of_the_text() -> None:
     chart = _histogram([1] * 10)
     assert [mark.css for mark in chart.marks] == [f"heat-{i}" for i in range(10)]
     assert chart.figure is not None
-    assert chart.figure["data"][0]["marker"]["color"] == list(LIGHT_HEAT)
-    assert chart.figure["data"][0]["meta"] == {"heat": list(range(10))}
+    assert chart.figure["data"][0]["meta"] == {"noun": "tokens", "heat": list(range(10))}
 
 
 def test_the_axis_ends_with_the_largest_value() -> None:
@@ -84,7 +83,7 @@ def test_named_values_are_ticks_under_the_axis_and_names_in_the_figure() -> None
     go.Figure(json.loads(json.dumps(chart.figure)))
     rug = chart.figure["data"][1]
     assert rug["x"] == [1.0, -9.0]
-    assert rug["customdata"] == [["a-&lt;b&gt; +1"], ["far −9"]]
+    assert rug["text"] == ["a-&lt;b&gt; +1", "far −9"]
 
 
 def test_an_empty_histogram_is_an_empty_chart() -> None:

@@ -14,7 +14,7 @@ from app.web.pages.index import IndexPage
 from app.web.pages.search import SearchPage
 from app.web.paths import templates_folder
 
-ONLY_IN_TWIN = {"DictionaryPage": {"next"}, "SearchPage": {"next", "results"}}
+ONLY_IN_TWIN = {"DictionaryPage": {"next"}, "SearchPage": {"next"}}
 
 
 @pytest.mark.parametrize(

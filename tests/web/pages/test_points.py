@@ -16,7 +16,7 @@ from app.db.maps import get_direction_map
 from app.db.schema import SORTABLE
 from app.db.tokens import get_rankings, match_tokens
 from app.demo.synthetic import build_synthetic_atlas
-from app.web.pages.points import CHOICES, COLUMNS
+from app.web.pages.point_columns import CHOICES, COLUMNS
 from tests.web.conftest import MakeClient
 
 SAE = "/synthetic/resid-2-1k"
@@ -172,7 +172,7 @@ def test_a_token_marks_the_features_that_fire_on_it(
     shares = [result["share"] for result in found["results"]]
     assert shares == sorted(shares, reverse=True)
     page = client.get(f"{SAE}/map?q={text}").text
-    listed = re.findall(r'class="feature-name" href="/synthetic/resid-2-1k/(\d+)"', page)
+    listed = re.findall(r'class="?feature-name"? href="/synthetic/resid-2-1k/(\d+)"', page)
     assert [int(index) for index in listed] == [r["feature_index"] for r in found["results"][:10]]
     assert page.count('class="map-mark"') == len(expected)
 

@@ -12,12 +12,14 @@ from fastapi.testclient import TestClient
 
 from app.demo.synthetic import build_synthetic_atlas
 from app.stats.reading.grammar import HELP
-from app.web.pages.reading_panel import N_EACH, N_EACH_JSON
+from app.web.pages.reading_lists import N_EACH
+from app.web.pages.reading_panel import N_EACH_JSON
 from tests.web.conftest import MakeClient
 
 SAE = "/synthetic/resid-2-1k"
 EMPTY_BUDGET = 2_000
 RESULT_BUDGET = 60_000
+PAGE_BUDGET = 150_000
 
 
 @pytest.fixture(scope="module")
@@ -280,3 +282,16 @@ def test_without_the_events_it_says_what_to_do(
     assert "atlas.events/ beside the atlas" in panel
     assert "atlas.events/" in _tested(client, feature, "self")["absent"]
     assert "reading-sentence" not in panel
+
+
+@pytest.mark.parametrize("reading", ["*", "/s/", "self with def within 12 before", "?"])
+@pytest.mark.parametrize(
+    "rest", [{}, {"ablation": "both"}, {"ablation": "both", "example": "top-1"}]
+)
+def test_a_page_with_its_answer_stays_inside_its_budget(
+    reader: TestClient, feature: int, reading: str, rest: dict[str, str]
+) -> None:
+    answer = reader.get(f"{SAE}/{feature}", params={"reading": reading, "group": "top", **rest})
+    assert answer.status_code == 200
+    assert len(answer.content) <= PAGE_BUDGET
+    assert '<article class="example' in answer.text

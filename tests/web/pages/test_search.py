@@ -274,3 +274,31 @@ def test_what_is_not_listed_is_counted_in_pairs(client: TestClient) -> None:
     page = client.get("/-/search", params={"q": "self", "mode": "promotes"}).text
     words = f"{left_out:,} weaker pairs of token and feature not listed"
     assert (words in page) == (left_out > 1)
+
+
+@pytest.mark.parametrize(
+    ("query", "index"),
+    [
+        ("q=%2312&sae=synthetic/resid-2-1k", "resid-2-1k/12"),
+        ("q=+%2312+&sae=synthetic/resid-1-1k", "resid-1-1k/12"),
+        ("q=resid-2-1k%2312", "resid-2-1k/12"),
+        ("q=synthetic/resid-2-1k%2312&sae=synthetic/resid-1-1k", "resid-2-1k/12"),
+    ],
+)
+def test_a_number_that_names_one_feature_goes_to_it(
+    client: TestClient, query: str, index: str
+) -> None:
+    answer = client.get(f"/-/search?{query}")
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/synthetic/{index}")
+    twin = client.get(f"/-/search.json?{query}")
+    assert twin.status_code == 200 and len(twin.json()["features"]) == 1
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["q=%2312", "q=12&sae=synthetic/resid-2-1k", "q=%2399&sae=synthetic/resid-2-1k", "q=%23", "q="],
+)
+def test_a_number_that_names_several_or_none_or_may_be_a_token_is_answered(
+    client: TestClient, query: str
+) -> None:
+    assert client.get(f"/-/search?{query}").status_code == 200

@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import numpy as np
 
 from app.db.stored_examples import pack_examples
 from app.db.stored_panels import pack_panels
+from app.db.writer import AtlasWriter
 from app.precompute import panels, result_file, statistics
 from app.precompute.ranges import describe
 from app.precompute.ranges.rankings import PairRankings
@@ -36,6 +38,8 @@ PARTS = (
     "drawn_examples", "silent_examples", "range_lift", "range_pairs",
 )  # fmt: skip
 SAMPLE = 32
+BATCH = 512
+"""Features packed together, as the writer does."""
 
 
 class Clock:
@@ -88,18 +92,29 @@ def all_of(root: Path, ranges: list[tuple[int, int]], clock: Clock) -> None:
     events, corpus, settings = root / "events", root / "corpus", StatisticsSettings()
     store = EventStore.open(events)
     rankings = PairRankings(Corpus.open(corpus).occurrences)
-    for part in ranges:
-        clock.run("a plain pass", plain_pass, store, part)
-        found = clock.run("statistics", statistics.describe_range, events, corpus, settings, part)
-        partners = clock.run(
-            "co-activation", statistics.describe_partners, events, corpus, COACTIVATION_TOKENS, part
-        )
-        clock.run("keeping the result", result_file.save, root / "found", found)
-        clock.run("rankings by token", rankings.add, found.pairs)
-        bundles = clock.run("records", lambda found=found: list(panels.range_bundles(found)))
-        clock.run("records", lambda found=partners: list(panels.coactive_panels(found)))
-        clock.run("packing", lambda kept=bundles: [pack_panels(one.panels) for one in kept])
-        clock.run("packing", lambda kept=bundles: [pack_examples(one.examples) for one in kept])
+    with AtlasWriter(root / "atlas.db", {"name": "benchmark"}) as writer:
+        for part in ranges:
+            clock.run("a plain pass", plain_pass, store, part)
+            found = clock.run(
+                "statistics", statistics.describe_range, events, corpus, settings, part
+            )
+            partners = clock.run(
+                "co-activation",
+                statistics.describe_partners,
+                events,
+                corpus,
+                COACTIVATION_TOKENS,
+                part,
+            )
+            clock.run("keeping the result", result_file.save, root / "found", found)
+            clock.run("rankings by token", rankings.add, found.pairs)
+            bundles = panels.range_bundles(found)
+            while batch := clock.run("records", list, islice(bundles, BATCH)):
+                clock.run("packing", pack_panels, [one.panels for one in batch])
+                clock.run("packing", pack_examples, [one.examples for one in batch])
+            clock.run("records", lambda found=partners: list(panels.coactive_panels(found)))
+            bundles = panels.range_bundles(found)
+            clock.run("records, packing, inserting", writer.add_features, 1, bundles)
     clock.run("rankings by token", rankings.result)
 
 

@@ -1,4 +1,4 @@
-"""Examples lie in stored contexts, in order, in groups of the right size; so does their ablated text.
+"""Examples lie in stored contexts, in order, in groups of the right size; ablated text is theirs.
 
 Takes a connection, gives contradictions as sentences. What a group should hold follows from the
 recipe of its dictionary; what that doesn't name is not asked for.
@@ -137,7 +137,7 @@ def _wrong_bands(
     n_bands, expected = found.band_low.size, N_BANDS
     if group == "quantile":
         expected = min(N_BANDS, n_active)
-    if n_bands != expected:
+    if per_band is not None and n_bands != expected:
         yield f"there are {n_bands} bands, expected {expected}"
         return
     total = int(found.band_n_active.sum())

@@ -43,7 +43,8 @@ def ranking_problems(connection: Connection) -> Iterator[str]:
                 if (np.diff(sign * ranking.score) > 0).any():
                     yield f"{where} by {mode}: not in order."
                 if index.size > ranking.n_total:
-                    yield f"{where} by {mode}: {index.size} are listed, there are {ranking.n_total}."
+                    n = ranking.n_total
+                    yield f"{where} by {mode}: {index.size} are listed, there are {n}."
 
 
 def beside_problems(connection: Connection) -> Iterator[str]:
@@ -52,9 +53,9 @@ def beside_problems(connection: Connection) -> Iterator[str]:
     for sae in connection.execute(select(schema.sae)).all():
         blob = connection.scalar(select(maps.c.positions).where(maps.c.sae_id == sae.sae_id))
         if blob is not None:
-            n = len(blob) / 8
-            if n != sae.record["d_sae"]:
-                yield f"{address(sae)}: its map has {n:g} places for {sae.record['d_sae']} features."
+            n, d_sae = len(blob) / 8, sae.record["d_sae"]
+            if n != d_sae:
+                yield f"{address(sae)}: its map has {n:g} places for {d_sae} features."
             elif not np.isfinite(np.frombuffer(blob, "<f4")).all():
                 yield f"{address(sae)}: a feature has no place in its map."
         problem = directions_problem(connection, sae.sae_id)

@@ -25,7 +25,7 @@ from app.db.fulltext_records import (
 )
 from app.db.packing import pack
 from app.db.records import ContextRecord, ExampleGroup, TokenPanel, TokenRecord
-from app.db.stored_panels import unpack_panels
+from app.db.stored_panels import unpack_tokens
 from app.db.stored_rankings import rounded_bits
 from app.db.words import TokenWords, is_word_like, words_of
 
@@ -161,8 +161,9 @@ def _places(first: int, found: dict[int, list[tuple[int, ExampleGroup]]]) -> Exa
         own["group"] = np.repeat([i for i, _ in groups], [g.position.size for _, g in groups])
         own["row"] = np.concatenate([np.arange(g.position.size) for _, g in groups])
         # The same firing may stand in several groups: it is one example, of the first of them.
-        key = np.stack([own["context_id"].astype(np.int64), own["position"].astype(np.int64)])
-        kept = np.sort(np.unique(key, axis=1, return_index=True)[1])
+        wide = int(own["position"].max(initial=0)) + 1
+        key = own["context_id"].astype(np.int64) * wide + own["position"]
+        kept = np.sort(np.unique(key, return_index=True)[1])
         kept = kept[np.lexsort((own["position"][kept], own["context_id"][kept],
                                 -own["activation"][kept].astype(np.float64)))]  # fmt: skip
         own["feature"] = np.full(kept.size, feature - first)
@@ -184,7 +185,7 @@ def _write_feature_tokens(connection: Connection, sae_id: int) -> None:
                 table.c.feature_index.between(first, first + _FEATURES_AT_ONCE - 1),
             )
         )
-        found = ((row.feature_index - first, unpack_panels(row.panels).tokens) for row in rows)
+        found = ((row.feature_index - first, unpack_tokens(row.panels)) for row in rows)
         panels = {feature: tokens for feature, tokens in found if tokens is not None}
         packed = pack(_tokens_of(panels))
         row = {"sae_id": sae_id, "first_feature": first, "tokens": packed}

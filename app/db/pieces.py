@@ -11,6 +11,7 @@ from sqlalchemy import Dialect, String
 from sqlalchemy.types import TypeDecorator
 
 _LETTERS = {"text": "t", "number": "n", "token": "k"}
+_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 _KINDS = {letter: kind for kind, letter in _LETTERS.items()}
 
 
@@ -36,8 +37,7 @@ def dump_pieces(pieces: list[list[str]]) -> str:
         KeyError: a piece of a kind that isn't known here.
     """
     kinds = "".join(_LETTERS[kind] for kind, _ in pieces)
-    texts = [kinds, *(text for _, text in pieces)]
-    return json.dumps(texts, separators=(",", ":"), ensure_ascii=False)
+    return _encode([kinds, *(text for _, text in pieces)])
 
 
 def whole_pieces(stored: list[str]) -> list[list[str]]:

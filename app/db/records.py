@@ -8,6 +8,7 @@ Positions count from the start of the context, BOS included; `context_id` is the
 array. Knows no SQL and computes nothing.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
@@ -388,8 +389,8 @@ class ExampleGroup:
     """exclusive"""
     firing_indptr: Integer[ndarray, " n_plus_1"]
     firing_position: Integer[ndarray, " m"]
-    """positions with activation > 0 in the whole context, not only in the window, example by
-    example"""
+    """positions with activation > 0 in the whole context, not only in the window, ascending,
+    example by example"""
     firing_activation: Float[ndarray, " m"]
     band_low: Float[ndarray, " b"]
     """activation, exclusive (interval) or inclusive (quantile)"""
@@ -451,5 +452,5 @@ class FeatureBundle:
 
     record: FeatureRecord
     panels: FeaturePanels
-    examples: dict[Group, ExampleGroup]
-    ablations: dict[Group, AblationGroup]
+    examples: Mapping[Group, ExampleGroup]
+    ablations: Mapping[Group, AblationGroup]

@@ -8,13 +8,14 @@ exact. Knows no table.
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from operator import attrgetter
+from itertools import groupby
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
 from app.db.compact import Counts, Exact, Steps, unpack_one
+from app.db.example_columns import ExampleColumns, FeatureExamples
 from app.db.packing import Columns, Ragged, owners, pack_many, runs
 from app.db.records import GROUPS, ExampleGroup, Group
 
@@ -61,7 +62,19 @@ class StoredExamples:
 
 def pack_examples(features: Sequence[Mapping[Group, ExampleGroup]]) -> list[bytes]:
     """One blob of all groups of each feature."""
-    return pack_many(fold(features))
+    blobs: list[bytes] = []
+    for _, found in groupby(features, lambda one: id(getattr(one, "columns", None))):
+        blobs += pack_many(fold(_columns(list(found))))
+    return blobs
+
+
+def _columns(features: Sequence[Mapping[Group, ExampleGroup]]) -> ExampleColumns:
+    """Of features that are all views of the same columns, or all are none."""
+    rows = np.array([one.row for one in features if isinstance(one, FeatureExamples)], np.int64)
+    first = features[0]
+    if isinstance(first, FeatureExamples):
+        return ExampleColumns.of_rows(first.columns, rows)
+    return ExampleColumns.of(features)
 
 
 def unpack_examples(blob: bytes, wanted: Collection[Group]) -> dict[Group, ExampleGroup]:
@@ -69,89 +82,69 @@ def unpack_examples(blob: bytes, wanted: Collection[Group]) -> dict[Group, Examp
     return unfold(unpack_one(StoredExamples, blob), wanted)
 
 
-def fold(features: Sequence[Mapping[Group, ExampleGroup]]) -> Columns:
+def fold(found: ExampleColumns) -> Columns:
     """The groups of some features with nothing twice, as columns of `StoredExamples`.
 
     Raises:
         ValueError: the firings of an example don't stand in order of position.
     """
-    n = len(features)
-    held = [groups[name] for groups in features for name in GROUPS if name in groups]
-    listed = [[name in groups for name in GROUPS] for groups in features]
-    there = np.array(listed, np.bool_).reshape(n, len(GROUPS))
-    owner = np.repeat(np.arange(n), there.sum(axis=1))
-
-    def whole(name: str) -> Ragged:
-        return Ragged.of(list(map(attrgetter(name), held)), np.int64)
-
-    def real(name: str) -> Ragged:
-        return Ragged.of(list(map(attrgetter(name), held)), np.float32)
-
-    def by_feature(values: ndarray, sizes: ndarray | None = None) -> Ragged:
-        """What groups hold, a value each where there are no sizes."""
-        return Ragged(values, np.bincount(owner, sizes, n).astype(np.int64))
-
-    position, activation, hidden_pre = whole("position"), real("activation"), real("hidden_pre")
-    of_example = owner[owners(position.sizes)]
-    n_firings, firing_position = _lengths(whole("firing_indptr")), whole("firing_position").values
-    firing_activation = real("firing_activation").values
+    n, values, n_firings = len(found.there), found.values, found.n_firings
+    owner = np.repeat(np.arange(n), found.there.sum(axis=1))
+    of_example = owner[owners(found.n_examples)]
+    position, activation, hidden_pre = (
+        values[name] for name in ("position", "activation", "hidden_pre")
+    )
+    firing_position, firing_activation = values["firing_position"], values["firing_activation"]
     context, kept = _distinct(
-        of_example, whole("context_id").values, n_firings, firing_position, firing_activation
+        of_example, values["context_id"], n_firings, firing_position, firing_activation
     )
     kept_firings = runs((n_firings.cumsum() - n_firings)[kept], n_firings[kept])
-    at_peak = _firing_at(position.values, n_firings, firing_position, firing_activation)
-    n_examples = np.zeros((n, len(GROUPS)), np.int64)
-    n_examples[there] = position.sizes + 1
+    at_peak = _firing_at(position, n_firings, firing_position, firing_activation)
+    per_feature = np.bincount(of_example, minlength=n)
+    first_example = per_feature.cumsum() - per_feature
+    n_contexts = np.bincount(of_example[kept], minlength=n)
+    n_kept = _summed(of_example[kept], n_firings[kept], n)
+    n_groups, n_bands = found.there.sum(axis=1), _summed(owner, found.n_bands, n)
+    n_examples = np.zeros(found.there.shape, np.int64)
+    n_examples[found.there] = found.n_examples + 1
 
     def odd(differ: ndarray, values: ndarray) -> tuple[Ragged, Ragged]:
         """The examples where something is not as it follows, and what it is there."""
-        found = np.flatnonzero(differ)
-        sizes = np.bincount(of_example[found], minlength=n)
-        local = found - by_feature(found, position.sizes).starts[of_example[found]]
-        return Ragged(local, sizes), Ragged(values[found], sizes)
+        rows = np.flatnonzero(differ)
+        sizes = np.bincount(of_example[rows], minlength=n)
+        return Ragged(rows - first_example[of_example[rows]], sizes), Ragged(values[rows], sizes)
 
-    odd_activation, odd_activation_value = odd(
-        _differ(activation.values, at_peak), activation.values
-    )
-    odd_hidden_pre, odd_hidden_pre_value = odd(
-        _differ(hidden_pre.values, activation.values), hidden_pre.values
-    )
-    low, high, band_n_active = real("band_low"), real("band_high"), whole("band_n_active")
+    odd_activation, odd_activation_value = odd(_differ(activation, at_peak), activation)
+    odd_hidden_pre, odd_hidden_pre_value = odd(_differ(hidden_pre, activation), hidden_pre)
+    before = position - values["window_start"]
     fields = {
         "n_examples": Ragged(n_examples.ravel(), np.full(n, len(GROUPS))),
-        "n_candidates": by_feature(np.array([group.n_candidates for group in held], np.int64)),
-        "n_bands": by_feature(low.sizes),
-        "context_id": Ragged(
-            whole("context_id").values[kept], np.bincount(of_example[kept], minlength=n)
-        ),
-        "n_firings": Ragged(n_firings[kept], np.bincount(of_example[kept], minlength=n)),
-        "firing_position": Ragged(
-            firing_position[kept_firings],
-            np.bincount(of_example[kept], n_firings[kept], n).astype(np.int64),
-        ),
-        "firing_activation": Ragged(
-            firing_activation[kept_firings],
-            np.bincount(of_example[kept], n_firings[kept], n).astype(np.int64),
-        ),
-        "context": by_feature(context, position.sizes),
-        "position": by_feature(position.values, position.sizes),
-        "before": _shortened(
-            by_feature(position.values, position.sizes),
-            position.values - whole("window_start").values,
-        ),
-        "after": by_feature(whole("window_stop").values - position.values, position.sizes),
-        "band": by_feature(whole("band").values, position.sizes),
-        "repeats": by_feature(whole("repeats").values, position.sizes),
+        "n_candidates": Ragged(found.n_candidates, n_groups),
+        "n_bands": Ragged(found.n_bands, n_groups),
+        "context_id": Ragged(values["context_id"][kept], n_contexts),
+        "n_firings": Ragged(n_firings[kept], n_contexts),
+        "firing_position": Ragged(firing_position[kept_firings], n_kept),
+        "firing_activation": Ragged(firing_activation[kept_firings], n_kept),
+        "context": Ragged(context, per_feature),
+        "position": Ragged(position, per_feature),
+        "before": _shortened(Ragged(position, per_feature), before),
+        "after": Ragged(values["window_stop"] - position, per_feature),
+        "band": Ragged(values["band"], per_feature),
+        "repeats": Ragged(values["repeats"], per_feature),
         "odd_activation": odd_activation,
         "odd_activation_value": odd_activation_value,
         "odd_hidden_pre": odd_hidden_pre,
         "odd_hidden_pre_value": odd_hidden_pre_value,
-        "band_low": by_feature(low.values, low.sizes),
-        "band_high": by_feature(high.values, high.sizes),
-        "band_n_active": by_feature(band_n_active.values, band_n_active.sizes),
-        "odd_band_share": _odd_shares(real("band_share"), band_n_active, owner, n),
+        "band_low": Ragged(values["band_low"], n_bands),
+        "band_high": Ragged(values["band_high"], n_bands),
+        "band_n_active": Ragged(values["band_n_active"], n_bands),
+        "odd_band_share": _odd_shares(found, owner),
     }
     return Columns(StoredExamples, np.ones(n, np.bool_), fields)
+
+
+def _summed(owner: Int[ndarray, " m"], sizes: Int[ndarray, " m"], n: int) -> Int[ndarray, " n"]:
+    return np.bincount(owner, sizes, n).astype(np.int64)
 
 
 def unfold(stored: StoredExamples, wanted: Collection[Group]) -> dict[Group, ExampleGroup]:
@@ -201,12 +194,6 @@ def unfold(stored: StoredExamples, wanted: Collection[Group]) -> dict[Group, Exa
             )
         start, band, held = rows.stop, bands.stop, held + 1
     return found
-
-
-def _lengths(indptr: Ragged) -> Int[ndarray, " n"]:
-    """Of each group its examples' firings, from where each begins and the last ends."""
-    between_groups = indptr.sizes.cumsum()[:-1] - 1
-    return np.delete(np.diff(indptr.values), between_groups)
 
 
 def _distinct(
@@ -269,14 +256,14 @@ def _firing_at(
     return found
 
 
-def _odd_shares(share: Ragged, n_active: Ragged, owner: Int[ndarray, " g"], n: int) -> Ragged:
+def _odd_shares(found: ExampleColumns, owner: Int[ndarray, " g"]) -> Ragged:
     """`StoredExamples.odd_band_share` of every feature."""
-    of_band = owner[owners(share.sizes)]
-    differ = _differ(share.values, _band_shares(n_active.values, n_active.sizes))
-    odd = np.zeros(n, np.bool_)
-    odd[of_band[differ]] = True
+    share = found.values["band_share"]
+    of_band = owner[owners(found.n_bands)]
+    odd = np.zeros(len(found.there), np.bool_)
+    odd[of_band[_differ(share, _band_shares(found.values["band_n_active"], found.n_bands))]] = True
     kept = odd[of_band]
-    return Ragged(share.values[kept], np.bincount(of_band[kept], minlength=n))
+    return Ragged(share[kept], np.bincount(of_band[kept], minlength=odd.size))
 
 
 def _at_peak(

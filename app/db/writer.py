@@ -12,6 +12,8 @@ import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from itertools import islice
+from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
 
@@ -361,14 +363,22 @@ class AtlasWriter:
         return int(key[0])
 
     def _insert_many(self, table: schema.Table, rows: Iterable[dict[str, object]]) -> None:
-        batch: list[dict[str, object]] = []
-        for row in rows:
-            batch.append(row)
-            if len(batch) == _ROWS_AT_ONCE:
-                self._connection.execute(insert(table), batch)
-                batch = []
-        if batch:
-            self._connection.execute(insert(table), batch)
+        """Rows that name every column; values go by place, which takes less time than names."""
+        dialect = self._connection.dialect
+        statement = str(insert(table).compile(dialect=dialect))
+        names = [column.name for column in table.columns]
+        converters = [
+            (place, convert)
+            for place, column in enumerate(table.columns)
+            if (convert := column.type.dialect_impl(dialect).bind_processor(dialect))
+        ]
+        take = itemgetter(*names)
+        rows = iter(rows)
+        while batch := [list(take(row)) for row in islice(rows, _ROWS_AT_ONCE)]:
+            for values in batch:
+                for place, convert in converters:
+                    values[place] = convert(values[place])
+            self._connection.exec_driver_sql(statement, [tuple(values) for values in batch])
 
 
 def _is_full(error: OperationalError) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from app.db.records import AblationGroup, FeatureBundle, FeatureRecord, Group
+from app.db.records import GROUPS, AblationGroup, FeatureBundle, FeatureRecord, Group
 from app.db.writer import AtlasWriter
 from app.precompute import directions
 from app.precompute.ablated_text import Chosen, ablation_groups
@@ -84,8 +84,8 @@ def assemble(
         sae_id = writer.add_sae(model_id, corpus_id, record, replace=settings.replace)
         weights: Weights = findings.single(stage_name("weights", target.sae))
         rankings = Rankings.of_weights(weights, run.corpus.occurrences)
-        bundles = _bundles(run, target, findings, weights, measured, rankings)
-        writer.add_features(sae_id, _watched(bundles, wanted, advance))
+        bundles = _bundles(run, target, findings, weights, measured, rankings, wanted)
+        writer.add_features(sae_id, _counted(bundles, advance))
         if directions.kept(target.dictionary.W_dec, settings.decoder_megabytes):
             writer.add_directions(sae_id, directions.unit_rows(target.dictionary.W_dec))
         store_rankings(writer, sae_id, rankings)
@@ -103,15 +103,21 @@ def _bundles(
     weights: Weights,
     measured: Measured,
     rankings: Rankings,
+    wanted: np.ndarray,
 ) -> Iterator[FeatureBundle]:
-    """Every feature of a dictionary, complete, in order; fills the rankings on the way."""
+    """Every feature of a dictionary, complete, in order; on the way fills the rankings and marks
+    the contexts that examples point to."""
     _, zero = read_sums(target, n_shards(run))
     partners = findings.of(stage_name("co-activation", target.sae))
     coactive = (panel for found in partners for panel in coactive_panels(found))
     hidden_pre, n_silent = measured.hidden_pre[target.sae], 0
     for found in findings.ranges(target.sae):
         rankings.of_events.add(found.pairs)
-        for bundle in range_bundles(found):
+        own = slice(n_silent, n_silent + found.silent.position.size)
+        n_silent = own.stop
+        for group in GROUPS:
+            wanted[getattr(found, group).context_id] = True
+        for bundle in range_bundles(found, hidden_pre[own]):
             index = bundle.record.feature_index
             panels = replace(
                 bundle.panels,
@@ -119,14 +125,9 @@ def _bundles(
                 neighbors=weights.neighbors[index],
                 coactive=next(coactive, None),
             )
-            examples = dict(bundle.examples)
-            if "silent" in examples:
-                n = len(examples["silent"].position)
-                own = hidden_pre[n_silent : n_silent + n]
-                examples["silent"] = replace(examples["silent"], hidden_pre=own)
-                n_silent += n
             ablations = measured.ablations.get((target.sae, index), {})
-            whole = FeatureBundle(_record(bundle, weights, zero), panels, examples, dict(ablations))
+            record = _record(bundle, weights, zero)
+            whole = FeatureBundle(record, panels, bundle.examples, ablations)
             columns = summarised(whole, run.corpus, run.vocabulary.token)
             yield replace(whole, record=replace(whole.record, **columns))
 
@@ -144,12 +145,10 @@ def _record(bundle: FeatureBundle, weights: Weights, zero: PositionZeroSums) -> 
     )
 
 
-def _watched(
-    bundles: Iterator[FeatureBundle], wanted: np.ndarray, advance: Callable[[int], None]
+def _counted(
+    bundles: Iterator[FeatureBundle], advance: Callable[[int], None]
 ) -> Iterator[FeatureBundle]:
-    """The same, while the contexts that examples point to are marked and features counted."""
+    """The same, while features are counted."""
     for bundle in bundles:
-        for examples in bundle.examples.values():
-            wanted[examples.context_id] = True
         yield bundle
         advance(1)

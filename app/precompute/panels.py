@@ -6,9 +6,12 @@ for the whole range and then cut: a feature costs its slices. Knows no model and
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
+from jaxtyping import Float
 
+from app.db.example_columns import FeatureExamples, GroupColumns
 from app.db.records import (
     GROUPS,
     LIVES_AS,
@@ -26,70 +29,71 @@ from app.db.records import (
 from app.precompute.ranges.coactivation import RangePartners
 from app.precompute.ranges.describe import RangeStatistics
 from app.precompute.ranges.examples import RangeExamples
+from app.stats.arrays import offsets
 from app.stats.summary_facts import lives_as
 
 
-def range_bundles(found: RangeStatistics) -> Iterator[FeatureBundle]:
-    """Every feature of the range, in order, without what weights, model and other stages say."""
+def range_bundles(
+    found: RangeStatistics, hidden_pre: Float[np.ndarray, " n_silent"] | None = None
+) -> Iterator[FeatureBundle]:
+    """Every feature of the range, in order, without what weights, model and other stages say.
+
+    `hidden_pre` is that of the range's silent examples; NaN where it isn't given.
+    """
+    examples = example_columns(found)
+    if hidden_pre is not None:
+        examples["silent"] = replace(examples["silent"], hidden_pre=hidden_pre)
     columns = zip(
         _records(found),
         _histograms(found),
         _token_panels(found),
         _locality_panels(found),
         _places_panels(found),
-        *(range_examples(found, group) for group in GROUPS),
         strict=True,
     )
-    for record, histogram, tokens, locality, places, *groups in columns:
-        examples: dict[Group, ExampleGroup] = {
-            group: found for group, found in zip(GROUPS, groups, strict=True) if found is not None
-        }
+    for row, (record, histogram, tokens, locality, places) in enumerate(columns):
         panels = FeaturePanels(histogram, None, tokens, locality, places, None, None)
-        yield FeatureBundle(record, panels, examples, {})
+        yield FeatureBundle(record, panels, FeatureExamples(examples, row), {})
 
 
-def range_examples(found: RangeStatistics, group: Group) -> Iterator[ExampleGroup | None]:
-    """The examples of one group, feature by feature; None where there are none.
+def example_columns(found: RangeStatistics) -> dict[Group, GroupColumns]:
+    """The examples of every group, in the order of GROUPS.
 
     Where a feature fires its `hidden_pre` is its activation; silent examples are measured later.
     """
-    examples: RangeExamples = getattr(found, group)
-    indptr, firing_indptr = examples.indptr.tolist(), examples.firing_indptr
-    context_id = examples.context_id.astype(np.uint32)
-    position = examples.position.astype(np.uint16)
-    hidden_pre = np.where(examples.activation > 0, examples.activation, np.float32("nan"))
-    repeats = examples.repeats.astype(np.uint32)
-    start, stop = (bound.astype(np.uint16) for bound in found.windows(examples.position))
-    firing_position = examples.firing_position.astype(np.uint16)
-    n_bands = (examples.band_low == examples.band_low).sum(axis=1).tolist()
+    return {group: _example_columns(found, getattr(found, group)) for group in GROUPS}
+
+
+def range_examples(found: RangeStatistics, group: Group) -> Iterator[ExampleGroup | None]:
+    """The examples of one group, feature by feature; None where there are none."""
+    columns = _example_columns(found, getattr(found, group))
+    return (columns.group(row) for row in range(found.n_features))
+
+
+def _example_columns(found: RangeStatistics, examples: RangeExamples) -> GroupColumns:
+    start, stop = found.windows(examples.position)
+    bands = examples.band_low == examples.band_low
     share = examples.band_n_active / np.maximum(found.n_active, 1)[:, None]
-    n_candidates = examples.n_candidates.tolist()
-    for row in range(found.n_features):
-        rows = slice(indptr[row], indptr[row + 1])
-        if rows.start == rows.stop:
-            yield None
-            continue
-        own = firing_indptr[rows.start : rows.stop + 1]
-        firings = slice(own[0], own[-1])
-        bands = (row, slice(n_bands[row]))
-        yield ExampleGroup(
-            context_id=context_id[rows],
-            position=position[rows],
-            activation=examples.activation[rows],
-            hidden_pre=hidden_pre[rows],
-            band=examples.band[rows],
-            repeats=repeats[rows],
-            window_start=start[rows],
-            window_stop=stop[rows],
-            firing_indptr=(own - own[0]).astype(np.uint32),
-            firing_position=firing_position[firings],
-            firing_activation=examples.firing_activation[firings],
-            band_low=examples.band_low[bands],
-            band_high=examples.band_high[bands],
-            band_n_active=examples.band_n_active[bands],
-            band_share=share[bands],
-            n_candidates=n_candidates[row],
-        )
+    return GroupColumns(
+        indptr=examples.indptr,
+        context_id=examples.context_id,
+        position=examples.position,
+        activation=examples.activation,
+        hidden_pre=np.where(examples.activation > 0, examples.activation, np.float32("nan")),
+        band=examples.band,
+        repeats=examples.repeats,
+        window_start=start,
+        window_stop=stop,
+        firing_indptr=examples.firing_indptr,
+        firing_position=examples.firing_position,
+        firing_activation=examples.firing_activation,
+        band_indptr=offsets(bands.sum(axis=1)),
+        band_low=examples.band_low[bands],
+        band_high=examples.band_high[bands],
+        band_n_active=examples.band_n_active[bands],
+        band_share=share[bands],
+        n_candidates=examples.n_candidates,
+    )
 
 
 def sparklines(found: RangeStatistics) -> list[bytes]:

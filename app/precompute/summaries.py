@@ -41,10 +41,10 @@ class Case:
 
 def summarised(bundle: FeatureBundle, corpus: Corpus, tokens: Sequence[str]) -> dict[str, Any]:
     """Fields of the feature's record, by name; `tokens` are the exact texts by id."""
-    groups: dict[Group, tuple[ExampleGroup, AblationGroup | None]] = {
-        group: (bundle.examples[group], bundle.ablations.get(group))
+    groups: dict[Group, tuple[ExampleGroup, AblationGroup]] = {
+        group: (bundle.examples[group], bundle.ablations[group])
         for group in _GROUPS
-        if group in bundle.examples
+        if group in bundle.ablations
     }
     cases = list(_cases(groups, corpus))
     strongest = strongest_context_token(cases)
@@ -85,11 +85,11 @@ def strongest_context_token(cases: Sequence[Case]) -> tuple[int, float] | None:
     return (token_id, means[token_id]) if means[token_id] < 0 else None
 
 
-def ablation_strip(groups: Mapping[Group, tuple[ExampleGroup, AblationGroup | None]]) -> bytes:
+def ablation_strip(groups: Mapping[Group, tuple[ExampleGroup, AblationGroup]]) -> bytes:
     """Mean effect over the top examples at −16 … −1 (delete) and at the peak (replace), percent."""
-    examples, ablations = groups.get("top", (None, None))
-    if examples is None or ablations is None:
+    if "top" not in groups:
         return b""
+    examples, ablations = groups["top"]
     sums, counts = np.zeros(STRIP_LENGTH), np.zeros(STRIP_LENGTH)
     for row, rank in enumerate(ablations.rank):
         baseline = float(ablations.baseline[row])
@@ -110,12 +110,9 @@ def ablation_strip(groups: Mapping[Group, tuple[ExampleGroup, AblationGroup | No
 
 
 def _cases(
-    groups: Mapping[Group, tuple[ExampleGroup, AblationGroup | None]], corpus: Corpus
+    groups: Mapping[Group, tuple[ExampleGroup, AblationGroup]], corpus: Corpus
 ) -> Iterator[Case]:
-    for group in _GROUPS:
-        examples, ablations = groups.get(group, (None, None))
-        if examples is None or ablations is None:
-            continue
+    for group, (examples, ablations) in groups.items():
         for row, rank in enumerate(ablations.rank):
             baseline = float(ablations.baseline[row])
             if baseline <= 0:
@@ -128,12 +125,12 @@ def _cases(
 
 
 def _context_share(
-    groups: Mapping[Group, tuple[ExampleGroup, AblationGroup | None]],
+    groups: Mapping[Group, tuple[ExampleGroup, AblationGroup]],
 ) -> float | None:
     """Mean share left with the peak token alone in place, over the top examples measured."""
-    ablations = groups["top"][1] if "top" in groups else None
-    if ablations is None:
+    if "top" not in groups:
         return None
+    _, ablations = groups["top"]
     shares = ablations.context_filled[:, ablations.kept == 0]
     return None if np.isnan(shares).all() else float(np.nanmean(shares))
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from app.db.compact import Counts, Exact, Rounded, Steps, unpack, unpack_one
-from app.db.packing import pack
+from app.db.packing import Columns, owners, pack, pack_many, runs
 
 
 @dataclass(frozen=True)
@@ -75,6 +75,33 @@ def test_records_stand_in_a_row_and_may_be_missing() -> None:
     assert isinstance(other, Other) and other.n == 3
     assert other.values.tobytes() == last.values.tobytes()
     assert unpack(kinds, pack(None, None, None)) == [None] * 3
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.lists(st.tuples(st.none() | panels, st.none() | panels), max_size=5))
+def test_many_rows_are_packed_as_each_of_them(
+    rows: list[tuple[Panel | None, Panel | None]],
+) -> None:
+    firsts, seconds = [row[0] for row in rows], [row[1] for row in rows]
+    blobs = pack_many(Columns.of(Panel, firsts), Columns.of(Panel, seconds))
+    for row, blob in zip(rows, blobs, strict=True):
+        found, expected = unpack((Panel, Panel), blob), unpack((Panel, Panel), pack(*row))
+        np.testing.assert_equal([one and vars(one) for one in found], [
+            one and vars(one) for one in expected
+        ])  # fmt: skip
+
+
+def test_more_rows_than_a_thread_takes_stay_in_order() -> None:
+    rows = [_panel(counts=np.arange(i % 7), n=i) for i in range(300)]
+    blobs = pack_many(Columns.of(Panel, rows))
+    assert [unpack_one(Panel, blob).n for blob in blobs] == list(range(300))
+
+
+@given(st.lists(st.tuples(st.integers(0, 99), st.integers(0, 5)), max_size=8))
+def test_runs_and_owners(spans: list[tuple[int, int]]) -> None:
+    first, size = np.array(spans, np.int64).reshape(-1, 2).T
+    assert runs(first, size).tolist() == [a + i for a, n in spans for i in range(n)]
+    assert owners(size).tolist() == np.repeat(np.arange(size.size), size).tolist()
 
 
 def test_matrices_are_refused() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from app.db.compact import ROUNDING, unpack_one
-from app.db.records import GROUPS, AblationGroup, ExampleGroup, FeatureBundle, FeaturePanels
+from app.db.records import GROUPS, AblationGroup, ExampleGroup, FeatureBundle, FeaturePanels, Group
 from app.db.stored_ablations import STEPS_OF_BASELINE, pack_ablations, unpack_ablations
 from app.db.stored_examples import StoredExamples, pack_examples, unpack_examples
 from app.db.stored_panels import pack_panels, unpack_panels
@@ -91,6 +91,31 @@ def test_examples_that_contradict_their_firings_keep_what_they_say() -> None:
         found = unpack_examples(pack_one(pack_examples, groups), GROUPS)  # type: ignore[arg-type]
         for name, stored in groups.items():
             same(found[name], stored)  # type: ignore[index]
+
+
+def test_firings_out_of_order_are_refused() -> None:
+    group = replace(
+        top_examples([0], [3.0]),
+        firing_indptr=np.array([0, 2]),
+        firing_position=np.array([4, 3]),
+        firing_activation=np.array([3.0, 1.0], np.float32),
+    )
+    with pytest.raises(ValueError, match="order of position"):
+        pack_examples([{"top": group}])
+
+
+def test_what_one_feature_contradicts_changes_no_other(bundles: list[FeatureBundle]) -> None:
+    """Groups that disagree on a context's firings cost their own feature its sharing."""
+    features = [bundle.examples for bundle in bundles[:3]]
+    top = features[1]["top"]
+    odd: dict[Group, ExampleGroup] = {
+        **features[1],
+        "top": replace(top, firing_activation=top.firing_activation * 2),
+    }
+    found = pack_examples([features[0], odd, features[2]])
+    alone = [pack_one(pack_examples, each) for each in (features[0], odd, features[2])]
+    assert found == alone
+    same(unpack_examples(found[1], GROUPS)["top"], odd["top"])
 
 
 def test_a_feature_without_examples_has_none() -> None:

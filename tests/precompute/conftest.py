@@ -9,7 +9,7 @@ import json
 import sqlite3
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from app.db.catalog import Sae, find_sae
 from app.db.engine import open_atlas
 from app.db.examples import get_groups
 from app.db.features import get_feature, get_panels
-from app.db.records import GROUPS
+from app.db.records import GROUPS, AblationGroup
 from app.db.stored_ablations import unpack_ablations
 from app.db.stored_examples import unpack_examples
 from app.db.stored_panels import unpack_panels
@@ -305,10 +305,26 @@ def _plain(records: dict[Any, Any]) -> dict[str, Any]:
     return {str(name): asdict(record) for name, record in records.items()}
 
 
+def in_baselines(group: AblationGroup) -> AblationGroup:
+    """The same with effects as shares of their example's baseline, whose whole steps they are: one
+    tolerance holds for all of them."""
+    size = np.maximum(np.abs(group.baseline), np.abs(group.hidden_pre_baseline))
+    size = np.where(np.isfinite(size) & (size > 0), size, 1)
+    shares = {
+        f"{way}_{effect}": getattr(group, f"{way}_{effect}")
+        / np.repeat(size, np.diff(getattr(group, f"{way}_indptr")))
+        for way in ("delete", "replace")
+        for effect in ("effect", "hidden_pre_effect")
+    }
+    return replace(group, **shares)
+
+
 _READERS: dict[str, Callable[[bytes], dict[str, Any]]] = {
     "panels": lambda blob: asdict(unpack_panels(blob)),
     "examples": lambda blob: _plain(unpack_examples(blob, GROUPS)),
-    "ablations": lambda blob: _plain(unpack_ablations(blob)),
+    "ablations": lambda blob: _plain(
+        {name: in_baselines(group) for name, group in unpack_ablations(blob).items()}
+    ),
     "firings": lambda blob: _plain({"fires": unpack_fires(blob), "rate": unpack_rate(blob)}),
     "promotes": lambda blob: asdict(unpack_scores(blob)),
     "suppresses": lambda blob: asdict(unpack_scores(blob)),

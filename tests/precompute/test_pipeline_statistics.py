@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from app.db.compact import ROUNDING
 from app.db.examples import get_contexts
 from app.db.records import LIVES_AS
 from app.db.tokens import get_tokens, occurrences
@@ -207,9 +208,10 @@ def test_token_statistics(judged: Any, which: int) -> None:
         assert found.n_active.tolist() == [values[t].size for t in ranked]
         assert found.n_occurrences.tolist() == [n_occurrences[t] for t in ranked]
         share = [mass[t] / sum(mass.values()) for t in ranked]
-        np.testing.assert_allclose(found.share, share, rtol=1e-5)
-        np.testing.assert_allclose(found.mean, [values[t].mean() for t in ranked], rtol=1e-5)
-        np.testing.assert_allclose(found.max, [values[t].max() for t in ranked])
+        np.testing.assert_allclose(found.share, share, rtol=ROUNDING)
+        np.testing.assert_allclose(found.mean, [values[t].mean() for t in ranked], rtol=ROUNDING)
+        maxima = [values[t].max() for t in ranked]
+        np.testing.assert_allclose(found.max, maxima, rtol=ROUNDING)
         assert (found.n_token_ids, found.left_out_n_active) == (len(mass), 0)
         record = judged.feature(which, index)
         assert record.top_tokens == ranked[:3]
@@ -237,8 +239,8 @@ def test_rankings_by_token(judged: Any, which: int) -> None:
             expected = sorted(firing, key=lambda f: (-score[f], f))
             assert found.feature_index.tolist() == expected
             assert found.n_total == len(expected)
-            np.testing.assert_allclose(found.score, score[expected], rtol=1e-5)
-            np.testing.assert_allclose(found.share, share[expected], rtol=1e-5)
+            np.testing.assert_allclose(found.score, score[expected], rtol=ROUNDING)
+            np.testing.assert_allclose(found.share, share[expected], rtol=ROUNDING)
             assert found.n_active.tolist() == n_active[expected].tolist()
 
 
@@ -268,7 +270,7 @@ def test_locality_and_places(judged: Any, which: int) -> None:
             both = there & fires[:, lag:]
             if there.any():
                 lift = both.sum() / there.sum() / density
-                assert found.lift[lag - 1] == pytest.approx(lift, rel=1e-5)
+                assert found.lift[lag - 1] == pytest.approx(lift, rel=ROUNDING)
         assert np.isnan(found.lift[20:]).all()  # no two tokens of a context are so far apart
         assert places.position_n_active.tolist() == fires.sum(axis=0).tolist()
         assert places.position_n_tokens.tolist() == judged.counted.sum(axis=0).tolist()

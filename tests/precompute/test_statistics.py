@@ -1,7 +1,7 @@
 """Stage 3 from files: any cut into ranges and any number of threads give the same features."""
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -48,7 +48,9 @@ def described(folder: Path, part: tuple[int, int]) -> list[dict]:
     places = folder / "events", folder / "corpus"
     found = statistics.describe_range(*places, StatisticsSettings(), part)
     partners = statistics.describe_partners(*places, 100, part)
-    bundles = [asdict(bundle) for bundle in range_bundles(found)]
+    bundles = [
+        asdict(replace(bundle, examples=dict(bundle.examples))) for bundle in range_bundles(found)
+    ]
     for bundle, panel in zip(bundles, coactive_panels(partners), strict=True):
         bundle["panels"]["coactive"] = None if panel is None else asdict(panel)
     return bundles

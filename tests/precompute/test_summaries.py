@@ -51,8 +51,6 @@ def test_the_strip_is_the_mean_over_top_examples() -> None:
 
 
 def test_without_ablated_text_there_is_no_strip() -> None:
-    examples = blank(ExampleGroup)
-    assert ablation_strip({"top": (examples, None)}) == b""
     assert ablation_strip({}) == b""
 
 

@@ -68,7 +68,16 @@ def precompute(config: Path | None, **options: Any) -> None:
     """
     settings = read_settings(config, **options)
     run = _needs_precompute(lambda: import_module("app.precompute.pipeline").run)
-    _run_until_stopped(lambda stop: run(settings, stop=stop))
+    reporter = _needs_precompute(lambda: import_module("app.precompute.reporter").Reporter)(
+        kind=settings.progress
+    )
+    try:
+        _run_until_stopped(lambda stop: run(settings, reporter=reporter, stop=stop), reporter.say)
+    except AtlasError as error:
+        if settings.progress != "json":
+            raise
+        reporter.fail(str(error))
+        sys.exit(2)
     _say_how_to_open(settings.output)
 
 
@@ -219,23 +228,44 @@ def info(atlas: AtlasPath) -> None:
 
 
 @cli.command()
-def check(atlas: AtlasPath) -> None:
-    """Verify that an atlas agrees with itself.
+def check(
+    atlas: AtlasPath,
+    sample: Annotated[
+        int, typer.Option(min=0, help="Features of each dictionary that are computed again.")
+    ] = 16,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Of the choice of these features.", metavar="N")
+    ] = None,
+    model: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the model, to compute activations again.", metavar="PATH"),
+    ] = None,
+    sae: Annotated[
+        list[Path] | None,
+        typer.Option(help="A dictionary of the atlas, for the same (repeatable).", metavar="PATH"),
+    ] = None,
+) -> None:
+    """Verify that an atlas holds what it should.
 
-    Prints every contradiction; the exit code is 1 if there is one.
+    Looks at the file, the events beside it, and the model where it is at hand. Prints a line for
+    each check; the exit code is 1 if anything is wrong. Which features are computed again is drawn
+    anew each time unless --seed is given.
     """
-    from app.db.check import check_atlas
-    from app.db.engine import open_atlas
+    import secrets
 
-    opened = open_atlas(atlas)
-    with opened.connect() as connection:
-        problems = check_atlas(connection)
-    opened.close()
-    for problem in problems:
-        typer.echo(problem)
-    if problems:
+    from app.check.lines import lines_of, verdict
+    from app.check.whole import Asked, check_whole
+
+    seed = secrets.randbelow(1_000_000) if seed is None else seed
+    checks = []
+    asked = Asked(sample, seed, model, tuple(sae or ()))
+    for found in check_whole(atlas, asked):
+        checks.append(found)
+        for line in lines_of(found):
+            typer.echo(line)
+    typer.echo(verdict(atlas, checks, seed))
+    if any(found.problems for found in checks):
         raise typer.Exit(1)
-    typer.echo(f"{atlas} is in order.")
 
 
 def _needs_precompute(load: Callable[[], Any]) -> Any:
@@ -250,13 +280,19 @@ def _needs_precompute(load: Callable[[], Any]) -> Any:
         ) from error
 
 
-def _run_until_stopped(job: Callable[[Stop], None]) -> None:
+def _run_until_stopped(
+    job: Callable[[Stop], None], say: Callable[[str], None] | None = None
+) -> None:
     """Runs the job; Ctrl-C and SIGTERM let it finish the pieces at hand, and say how to go on."""
     try:
         with Stop().listening() as stop:
             job(stop)
     except Interrupted:
-        typer.echo("Stopped. The same command goes on from what is finished.", err=True)
+        sentence = "Stopped. The same command goes on from what is finished."
+        if say is None:
+            typer.echo(sentence, err=True)
+        else:
+            say(sentence)
         sys.exit(EXIT_CODE)
 
 

@@ -2,7 +2,8 @@
 
 Takes the folder of `given` and a folder to write to; runs `pipeline.run` as the command line does,
 without the stages that `OFF` names. A stage's CPU seconds hold those of workers it has waited for.
-Prints {"stages": {name: {"cpu", "wall"}}, "bytes", "event_bytes"}: of the atlas, of its events.
+Prints {"stages": {name: {"cpu", "wall"}}, "bytes", "event_bytes"}: of the atlas with its decoder
+rows, of its events.
 """
 
 import argparse
@@ -13,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from app.db.directions import decoders_folder
 from app.precompute.pipeline import run
 from app.precompute.reporter import Reporter
 from app.precompute.settings import PrecomputeSettings
@@ -72,13 +74,17 @@ def main() -> None:
     reporter = CountingReporter()
     whole = cost_of(lambda: run(settings, reporter=reporter))
     stages = {**reporter.costs, "whole": whole}
-    sizes = (path.stat().st_size for path in events_folder(atlas).rglob("*") if path.is_file())
     print(
         json.dumps(
             {
                 "stages": {name: vars(cost) for name, cost in stages.items()},
-                "bytes": atlas.stat().st_size,
-                "event_bytes": sum(sizes),
+                "bytes": atlas.stat().st_size + _size(decoders_folder(atlas)),
+                "event_bytes": _size(events_folder(atlas)),
             }
         )
     )
+
+
+def _size(folder: Path) -> int:
+    """Bytes of all files in a folder."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

@@ -121,12 +121,12 @@ def test_an_atlas_from_the_command_line(place: Place, command: Callable[..., End
     ended = command(*place.options(sae=[place.sae, again], name=["tiny/a", "tiny/b"]))
     assert ended.code == 0, ended
     assert ended.stdout == f"Open it with: feature-atlas serve {place.output}\n"
-    for stage in ("events", "quality", "statistics", "silent examples", "summaries"):
+    for stage in ("events", "quality", "statistics", "silent examples", "atlas"):
         assert f"{stage}: " in ended.stderr
     assert "tokens/s" in ended.stderr
     assert f"Wrote {place.output}" in ended.stderr
     names = sorted(path.name for path in place.output.parent.iterdir())
-    assert names == ["atlas.db", "atlas.events"]
+    assert names == ["atlas.db", "atlas.decoders", "atlas.events"]
 
     shown = command("info", place.output)
     assert shown.code == 0
@@ -137,7 +137,11 @@ def test_an_atlas_from_the_command_line(place: Place, command: Callable[..., End
     assert str(place.folder) not in shown.stdout.replace(str(place.output), "")
 
     checked = command("check", place.output)
-    assert (checked.code, checked.stdout) == (0, f"{place.output} is in order.\n")
+    assert checked.code == 0
+    *lines, last = checked.stdout.splitlines()
+    assert {line.split()[0] for line in lines} == {"ok", "skipped"}
+    assert "ok       activation histograms sum to n_active" in lines
+    assert f"{place.output} is in order: 15 of 15 checks passed, 1 skipped (--seed " in last
 
 
 def test_a_toml_holds_the_same_options(place: Place, command: Callable[..., Ended]) -> None:
@@ -343,7 +347,9 @@ def test_an_array_that_does_not_fit(
 def test_a_dictionary_that_explains_nothing(place: Place, command: Callable[..., Ended]) -> None:
     large = spoiled(place.sae, "large", b_dec=np.full(16, 100, np.float32))
     options = [item for item in place.options(sae=large) if item != "--no-verify"]
-    sentence = command(*options).sentence
+    ended = command(*options)
+    tokens, sentence = ended.stderr.splitlines()  # which it was held against
+    assert (ended.code, tokens.split(":")[0]) == (2, "tokens")
     assert "explains nothing of the activations" in sentence
     assert sentence.endswith("--no-verify skips this check.")
     place.check_clean()
@@ -382,6 +388,41 @@ def test_a_damaged_atlas_is_found_out(place: Place, command: Callable[..., Ended
     assert "feature 0: its histogram sums to" in checked.stdout
     assert "tiny/a has 23 rows in feature_panel, expected one for each of 24" in checked.stdout
     assert "a context they point to is not stored" in checked.stdout
+    assert "is not in order" in checked.stdout.splitlines()[-1]
+
+
+def test_an_atlas_is_held_against_its_model(place: Place, command: Callable[..., Ended]) -> None:
+    assert command(*place.options(name="tiny/a")).code == 0
+    asked = ["check", place.output, "--sample", 3, "--seed", 5, "--sae", place.sae]
+    checked = command(*asked, "--model", place.model)
+    assert checked.code == 0
+    assert "ok       activations computed again by the model (3 features)" in checked.stdout
+    assert checked.stdout.endswith("16 of 16 checks passed (--seed 5).\n")
+    assert "give both --model and --sae" in command(*asked).sentence
+    assert "none" in command(*asked, "--model", place.folder / "none").sentence
+
+
+def test_progress_for_programs(place: Place, command: Callable[..., Ended]) -> None:
+    """Every line is an object, from the first stage to the summary; mistakes as well."""
+    options = place.options(name="tiny/a", progress="json")
+    batch = options.index("--batch-contexts")  # a batch of the user's choice leaves no bound
+    ended = command(*options[:batch], *options[batch + 2 :])
+    assert ended.code == 0
+    events = [json.loads(line) for line in ended.stderr.splitlines() if line.startswith("{")]
+    stages = [item["stage"] for item in events if item["event"] == "stage started"]
+    assert stages == [item["stage"] for item in events if item["event"] == "stage ended"]
+    assert {"tokens", "trial", "events", "statistics", "atlas"} <= set(stages)
+    (summary,) = [item for item in events if item["event"] == "summary"]
+    assert [item["stage"] for item in summary["stages"]] == stages
+    assert summary["atlas_bytes"] == place.output.stat().st_size
+    assert summary["n_features"] == 24
+    pace = {item["stage"]: item["of_bound"] for item in summary["stages"]}
+    assert pace.pop("events") > 0
+    assert set(pace.values()) == {None}
+    failed = command(*place.options(name="tiny/a", progress="json"))
+    assert failed.code == 2
+    last = json.loads(failed.stderr.splitlines()[-1])
+    assert last["event"] == "error" and last["text"].endswith(".")
 
 
 def test_serve_says_what_is_wrong_with_its_options(

@@ -5,7 +5,8 @@ its own and knows none of the others. A stage is a list of pieces and a task (se
 which pieces are already done the workplace knows, how the others get done is the driver's business.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -42,6 +43,8 @@ from app.precompute.model_tasks import (
     quality_piece,
 )
 from app.precompute.preparation import Inputs, Run, prepare, read_inputs
+from app.precompute.ray_cluster import check_workers, cluster
+from app.precompute.ray_driver import RayDriver
 from app.precompute.recipe import generator
 from app.precompute.reporter import Reporter
 from app.precompute.settings import PrecomputeSettings
@@ -71,22 +74,33 @@ def run(
     stop.say = reporter.say
     check_writable(settings.output)
     check_map_choice(settings.direction_map)
+    check_workers(settings)
     if settings.threads:
         torch.set_num_threads(settings.threads)
-    with Workplace(settings.output) as workplace:
+    with Workplace(settings.output) as workplace, _workers(settings) as driver_of:
         inputs = read_inputs(settings, documents, workplace.folder)
         recipe = fingerprint(inputs.recipe | {"corpus": inputs.corpus})
         if workplace.has_published(recipe):
             reporter.say("An earlier run published this atlas; only its events were left to ship.")
         else:
             prepared = prepare(settings, inputs, workplace, reporter)
-            stages = _Stages(prepared, workplace, Loop(prepared, stop), reporter)
+            stages = _Stages(prepared, workplace, driver_of(prepared, stop), reporter)
             stages.run()
             stages.publish(inputs, recipe)
         workplace.ship_events(_parts(inputs, workplace.folder))
     reporter.summary(sizes_of(settings.output))
     build_id = read_meta(settings.output)["build_id"]
     reporter.say(f"Wrote {settings.output} (build {build_id}).")
+
+
+@contextmanager
+def _workers(settings: PrecomputeSettings) -> Iterator[Callable[[Run, Stop], Driver]]:
+    """Whoever gets the pieces done, for as long as it lasts."""
+    if settings.workers == "loop":
+        yield Loop
+    else:
+        with cluster(settings) as found:
+            yield lambda prepared, stop: RayDriver(found, prepared.job, stop)
 
 
 class _Stages:
@@ -220,13 +234,12 @@ class _Stages:
         if not todo:
             return
         units = sum(piece.units for piece in todo)
-        left = round(tokens * units / sum(piece.units for piece in pieces))
+        left = round(tokens * units / max(sum(piece.units for piece in pieces), 1))
         with self._reporter.stage(name, units, unit, left) as advance:
             for piece, outcome in self._driver.map(task, todo):
                 for stage, seals in outcome.items():
                     ledger.finish(stage, piece.name, seals)
                 advance(piece.units)
-
 
 
 def _parts(inputs: Inputs, folder: Path) -> dict[str, Path]:

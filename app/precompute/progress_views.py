@@ -6,9 +6,10 @@ most every half second. Knows no stage by name.
 """
 
 import json
+import sys
 import time
 from collections.abc import Mapping
-from typing import Any, Protocol, TextIO
+from typing import Any, Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
@@ -41,6 +42,9 @@ class View(Protocol):
     def summary(self, lines: list[str], values: Mapping[str, Any]) -> None:
         """The closing summary, for people and for programs."""
 
+    def failed(self, text: str) -> None:
+        """A mistake ended the run."""
+
 
 class Lines:
     """For a log file."""
@@ -51,7 +55,7 @@ class Lines:
 
     def said(self, text: str) -> None:
         """See `View`."""
-        self.console.print(text, markup=False, soft_wrap=True)
+        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def started(self, figures: Figures) -> None:
         """See `View`."""
@@ -73,6 +77,10 @@ class Lines:
         """See `View`."""
         for line in ["", *lines]:
             self.said(line)
+
+    def failed(self, text: str) -> None:
+        """See `View`."""
+        self.said(f"Error: {text}")
 
 
 class Bar(Lines):
@@ -118,8 +126,7 @@ class _Sentence(ProgressColumn):
 class Json:
     """For programs; docs/design.md lists the events."""
 
-    def __init__(self, out: TextIO) -> None:
-        self._out = out
+    def __init__(self) -> None:
         self._began = time.perf_counter()
         self._last = 0.0
 
@@ -151,11 +158,14 @@ class Json:
         """See `View`."""
         self._write("summary", **values)
 
+    def failed(self, text: str) -> None:
+        """See `View`."""
+        self._write("error", text=text)
+
     def _write(self, event: str, **values: Any) -> None:
         values = {"event": event, "at": time.perf_counter() - self._began, **values}
         rounded = {k: round(v, 3) if isinstance(v, float) else v for k, v in values.items()}
-        self._out.write(json.dumps(rounded, ensure_ascii=False) + "\n")
-        self._out.flush()
+        print(json.dumps(rounded, ensure_ascii=False), file=sys.stderr, flush=True)
 
 
 def figures_of(figures: Figures) -> dict[str, Any]:

@@ -19,7 +19,8 @@ from app.precompute.settings import PrecomputeSettings
 
 LIBRARIES = ("torch", "transformers", "transformer-lens", "tokenizers", "numpy", "sqlalchemy")
 
-_NOT_IN_RECIPE = {"output", "replace", "name", "threads", "device", "progress"}
+_HOW = ("replace", "threads", "progress", "workers", "num_gpus", "ray_address")
+_NOT_IN_RECIPE = {*_HOW, "output", "name", "device"}
 """Where and how fast, not what."""
 
 
@@ -87,7 +88,7 @@ def command_of(settings: PrecomputeSettings) -> str:
     parts = ["feature-atlas precompute"]
     for name, field in PrecomputeSettings.model_fields.items():
         value = getattr(settings, name)
-        if name in ("threads", "replace", "progress") or value == field.get_default(call_default_factory=True):
+        if name in _HOW or value == field.get_default(call_default_factory=True):
             continue
         flag = f"--{name.replace('_', '-')}"
         if isinstance(value, bool):

@@ -4,7 +4,6 @@ Keeps the figures of every stage and tells a view (see `progress_views.py`) what
 goes to stderr. Knows no stage by name.
 """
 
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,7 +26,7 @@ class Reporter:
         """`kind`: "json", "plain" (lines), or "auto": a bar on a terminal, else lines."""
         console = console or Console(stderr=True, highlight=False)
         bar = kind == "auto" and console.is_terminal
-        self._view: View = Json(sys.stderr) if kind == "json" else (Bar if bar else Lines)(console)
+        self._view: View = Json() if kind == "json" else (Bar if bar else Lines)(console)
         self._stages: dict[str, Figures] = {}
         self._bounds: dict[str, tuple[float, bool]] = {}
         self._began = time.perf_counter()
@@ -35,6 +34,10 @@ class Reporter:
     def say(self, sentence: str) -> None:
         """One line of text, as it is; one that begins with "Warning: " is a warning."""
         self._view.said(sentence)
+
+    def fail(self, sentence: str) -> None:
+        """What ended the run."""
+        self._view.failed(sentence)
 
     def bound(self, name: str, seconds: float, on_processor: bool) -> None:
         """What the model and the encoder alone take a token, against which a stage is held.

@@ -58,6 +58,13 @@ class PrecomputeSettings(BaseModel):
     """cpu, cuda, cuda:1, mps, or auto for the best there is"""
     dtype: Literal["float32", "bfloat16"] = "float32"
     """of the model's forward pass"""
+    workers: Literal["loop", "ray"] = "loop"
+    """threads of this process, or processes of Ray, here or on many machines"""
+    num_gpus: int | None = Field(default=None, ge=0)
+    """with ray: GPUs to use in all; by default all it has"""
+    ray_address: str | None = None
+    """with ray: a cluster that runs already (auto finds one), seen from one of its machines; by
+    default Ray is started on this machine alone"""
     threads: int | None = Field(default=None, ge=1)
     """CPU threads of torch; by default torch's own choice"""
     batch_contexts: int | None = Field(default=None, ge=1)

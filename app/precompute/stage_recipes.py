@@ -61,7 +61,7 @@ SETTLED = {"corpus", "model", "sae", "hook_name", "context_size", "prepend_bos",
 
 WITHOUT_EFFECT = {
     *("output", "replace", "threads", "device", "verify", "progress"),
-    "decoder_megabytes",
+    *("workers", "num_gpus", "ray_address", "decoder_megabytes"),
 }
 """Settings that no stage's result depends on; the last is read when the atlas is put together."""
 
@@ -125,7 +125,7 @@ def _settled(kind: str, facts: Facts) -> dict[str, Any]:
             "the tokenizer": facts.tokenizer_hash,
             "context_size": facts.context_size,
             "prepend_bos": facts.prepend_bos,
-        } | _program()
+        } | program_versions()
     model = {"the model": facts.model_hash}
     if kind == "events":
         return model | {
@@ -135,11 +135,11 @@ def _settled(kind: str, facts: Facts) -> dict[str, Any]:
     if kind == SILENT:
         return model | {"sizes": facts.sizes}
     if kind == "weights":
-        return model | {"the tokenizer": facts.tokenizer_hash} | _program()
-    return _program() if kind == "map" else model if kind in (QUALITY, ABLATED) else {}
+        return model | {"the tokenizer": facts.tokenizer_hash} | program_versions()
+    return program_versions() if kind == "map" else model if kind in (QUALITY, ABLATED) else {}
 
 
-def _program() -> dict[str, str]:
+def program_versions() -> dict[str, str]:
     """The versions of what computes: other ones may give other last digits."""
     found = {"feature-atlas": app.__version__}
     for library in LIBRARIES:

@@ -117,8 +117,8 @@ def section(rows: list[Row], n_tokens: int, n_features: int, versions: str) -> s
             "batches, each at the same cost: batches of as many features as the table says were "
             "run, the other batches are counted as the mean of those after the first. Their peak "
             "memory is that of the part that was run. Our job ran whole, without ablated text and "
-            "map of directions, which the peers don't have; its bytes are the atlas without its "
-            "event files.",
+            "map of directions, which the peers don't have; its bytes are the atlas with its "
+            "decoder rows, without its event files.",
             table(head, lines),
             table(["peer / ours", "wall", "CPU", "wanted"], ratios),
         ]

@@ -100,10 +100,16 @@ def test_what_is_no_range_is_not_sent(page: Page) -> None:
     assert page.url.endswith(SAE)
 
 
-def test_an_error_leads_back_to_the_list(page: Page, open_context: OpenContext) -> None:
-    other = open_context(base_url=page.url or None).new_page()
-    page.goto(SAE)
-    other.goto(f"{page.url}?sort=-max_activation&density=2..1")
+def test_a_mistyped_range_keeps_the_list(open_context: OpenContext, base_url: str) -> None:
+    other = open_context(base_url=base_url).new_page()
+    other.goto(f"{SAE}?sort=-max_activation&density=2..1")
+    expect(other.get_by_role("alert")).to_contain_text("The list is shown without it.")
+    expect(other.locator("[aria-sort=descending]")).to_have_text("Max ↓")
+
+
+def test_an_error_leads_back_to_the_list(open_context: OpenContext, base_url: str) -> None:
+    other = open_context(base_url=base_url).new_page()
+    other.goto(f"{SAE}?sort=-max_activation&size=no")
     other.get_by_role("link", name="Open the page without it").click()
     expect(other.locator("[aria-sort=descending]")).to_have_text("Max ↓")
 

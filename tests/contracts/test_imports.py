@@ -21,8 +21,9 @@ ALLOWED = {
     "sae": {"errors"},
     "web": {"errors", "settings", "db", "stats"},
     "precompute": {"errors", "settings", "sae", "stats", "db"},
+    "check": {"errors", "sae", "stats", "db", "precompute"},
     "demo": {"errors", "settings", "sae", "stats", "db", "precompute"},
-    "cli": {"errors", "settings", "web", "precompute", "demo", "db", "stats"},
+    "cli": {"errors", "settings", "web", "precompute", "check", "demo", "db", "stats"},
 }
 """What each part may import besides itself and the package's version. The demo uses the job, and
 builds its invented atlas from records; the command line also checks and describes an atlas."""

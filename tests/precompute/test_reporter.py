@@ -3,6 +3,7 @@
 import io
 import json
 import re
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -117,7 +118,7 @@ def test_programs_get_an_object_a_line(
     }  # fmt: skip
     assert len(progress) == 6  # of twenty: never two within half a second
     times = [item["at"] for item in progress]
-    assert all(b - a >= 0.5 for a, b in zip(times, times[1:], strict=False))
+    assert all(b - a >= 0.5 for a, b in pairwise(times))
     first = progress[0]
     assert (first["event"], first["done"], first["total"]) == ("progress", 15, 100)
     assert (first["per_second"], first["tokens_per_second"]) == (25.0, 25.0)
@@ -163,21 +164,21 @@ def test_the_bound_is_held_against_what_was_measured_like_it(clock: dict[str, fl
     for on_processor, expected in ((True, 1.5), (False, 2.0)):
         stage = Figures(
             "events", 100, "tokens", bound=0.1, bound_on_processor=on_processor, done=100,
-            seconds=20, processor_seconds=15,
+            seconds=20.0, processor_seconds=15.0,
         )  # fmt: skip
         assert stage.of_bound == expected
-    assert Figures("events", 100, "tokens", done=100, seconds=20).of_bound is None
+    assert Figures("events", 100, "tokens", done=100, seconds=20.0).of_bound is None
 
 
 def test_a_stage_of_features_stands_for_tokens_of_text() -> None:
-    stage = Figures("statistics", 10, "features", tokens=1_000, done=5, seconds=2)
+    stage = Figures("statistics", 10, "features", tokens=1_000, done=5, seconds=2.0)
     assert (stage.tokens_done, stage.tokens_per_second, stage.seconds_left) == (500, 250, 2)
     nothing = Figures("statistics", 10, "features")
     assert (nothing.per_second, nothing.tokens_per_second, nothing.seconds_left) == (None,) * 3
 
 
 def test_times_and_sizes_as_people_write_them() -> None:
-    assert [duration(s) for s in (0.04, 59.9, 59.96, 61, 3_661)] == [
+    assert [duration(s) for s in (0.04, 59.9, 59.96, 61.0, 3_661.0)] == [
         *("0.0 s", "59.9 s", "1:00", "1:01", "1:01:01"),
     ]
     assert [size(n) for n in (812, 1_200, 34_500_000, 1_230_000_000)] == [

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from app.db.catalog import Sae
-from app.db.directions import get_directions
+from app.db.directions import directions_problem, get_directions
 from app.db.features import get_features
 from app.db.records import AblationGroup, ExampleGroup, FeatureRecord, Group
 from app.stats.events import FeatureEvents
@@ -113,7 +113,11 @@ def build(
         chart=build_chart(materials, view),
         spread=build_spread(materials),
         pairs=[pair_row(pair) for pair in pairs.rows],
-        pairs_note=pairs_note(sae, pairs),
+        pairs_note=" ".join(
+            sentence
+            for sentence in (pairs_note(sae, pairs), directions_problem(connection, sae.sae_id))
+            if sentence
+        ),
         tokens=build_compared_tokens(materials),
         logits=build_compared_logits(materials),
         texts=texts,

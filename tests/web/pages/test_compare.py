@@ -267,3 +267,13 @@ def test_hostile_tokens_stay_text(hostile_path: Path, make_client: MakeClient) -
     html = make_client(hostile_path).get(f"{SAE}/compare?features=1,2,3,4").text
     assert "<script>alert" not in html and "<img src=x" not in html
     assert html.count("<main") == 1
+
+
+def test_decoder_rows_that_were_not_moved_along_are_missed_in_a_sentence(
+    events_path: Path, tmp_path: Path
+) -> None:
+    moved = tmp_path / "moved.db"
+    moved.write_bytes(events_path.read_bytes())
+    found = _page(open_atlas(moved), [3, 5, 8], Memory(moved))
+    assert "decoders" in found.pairs_note
+    assert "decoders" not in _page(open_atlas(events_path), [3, 5], Memory(moved)).pairs_note

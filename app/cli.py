@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, NoReturn, get_args, get_origin
 
 import typer
 from pydantic.fields import FieldInfo
+from sqlalchemy.exc import DatabaseError
 from typer.exceptions import TyperException
 
 from app.errors import AtlasError
@@ -54,6 +55,8 @@ def main() -> None:
         sys.exit(cli(args=sys.argv[1:] or ["--help"], standalone_mode=False))
     except AtlasError as error:
         _fail(str(error))
+    except DatabaseError as error:
+        _fail(f"The atlas is damaged ({error.orig}): `feature-atlas check` says where.")
     except TyperException as error:
         _fail(f"{error.format_message().rstrip('.')} (--help lists the options).")
     except KeyboardInterrupt:

@@ -178,7 +178,7 @@ class FeatureColumns:
             value, index = place
             value = None if value is None else float(value)
             index = int(index)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise BadCursor("this `next` token is damaged") from error
         keys, later = self._keys(rows, query), self["feature_index"][rows] > index
         missing = np.isnan(keys)

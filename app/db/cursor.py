@@ -29,13 +29,17 @@ def decode_cursor(token: str, bound_to: list[Any]) -> list[Any]:
     """
     try:
         padded = token + "=" * (-len(token) % 4)
-        values = json.loads(base64.b64decode(padded.encode(), altchars=b"-_", validate=True))
-        fingerprint, *place = values
+        text = base64.b64decode(padded.encode(), altchars=b"-_", validate=True)
+        fingerprint, *place = json.loads(text, parse_constant=_refuse)
     except (ValueError, TypeError, binascii.Error) as error:
         raise BadCursor("this `next` token is damaged") from error
     if fingerprint != _fingerprint(bound_to):
         raise BadCursor("this `next` token belongs to a list with another sort or other filters")
     return place
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no place")
 
 
 def _fingerprint(bound_to: list[Any]) -> str:

@@ -69,9 +69,14 @@ def read_meta(path: Path) -> dict[str, object]:
         raise AtlasError(
             f"{path} is not an atlas ({error}): give a file written by `feature-atlas precompute`."
         ) from error
-    # SQLite turns a JSON number in such a column into a number of its own.
-    meta = {key: json.loads(str(value)) for key, value in rows}
-    if meta.get("schema_version") != SCHEMA_VERSION or "build_id" not in meta:
+    try:
+        # SQLite turns a JSON number in such a column into a number of its own.
+        meta = {key: json.loads(str(value)) for key, value in rows}
+    except ValueError as error:
+        raise AtlasError(f"{path} is a damaged atlas: build it again.") from error
+    if "build_id" not in meta:
+        raise AtlasError(f"{path} is not a whole atlas: build it again.")
+    if meta.get("schema_version") != SCHEMA_VERSION:
         raise AtlasError(
             f"{path} has atlas schema version {meta.get('schema_version')}, this program reads "
             f"version {SCHEMA_VERSION}: build it again with `feature-atlas precompute`."

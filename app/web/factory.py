@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import DatabaseError
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 
@@ -86,6 +87,7 @@ def _add_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, respond.on_invalid_arguments)
     app.add_exception_handler(BadCursor, respond.on_bad_cursor)
     app.add_exception_handler(AtlasError, respond.on_atlas_error)
+    app.add_exception_handler(DatabaseError, respond.on_damaged_atlas)
     app.add_exception_handler(Exception, respond.on_any_error)
 
 

@@ -184,7 +184,14 @@ async def on_bad_cursor(request: Request, error: Exception) -> Response:
 async def on_atlas_error(request: Request, error: Exception) -> Response:
     """The atlas can't be shown now: replaced by a file of another version, or gone."""
     assert isinstance(error, AtlasError)
-    return error_response(request, 503, str(error))
+    folder = f"{request.app.state.atlas_file.path.parent}/"  # not for visitors to know
+    return error_response(request, 503, str(error).replace(folder, ""))
+
+
+async def on_damaged_atlas(request: Request, _error: Exception) -> Response:
+    """The file can be opened, but not read where the page needs it."""
+    sentence = "The atlas is damaged: `feature-atlas check` says where. Build it again."
+    return error_response(request, 503, sentence)
 
 
 async def on_any_error(request: Request, _error: Exception) -> Response:

@@ -40,7 +40,9 @@ def chromium() -> str:
     return path
 
 
-@pytest.fixture(scope="session")
+# Not for the whole session: as long as playwright runs, nothing else in its thread can
+# run an event loop of its own.
+@pytest.fixture(scope="module")
 def browser(chromium: str) -> Iterator[Browser]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)

@@ -325,6 +325,19 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(
         expect(card.locator(part)).to_be_visible()
 
 
+def test_the_usual_columns_fit_a_window_of_1280_pixels(
+    open_context: OpenContext, base_url: str
+) -> None:
+    """Less the scroll bar, which this browser hides."""
+    page = open_context(base_url=base_url, viewport={"width": 1265, "height": 800}).new_page()
+    page.goto(SAE)
+    widths = page.locator("#list-scroll").evaluate("e => [e.scrollWidth, e.clientWidth]")
+    assert widths[0] <= widths[1]
+    page.locator("#features").evaluate("e => e.scrollIntoView()")
+    expect(page.locator("tr.sorts th").last).to_have_text("Lives as")
+    expect(page.locator("tr.sorts th").last).to_be_in_viewport()
+
+
 def test_filters_work_without_scripts(open_context: OpenContext, base_url: str) -> None:
     page = open_context(base_url=base_url, java_script_enabled=False).new_page()
     page.goto(SAE)

@@ -45,6 +45,21 @@ def test_markdown_holds_the_view_of_the_moment(copying: Page, base_url: str) -> 
     assert "\n" not in text
 
 
+def test_markdown_carries_the_reading_tested_in_place(copying: Page, base_url: str) -> None:
+    copying.goto(f"{SAE}/7")
+    copying.get_by_role("textbox", name="Fires on").fill("self")
+    copying.get_by_role("button", name="Test", exact=True).click()
+    copying.locator(".reading-sentence, #reading .absent").wait_for()
+    answered = copying.locator(".reading-sentence").count()
+    copying.get_by_label("More ways to share").click()
+    copying.get_by_role("button", name="Copy as Markdown").click()
+    copying.get_by_role("button", name="Copied").wait_for()
+    text = _clipboard(copying)
+    assert f"]({base_url}{SAE}/7?reading=self) – Fires on " in text
+    assert answered == 1, "the atlas of these tests has its events"
+    assert " Reading self – precision " in text
+
+
 def test_the_link_is_one_click(copying: Page, base_url: str) -> None:
     copying.goto(f"{SAE}/7?group=top")
     copying.get_by_role("button", name="Copy link").click()

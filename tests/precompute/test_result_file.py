@@ -32,7 +32,7 @@ class Harm:
         return os.system, ("exit 1",)
 
 
-@pytest.mark.parametrize("value", [Harm(), Path("/"), print, np.load, QualityRecord.__init__])
+@pytest.mark.parametrize("value", [Harm(), Path("/"), eval, np.load, QualityRecord.__init__])
 def test_nothing_else_is_read(tmp_path: Path, value: object) -> None:
     (tmp_path / "one.result").write_bytes(pickle.dumps([value]))
     with pytest.raises(pickle.UnpicklingError, match="no result is made of"):

@@ -10,10 +10,11 @@ a reading only: neither tokens nor what a regular expression holds.
 """
 
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import NoReturn
 
 from app.stats.reading.errors import ReadingError
-from app.stats.reading.scanner import Lexeme, scan
+from app.stats.reading.scanner import Lexeme, quoted, scan
 
 MOST_PARTS = 24
 """Words, texts and expressions of one reading."""
@@ -157,7 +158,7 @@ class _Parser:
             self._fail("Type what you believe the feature fires on, for example: self")
         node = self._any()
         if self._here.kind != "end":
-            self._fail(f"The reading could have ended before {self._named()}")
+            self._fail(self._left_over())
         self._check_size(node)
         return node
 
@@ -245,6 +246,34 @@ class _Parser:
             f'Here a word, "exact text" or /expression/ was expected, not {self._named()}'
             + (f"; write '{here.text}' for the word itself" if here.text.isalpha() else "")
         )
+
+    def _left_over(self) -> str:
+        """What may be meant where a reading goes on though it could have ended."""
+        here = self._here
+        if here.kind == "sign" and here.text == "not":
+            if self._lexemes[self._next + 1].source == "with":
+                return "Instead of “not with” write “without”; before another part, “and not”"
+            return "Before “not” comes “and”: write “and not”"
+        if words := self._words_in_a_row():
+            text = " ".join(words)
+            return (
+                f"Several words go in quotes, {quoted(text)} or with the space in front "
+                f"{quoted(' ' + text)}; two parts need “or” or “and” between them"
+            )
+        if here.kind != "sign" or here.text in ("(", "*"):
+            return f"Two parts need “or” or “and” between them: put one before {self._named()}"
+        return f"The reading could have ended before {self._named()}"
+
+    def _words_in_a_row(self) -> list[str]:
+        """The bare words from the last one read on; empty where there are not two."""
+        first = self._next - 1
+        if first and self._lexemes[first - 1].text == "within":  # a number of tokens
+            return []
+        bare = takewhile(
+            lambda one: one.kind == "word" and one.source == one.text, self._lexemes[first:]
+        )
+        words = [lexeme.text for lexeme in bare]
+        return words if len(words) > 1 else []
 
     def _named(self) -> str:
         return "the end" if self._here.kind == "end" else f"“{self._here.source}”"

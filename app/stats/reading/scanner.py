@@ -15,6 +15,8 @@ _SIGNS = frozenset("()|,*")
 _CLOSING = {'"': '"', "'": "'", "“": "”", "‘": "’"}
 _WORD = re.compile(r"[^\s()|,\"“‘]+")
 _ESCAPE = re.compile(r"\\(?:x([0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4})|(.))", re.DOTALL)
+_IN_EXPRESSIONS = frozenset("\\/.^$*+?()[]{}|")
+"""What means itself there only behind a backslash."""
 _NAMED = {"n": "\n", "t": "\t", "r": "\r"}
 
 
@@ -67,6 +69,20 @@ def quoted(text: str) -> str:
         for c in text
     )
     return f'"{escaped}"'
+
+
+def as_expression(text: str) -> str:
+    """A regular expression, as the language writes it, that matches exactly this text.
+
+    What can't be seen is written by its number; half a surrogate pair has none that can be read.
+    """
+    named = {character: f"\\{letter}" for letter, character in _NAMED.items()}
+    own = named | {sign: f"\\{sign}" for sign in _IN_EXPRESSIONS}
+    return f"/{''.join(own.get(c) or (c if c.isprintable() else _by_number(c)) for c in text)}/"
+
+
+def _by_number(character: str) -> str:
+    return f"\\x{{{ord(character):x}}}"
 
 
 def _numbered(character: str) -> str:

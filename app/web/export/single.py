@@ -176,6 +176,8 @@ def export_feature(atlas: Path, name: str, output: Path, base_url: str) -> None:
             html = render_file(make_templates(static), static, site, page)
     finally:
         opened.close()
+    if output.exists() and not output.read_bytes()[:15].lower() == b"<!doctype html>":
+        raise AtlasError(f"{output} exists and is no page: choose another name.")
     try:
         output.write_text(html, encoding="utf-8")
     except OSError as error:

@@ -36,7 +36,7 @@ from app.web.pages.list_columns import (
     list_columns,
 )
 from app.web.pages.list_controls import Filter, list_filters, order_in_words
-from app.web.pages.policy import corpus_sentence
+from app.web.pages.policy import context_counts, corpus_sentence, deletion_counts
 from app.web.pages.quality_figures import Figure, quality_figures, quality_sentence
 from app.web.pages.scatter_panel import ScatterPanel, scatter_panel
 from app.web.ranges import parse_range, range_words
@@ -86,6 +86,10 @@ class DictionaryPage:
     """token of the next page"""
     downloads: dict[str, str]
     """addresses of the whole list by format"""
+    context_counts: str
+    """how many examples and draws a share left without context rests on; empty if not stored"""
+    deletion_counts: str
+    """how many examples an effect of deletion rests on; empty if not stored"""
     corpus_note: str
 
     def as_json(self) -> dict[str, Any]:
@@ -150,6 +154,8 @@ def build(
         next_url=sae_url(sae, view.arguments(next=page.next)) if page.next else "",
         next=page.next,
         downloads={kind: features_url(sae, kind, whole) for kind in ("csv", "json")},
+        context_counts=context_counts(sae),
+        deletion_counts=deletion_counts(sae),
         corpus_note=corpus_sentence(sae),
     )
 

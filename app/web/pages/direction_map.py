@@ -63,7 +63,7 @@ class MapPage:
     hits: list[ListedHit]
     """the first of them"""
     n_left_out: int
-    """features beyond the stored lists of the tokens, counted token by token"""
+    """pairs of token and feature beyond the tokens' stored lists"""
     search_url: str
     """the same search over everything; empty without one"""
     points_url: str

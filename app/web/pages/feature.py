@@ -44,6 +44,7 @@ from app.web.pages.related_panel import (
     build_neighbors,
 )
 from app.web.pages.token_panel import TokenTable, build_token_table
+from app.web.pages.view_said import view_said
 from app.web.views import FeatureView, MapView
 
 
@@ -77,6 +78,11 @@ class FeaturePage:
     ablation_note: str
     material: Material = field(repr=False)
     """what the twin is made of; no template prints it"""
+
+    @property
+    def said(self) -> str:
+        """What this view claims beyond the feature itself; usually empty."""
+        return view_said(self.reading, self.activation)
 
     @property
     def sections(self) -> list[Section]:

@@ -3,6 +3,7 @@
 Takes the view, gives texts and addresses. Knows no feature and no query.
 """
 
+import re
 from dataclasses import dataclass
 
 from app.db.catalog import Sae
@@ -39,7 +40,7 @@ class _Ready:
 
 
 _READY = (
-    _Ready("dense", "fires on 1% of tokens or more", "density", "1%.."),
+    _Ready("density ≥ 1%", "fires on 1% of tokens or more", "density", "1%.."),
     _Ready("dead", "never fired in the corpus", "dead", "yes"),
     _Ready(
         "single-token", "90% or more of its activation on one token", "top_token_share", "90%.."
@@ -78,7 +79,7 @@ def list_filters(sae: Sae, view: DictionaryView, meant: list[TokenRecord] | None
         is_set = getattr(view, ready.argument) == ready.value
         said |= {ready.argument} if is_set else set()
         url = toggled(ready.argument, "" if is_set else ready.value)
-        stem = ready.label.replace(" ", "-")
+        stem = re.sub(r"\W+", "-", ready.label).strip("-")
         found.append(Filter(stem, ready.label, ready.hint, url, is_set))
     for argument, text in view.filters().items():
         if argument not in said:

@@ -87,7 +87,9 @@ def _sentence(panel: LocalityPanel) -> str:
     if panel.n_spans and math.isfinite(panel.span_fill):
         parts.append(
             f"Between its first and last firing in a document it fires on "
-            f"{text.percent(panel.span_fill)} of the tokens (span fill, {panel.n_spans:,} spans)."
+            f"{text.percent(panel.span_fill)} of the tokens (span fill, over {panel.n_spans:,} "
+            f"span{'s' if panel.n_spans > 1 else ''}: each inside one context and one "
+            "document, of at least three firings)."
         )
     else:
         parts.append("No document holds the three firings a span needs.")

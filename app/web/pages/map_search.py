@@ -31,7 +31,7 @@ class MapSearch:
     hits: list[MapHit]
     """by share, largest first; ties go to the lower feature_index"""
     n_left_out: int
-    """features beyond the tokens' lists, counted token by token"""
+    """pairs of token and feature beyond the tokens' stored lists"""
 
 
 def search_map(connection: Connection, sae: Sae, text: str) -> MapSearch:

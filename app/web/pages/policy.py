@@ -41,6 +41,29 @@ def ablation_sentence(sae: Sae) -> str:
     return f"Ablated text of this run: {named}."
 
 
+def context_counts(sae: Sae) -> str:
+    """What a share left without context rests on: "1 top example, 1 draw of other contexts"."""
+    return _counts(
+        sae, ("context_examples", "top example"), ("context_draws", "draw of other contexts")
+    )
+
+
+def deletion_counts(sae: Sae) -> str:
+    """What a feature's strongest deletion rests on: "3 top examples"."""
+    return _counts(sae, ("top_examples", "top example"))
+
+
+def _counts(sae: Sae, *wanted: tuple[str, str]) -> str:
+    """Empty where the run stored none of these settings."""
+    found = [(n, words) for key, words in wanted if (n := sae.record.ablation.get(key))]
+    return ", ".join(f"{n:,} {_many(words) if n != 1 else words}" for n, words in found)
+
+
+def _many(words: str) -> str:
+    first, of, rest = words.partition(" of ")
+    return f"{first}s{of}{rest}"
+
+
 def _position_zero(policy: str) -> str:
     """The stored policy, with its subject where it has none ("not counted")."""
     words = policy.strip().rstrip(".")

@@ -20,6 +20,7 @@ from app.stats.reading.score import Score, places_inside, score_reading
 from app.web.event_files import SaeEvents
 from app.web.memory import Memory
 from app.web.pages.reading_cases import CaseWindow, case_windows
+from app.web.pages.reading_instead import Instead, instead_of
 
 _MOST_PART_TOKENS = 6
 _MOST_SIDE_TOKENS = 4
@@ -39,6 +40,8 @@ class PartMeaning:
     """the tokens it ends on most often, with their counts"""
     n_token_ids: int
     """distinct tokens it ends on"""
+    instead: list[Instead]
+    """where it ends on none: other ways to write it that do stand"""
 
 
 @dataclass(frozen=True)
@@ -103,8 +106,18 @@ def answer_reading(
     hits = events.places[firing_places(says_yes, events, ground, True, order, n_hits)]
     silent = silent_places(says_yes, events, ground, order, n_each)
     distinct = {reading[atom.start : atom.stop]: atom for atom in atoms(tree)}
+    instead = instead_of(reading, matcher, ground)
     parts = [
-        _meaning(connection, sae, memory, matcher, ground, atom, source_text)
+        _meaning(
+            connection,
+            sae,
+            memory,
+            matcher,
+            ground,
+            atom,
+            source_text,
+            instead.get(source_text, []),
+        )
         for source_text, atom in distinct.items()
     ]
     missed_cases, silent_cases, hit_cases = (
@@ -156,6 +169,7 @@ def _meaning(
     ground: Ground,
     atom: Atom,
     source_text: str,
+    instead: list[Instead],
 ) -> PartMeaning:
     here = matcher.atom(atom) & ground.counted
     counts = np.bincount(ground.tokens[here])
@@ -171,4 +185,5 @@ def _meaning(
         int(np.count_nonzero(here)),
         [(known[i], int(counts[i])) for i in most if i in known],
         int(ids.size),
+        instead,
     )

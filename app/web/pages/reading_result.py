@@ -9,8 +9,15 @@ from dataclasses import dataclass
 from app.web import text
 from app.web.pages.feature_material import Material
 from app.web.pages.reading_answer import Answer, PartMeaning
+from app.web.pages.reading_instead import Instead
 from app.web.pages.reading_links import Link, ReadingLinks
-from app.web.pages.reading_lists import CaseList, hits_list, missed_list, silent_list
+from app.web.pages.reading_lists import (
+    MOST_CHARACTERS,
+    CaseList,
+    hits_list,
+    missed_list,
+    silent_list,
+)
 from app.web.pages.reading_score import (
     Band,
     Figure,
@@ -26,6 +33,16 @@ _ORDERS = ("strongest", "weakest", "drawn", "corpus")
 
 
 @dataclass(frozen=True)
+class InsteadLink:
+    """Another way to write a part."""
+
+    source: str
+    url: str
+    """this page with the reading so changed"""
+    stands: str
+
+
+@dataclass(frozen=True)
 class Part:
     """What one part of the reading stands for."""
 
@@ -34,6 +51,8 @@ class Part:
     tokens: list[tuple[Pieces, str]]
     more: str
     """how many tokens are not listed; empty where all are"""
+    instead: list[InsteadLink]
+    """the reading with the part written so that it stands somewhere"""
 
 
 @dataclass(frozen=True)
@@ -62,7 +81,7 @@ def build_result(
         sentence=score_sentence(score),
         figures=score_figures(score),
         bands=score_bands(score),
-        parts=[_part(part) for part in answer.parts],
+        parts=[_part(part, links) for part in answer.parts],
         counterexamples=[
             missed_list(material, view, answer, links),
             silent_list(material, view, answer, links),
@@ -76,25 +95,40 @@ def build_result(
     )
 
 
-def _part(part: PartMeaning) -> Part:
+def _part(part: PartMeaning, links: ReadingLinks) -> Part:
     ends = "a match ends on" if part.kind == "expression" else "stands on"
     if part.n_places == 0:
         if part.kind == "expression":
             meaning = "matches nowhere in the text looked at"
         else:
-            meaning = (
-                "stands nowhere as whole tokens; /"
-                + part.source.strip("'\"‘’“”").replace("/", "\\/")
-                + "/ finds it inside tokens as well"
-            )
-        return Part(part.source, meaning, [], "")
+            meaning = "stands nowhere as whole tokens"
+        return Part(part.source, meaning, [], "", _instead(part, links))
     n_left = part.n_token_ids - len(part.tokens)
     return Part(
         part.source,
         f"{ends} {on_tokens(part.n_places)}",
         [(text_pieces(token.token), text.count(n)) for token, n in part.tokens],
         f"and {text.count(n_left)} other token{'s' if n_left > 1 else ''}" if n_left else "",
+        [],
     )
+
+
+def _instead(part: PartMeaning, links: ReadingLinks) -> list[InsteadLink]:
+    """Those short enough for an address."""
+    return [
+        InsteadLink(
+            other.source,
+            links.to(reading=other.reading),
+            f"{_stands(other)} {on_tokens(other.n_places)}",
+        )
+        for other in part.instead
+        if len(other.reading) <= MOST_CHARACTERS
+    ]
+
+
+def _stands(other: Instead) -> str:
+    inside = other.source.startswith("/")
+    return "finds it inside tokens: a match ends on" if inside else "stands on"
 
 
 def _scope(answer: Answer) -> str:

@@ -12,7 +12,7 @@ from fastapi import HTTPException
 from sqlalchemy import Connection
 
 from app.db.catalog import Sae, list_saes
-from app.db.cursor import decode_cursor, encode_cursor
+from app.db.cursor import BadCursor, decode_cursor, encode_cursor
 from app.db.features import get_features
 from app.errors import closest
 from app.web.memory import Memory
@@ -210,7 +210,11 @@ def _page_of(ranking: AnyRanking, view: SearchView, bound: list[Any]) -> tuple[i
     """Where a page of a ranking begins, and the token of the next."""
     start = 0
     if view.next is not None:
-        place = ranking.find(*decode_cursor(view.next, bound))
+        match decode_cursor(view.next, bound):
+            case [str(address), int(feature_index)]:
+                place = ranking.find(address, feature_index)
+            case _:
+                raise BadCursor("this `next` token is damaged")
         # The atlas may have been rebuilt since: a place that is no more starts again.
         start = 0 if place is None else place + 1
     stop = start + view.size

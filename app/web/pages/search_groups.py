@@ -45,7 +45,7 @@ class ResultGroup:
     n_features: int
     """ranked features that can be paged through"""
     n_left_out: int
-    """features beyond the stored lists of the tokens, counted token by token"""
+    """pairs of token and feature beyond the tokens' stored lists"""
     all_url: str
     """this ranking alone; empty when it is shown alone"""
 
@@ -117,7 +117,7 @@ def make_ranking(
     if mode == "examples":
         return rank_examples(connection, memory, searched.scope, searched.query.terms)
     if mode == "summaries":
-        return rank_summaries(connection, searched.scope, searched.query.terms)
+        return rank_summaries(connection, memory, searched.scope, searched.query.terms)
     own = searched.token_terms()
     if len(searched.terms) > 1:
         return rank_combined(connection, memory, mode, own)

@@ -34,7 +34,7 @@ def lede(searched: Searched, rankings: Mapping[str, AnyRanking]) -> Pieces:
             least = ranking.n_left_out > 0 and not _one_token(searched)
             known = ", as far as is known," if len(searched.terms) > 1 else ""
         noun = "" if parts else " feature" if n == 1 else " features"
-        counted = ("number", text.count(n) if n else "no")
+        counted = ("number", text.count(n) if n else "none" if parts else "no")
         lead = [("text", "at least ")] if least and n else []
         said = f"{noun}{known} {verbs[n != 1]} "
         parts.append([*lead, counted, ("text", said), *what, ("text", where)])

@@ -88,7 +88,7 @@ class Ranking:
     ) -> None:
         self.mode: RankingMode = mode
         self.n_left_out = n_left_out
-        """features beyond a token's list, counted token by token"""
+        """pairs of token and feature beyond the tokens' lists"""
         self.n_features = n_features
         """features there are at least, listed or not; exactly where nothing is left out or each
         dictionary is searched for one token"""
@@ -166,7 +166,7 @@ def rank(
 
 
 def left_out(rankings: dict[int, TokenRanking]) -> int:
-    """Features beyond the lists, counted token by token."""
+    """Pairs of token and feature beyond the lists."""
     return sum(r.n_total - r.feature_index.size for r in rankings.values())
 
 

@@ -114,7 +114,7 @@ def build(connection: Connection, memory: Memory, view: SuggestView) -> SuggestP
     said: list[tuple[Sae, int]] = []
     words = words_of(text.replace('"', " "))
     if has_fulltext and words and number is None and len(words[-1]) >= SHORTEST_WORD:
-        ranking = rank_summaries(connection, scope, [Term(" ".join(words), "prefix")])
+        ranking = rank_summaries(connection, memory, scope, [Term(" ".join(words), "prefix")])
         said = [(hit.sae, hit.feature_index) for hit in ranking.hits(0, N_SUMMARIES)]
     return SuggestPage(
         view,

@@ -1,1 +1,3 @@
 """Thin routes: from an address to a page's context and its answer."""
+
+import app.web.numbers_in_paths  # noqa: F401  (routes need it when they are made)

@@ -33,7 +33,7 @@ def dictionary_preview(
     )
 
 
-@router.get("/{model}/{sae}/{feature_index:int}/card.png", summary="Preview of a feature, PNG")
+@router.get("/{model}/{sae}/{feature_index:number}/card.png", summary="Preview of a feature, PNG")
 def feature_preview(
     request: Request,
     memory: MemoryDep,

@@ -13,8 +13,8 @@ from app.web.views import ContextView
 router = APIRouter()
 
 
-@router.get("/{model}/{sae}/context/{context_id:int}", summary="One whole context")
-@router.get("/{model}/{sae}/context/{context_id:int}.json", summary="One whole context, as JSON")
+@router.get("/{model}/{sae}/context/{context_id:number}", summary="One whole context")
+@router.get("/{model}/{sae}/context/{context_id:number}.json", summary="One whole context, as JSON")
 def context(
     request: Request,
     memory: MemoryDep,

@@ -14,7 +14,9 @@ from app.web.views import FeatureView, PlainView
 router = APIRouter()
 
 
-@router.get("/{model}/{sae}/{feature_index:int}/page.html", summary="One feature as one HTML file")
+@router.get(
+    "/{model}/{sae}/{feature_index:number}/page.html", summary="One feature as one HTML file"
+)
 def feature_file(
     request: Request,
     memory: MemoryDep,

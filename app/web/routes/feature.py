@@ -34,8 +34,8 @@ def random_feature(
     return RedirectResponse(url, 303, {"Cache-Control": "no-store"})
 
 
-@router.get("/{model}/{sae}/{feature_index:int}", summary="One feature")
-@router.get("/{model}/{sae}/{feature_index:int}.json", summary="One feature, as JSON")
+@router.get("/{model}/{sae}/{feature_index:number}", summary="One feature")
+@router.get("/{model}/{sae}/{feature_index:number}.json", summary="One feature, as JSON")
 def feature(
     request: Request,
     memory: MemoryDep,

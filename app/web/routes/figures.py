@@ -14,7 +14,7 @@ router = APIRouter()
 
 
 @router.get(
-    "/{model}/{sae}/{feature_index:int}/figure.svg", summary="One panel of a feature, as SVG"
+    "/{model}/{sae}/{feature_index:number}/figure.svg", summary="One panel of a feature, as SVG"
 )
 def figure(
     request: Request,

@@ -38,7 +38,9 @@ def points_of_sae(
     return respond(request, "points", lambda: points.build(connection, sae, view, memory))
 
 
-@router.get("/{model}/{sae}/points/{feature_index:int}.json", summary="One feature in a few words")
+@router.get(
+    "/{model}/{sae}/points/{feature_index:number}.json", summary="One feature in a few words"
+)
 def point_of_sae(
     request: Request,
     connection: ConnectionDep,

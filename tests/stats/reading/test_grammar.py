@@ -1,5 +1,7 @@
 """The language of readings: what each form stands for, and what is said of a mistake, and where."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,7 +23,8 @@ from app.stats.reading.grammar import (
     atoms,
     parse,
 )
-from app.stats.reading.scanner import quoted
+from app.stats.reading.pattern import parse_pattern
+from app.stats.reading.scanner import as_expression, quoted
 
 
 def _bare(node: Node) -> object:
@@ -97,7 +100,18 @@ def test_forms(text: str, tree: object) -> None:
     [
         ("", "Type what you believe", ""),
         ("   ", "Type what you believe", ""),
-        ("self cls", "could have ended before “cls”", "cls"),
+        ("self cls", 'Several words go in quotes, "self cls" or', "cls"),
+        ("def | if not self", "write “and not”", "not"),
+        (
+            '" self" not with . within 1 after',
+            "write “without”; before another part, “and not”",
+            "not",
+        ),
+        ("x | return self now, y", '"return self now"', "self"),
+        ("self with def within 6 cls", "put one before “cls”", "cls"),
+        ('self "cls"', 'put one before “"cls"”', '"cls"'),
+        ("'and' b", "put one before “b”", "b"),
+        ("self (a)", "put one before “(”", "("),
         ("self or", "was expected, not the end", ""),
         ("or self", "write 'or' for the word itself", "or"),
         ("and", "write 'and' for the word itself", "and"),
@@ -150,3 +164,13 @@ def test_a_quoted_text_reads_back(text: str) -> None:
     written = quoted(text)
     assert "\n" not in written
     assert _bare(parse(written)) == ("Exact", text)
+
+
+@given(st.text(alphabet=st.characters(blacklist_categories=("Cs",)), min_size=1, max_size=12))
+def test_a_text_as_an_expression_reads_back_as_one(text: str) -> None:
+    """No sign of it means anything else than itself."""
+    tree = parse(as_expression(text))
+    assert isinstance(tree, Expression)
+    parse_pattern(tree.pattern, False)
+    if text.isprintable():
+        assert re.fullmatch(tree.pattern, text)

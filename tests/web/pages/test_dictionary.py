@@ -1,6 +1,11 @@
 """`/{model}/{sae}`: quality, density histogram, and the sorted, filtered, paged list."""
 
+import json
 import re
+import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from html import escape, unescape
 from pathlib import Path
@@ -283,18 +288,57 @@ def test_ready_filters_are_switched_on_and_off_and_combine(sae: Sae, page_of: An
     page = page_of(sae)
     ready = {item.label: item for item in page.filters}
     assert [*ready] == [
-        "dense", "dead", "single-token", "falls without context", "point", "region",
+        "density ≥ 1%", "dead", "single-token", "falls without context", "point", "region",
     ]  # fmt: skip
     assert not any(item.is_set for item in page.filters) and page.clear_url == ""
-    dense = page_of(sae, **_arguments(ready["dense"].url))
+    dense = page_of(sae, **_arguments(ready["density ≥ 1%"].url))
     labels = {item.label: item for item in dense.filters}
-    assert [item.label for item in dense.filters if item.is_set] == ["dense"]
+    assert [item.label for item in dense.filters if item.is_set] == ["density ≥ 1%"]
     both = page_of(sae, **_arguments(labels["region"].url))
-    assert [item.label for item in both.filters if item.is_set] == ["dense", "region"]
+    assert [item.label for item in both.filters if item.is_set] == ["density ≥ 1%", "region"]
     assert both.n_matching <= dense.n_matching
     back = {item.label: item.url for item in both.filters}
-    assert _arguments(back["dense"]) == {"lives_as": "region"}
+    assert _arguments(back["density ≥ 1%"]) == {"lives_as": "region"}
     assert [item.label for item in both.filters] == [item.label for item in page.filters]
+
+
+def test_the_ready_density_is_named_as_it_would_be_written(sae: Sae, page_of: Any) -> None:
+    """One meaning of a word: “dense” is the summary's, above another border."""
+    [ready] = [item for item in page_of(sae).filters if "density=" in item.url]
+    written = page_of(sae, density="2%..")
+    [own] = [item for item in written.filters if item.is_set]
+    assert own.label.replace("2", "1") == ready.label
+    assert len({item.name for item in written.filters}) == len(written.filters)
+
+
+@pytest.mark.parametrize(
+    ("settings", "of_context", "of_deletion"),
+    [
+        ({"top_examples": 3, "context_examples": 1, "context_draws": 1},
+         "from at most 1 top example, 1 draw of other contexts.", "from at most 3 top examples."),
+        ({"top_examples": 1, "context_examples": 5, "context_draws": 2},
+         "from at most 5 top examples, 2 draws of other contexts.", "from at most 1 top example."),
+        ({}, "from other contexts.", "on average."),
+    ],
+)  # fmt: skip
+def test_the_list_says_how_few_examples_its_numbers_rest_on(
+    atlas_path: Path,
+    tmp_path: Path,
+    make_client: Callable[..., TestClient],
+    settings: dict[str, int],
+    of_context: str,
+    of_deletion: str,
+) -> None:
+    path = Path(shutil.copy(atlas_path, tmp_path / "atlas.db"))
+    with closing(sqlite3.connect(path)) as file, file:
+        stored = file.execute("SELECT sae_id, record FROM sae").fetchall()
+        for sae_id, record in stored:
+            own = json.dumps({**json.loads(record), "ablation": settings})
+            file.execute("UPDATE sae SET record = ? WHERE sae_id = ?", (own, sae_id))
+    page = " ".join(make_client(path).get(SAE).text.split())
+    note = page.partition("Without context: share")[2].partition("Point: ")[0]
+    context, _, deletion = note.partition(" Falls most without: ")
+    assert context.endswith(of_context) and deletion.strip().endswith(of_deletion)
 
 
 def test_filters_that_were_written_are_said_in_words(sae: Sae, page_of: Any) -> None:
@@ -366,6 +410,22 @@ def test_an_error_leads_back_to_the_list_without_it(client: TestClient) -> None:
 def test_searching_from_a_dictionary_looks_there_first(client: TestClient) -> None:
     form = client.get(SAE).text.partition('role="search"')[2].partition("</form>")[0]
     assert f'<input type="hidden" name="sae" value="{SAE.lstrip("/")}">' in form
+
+
+@pytest.mark.parametrize("path", [SAE, f"{SAE}/map", f"{SAE}/7"])
+def test_a_button_that_shows_its_key_says_what_the_key_does(client: TestClient, path: str) -> None:
+    """Its text would name the key twice in the list of keys."""
+    buttons = re.findall(
+        r"<(?:a|button)\b([^>]*aria-keyshortcuts[^>]*)>[^<]*<kbd", client.get(path).text
+    )
+    assert buttons
+    assert all("data-key-help=" in attributes for attributes in buttons)
+
+
+def test_a_feature_is_one_of_all(client: TestClient, sae: Sae) -> None:
+    """Numbers begin at 0: “0 of 60” would read as a count."""
+    assert f"Feature 0, one of {sae.record.d_sae:,}" in client.get(f"{SAE}/0").text
+    assert f"Context 0, one of {sae.corpus.n_contexts:,}" in client.get(f"{SAE}/context/0").text
 
 
 def test_quality_figures_come_with_formula_and_counts(sae: Sae, page_of: Any) -> None:

@@ -3,7 +3,9 @@
 import re
 import sqlite3
 from base64 import b64decode
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from app.db.maps import get_direction_map
 from app.db.schema import SORTABLE
 from app.db.tokens import get_rankings, match_tokens
 from app.demo.synthetic import build_synthetic_atlas
+from app.web.pages import map_search
 from app.web.pages.point_columns import CHOICES, COLUMNS
 from tests.web.conftest import MakeClient
 
@@ -175,6 +178,23 @@ def test_a_token_marks_the_features_that_fire_on_it(
     listed = re.findall(r'class="?feature-name"? href="/synthetic/resid-2-1k/(\d+)"', page)
     assert [int(index) for index in listed] == [r["feature_index"] for r in found["results"][:10]]
     assert page.count('class="map-mark"') == len(expected)
+
+
+def test_what_the_map_does_not_mark_is_counted_as_in_the_search(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pairs of token and feature: two tokens can each leave the same feature out."""
+    assert "not listed" not in client.get(f"{SAE}/map?q=self").text
+
+    def cut(*arguments: Any) -> dict[int, Any]:
+        rankings = get_rankings(*arguments)
+        return {i: replace(r, n_total=r.n_total + 700) for i, r in rankings.items()}
+
+    monkeypatch.setattr(map_search, "get_rankings", cut)
+    found = client.get(f"{SAE}/map.json?q=self").json()
+    assert found["n_left_out"] == 700 * len(found["tokens"]) > 0
+    words = f"; {found['n_left_out']:,} weaker pairs of token and feature not listed"
+    assert words in client.get(f"{SAE}/map?q=self").text
 
 
 def test_an_unknown_token_marks_nothing_and_says_so(client: TestClient) -> None:

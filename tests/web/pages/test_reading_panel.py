@@ -210,7 +210,7 @@ def test_the_form_keeps_the_view_and_what_was_typed(reader: TestClient, feature:
     [
         ("self with def", "say how near", " "),
         ("self | /a(b/", "this ( is never closed", "(b/"),
-        ("self </textarea>", "could have ended before", "&lt;/textarea&gt;"),
+        ("self </textarea>", "Several words go in quotes", "&lt;/textarea&gt;"),
         ("((((a", "never closed", "("),
         ("/(a{200}){200}/", "too large", "/(a{200}){200}/"),
         (r"/(a)\1/", "back-references", r"\1/"),
@@ -233,7 +233,7 @@ def test_a_mistake_is_said_at_the_form_and_marked(
 @pytest.mark.parametrize(
     "reading",
     ["(a+)+$", "/(a+)+$/", "/(.*a){12}/", "/(?:a?){30}a{30}/", "😀 | é",
-     '"\\u202e"', "/\\x{1F600}/",
+     '"\\u202e"', "/\\x{1F600}/", '"\\ud800"', '"a\\ud800" | "(" ', f'"{"a(" * 190}"',
      "%00", "' OR 1=1 --'", "{{ 7*7 }}", '"</script>"', "🏳️‍🌈", "\u202egnirts"],
 )  # fmt: skip
 def test_hostile_readings_are_answered(reader: TestClient, feature: int, reading: str) -> None:
@@ -248,8 +248,52 @@ def test_a_reading_too_long_is_refused(reader: TestClient, feature: int) -> None
 
 def test_a_word_the_vocabulary_lacks_says_what_finds_it(reader: TestClient, feature: int) -> None:
     panel = unescape(_panel(reader, feature, "retur"))
-    assert "stands nowhere as whole tokens; /retur/ finds it" in panel
-    assert _tested(reader, feature, "/retur/")["n_says_yes"] > 0
+    n = _tested(reader, feature, "/retur/")["n_says_yes"]
+    assert n > 0
+    assert _instead(panel) == [("/retur/", "/retur/", n)]
+    # what matches nowhere either is not offered
+    nowhere = unescape(_panel(reader, feature, '"zq(zq"'))
+    assert "stands nowhere as whole tokens" in nowhere
+    assert _instead(nowhere) == []
+
+
+def _instead(panel: str) -> list[tuple[str, str, int]]:
+    """What is offered for parts that stand nowhere: (as written, the whole reading, its count)."""
+    found = re.findall(
+        r'; <a href="([^"]+)" data-in-place="reading"><code>(.*?)</code></a> '
+        r"(?:stands on|finds it inside tokens: a match ends on) ([\d,]+) ",
+        unescape(panel),
+    )
+    return [
+        (source, parse_qs(urlsplit(href).query)["reading"][0], int(n.replace(",", "")))
+        for href, source, n in found
+    ]
+
+
+def test_a_text_that_only_lacks_its_space_is_offered_with_it(
+    reader: TestClient, feature: int
+) -> None:
+    """The whole reading is kept; the count offered is the one the page then gives."""
+    twin = reader.get(f"{SAE}.json?size=60").json()["features"]
+    tokens = {
+        row["token"]
+        for other in twin
+        for row in reader.get(f"{SAE}/{other['feature_index']}.json").json()["token_statistics"]
+    }
+    only_spaced = sorted(t for t in tokens if re.fullmatch(r" \w+", t) and t[1:] not in tokens)
+    offered = 0
+    for token in only_spaced:
+        bare = token[1:]
+        typed = f"{_exact(bare)} | def"
+        if _tested(reader, feature, _exact(bare))["n_says_yes"]:
+            continue
+        [(source, reading, n)] = _instead(_panel(reader, feature, typed))
+        assert (source, reading) == (_exact(token), f"{_exact(token)} | def")
+        assert n == _tested(reader, feature, source)["n_says_yes"]
+        offered += 1
+        if offered == 3:
+            break
+    assert offered
 
 
 def test_every_form_of_the_help_is_shown_and_answered(reader: TestClient, feature: int) -> None:

@@ -18,6 +18,10 @@ from app.db.records import TokenRanking
 from app.db.tokens import TokenPairs, get_rankings, get_tokens
 from app.db.words import TokenWords, words_of
 from app.web.pages.search_combine import weigh
+from app.web.pages.search_groups import Searched
+from app.web.pages.search_lede import lede
+from app.web.pages.search_query import read_query
+from app.web.pages.search_summaries import SummaryRanking
 
 NEAR = 4
 
@@ -162,6 +166,28 @@ def test_summaries_say_the_words(client: TestClient) -> None:
     assert len(kept) >= without["n_results"] > 0
 
 
+@pytest.mark.parametrize(("q", "words"), [("self", ("self",)), ("on", ("on",)), ("def*", None)])
+def test_short_forms_that_say_the_words_start_with_the_strongest_token(
+    client: TestClient, q: str, words: tuple[str, ...] | None
+) -> None:
+    """By the share of a feature's strongest token if it is the word, over all dictionaries."""
+    found = _search(client, q=q, mode="summaries", size=200)["results"]
+    places = {"resid-2-1k": 0, "resid-1-1k": 1}
+
+    def order(result: dict[str, Any]) -> tuple[bool, float, int, int]:
+        listed = f"/synthetic/{result['sae']}.json?feature_index={result['feature_index']}"
+        [feature] = client.get(listed).json()["features"]
+        said = words_of(feature["top_tokens"][0]["token"]) if feature["top_tokens"] else []
+        own = any(w.startswith("def") if words is None else w in words for w in said)
+        share = feature["top_token_share"] if own and result["in_short"] else 0.0
+        return (not result["in_short"], -share, places[result["sae"]], result["feature_index"])
+
+    keys = [order(result) for result in found]
+    assert keys == sorted(keys)
+    if q == "self":
+        assert len({share for _, share, *_ in keys}) > 1
+
+
 @pytest.mark.parametrize("mode", ["fires", "rate"])
 def test_on_both_and_on_the_one_only(
     client: TestClient, connection: Connection, sae: Sae, mode: str
@@ -245,3 +271,13 @@ def test_the_sentence_counts_what_the_groups_hold(client: TestClient) -> None:
     assert numbers == [groups["fires"], groups["examples"], groups["summaries"]]
     text = " ".join(re.sub(r"<[^>]+>", "", sentence).split())
     assert text.startswith(f"{numbers[0]:,} features fire on self, ")
+
+
+def test_the_sentence_says_none_after_the_first_count(sae: Sae) -> None:
+    searched = Searched(read_query('"raise ValueError"'), [], [sae])
+    empty = SummaryRanking([])
+    pieces = lede(searched, {"examples": empty, "summaries": empty})
+    said = "".join(text for _, text in pieces)
+    assert said == (
+        "No features show “raise ValueError” in an example and none name it in the summary."
+    )

@@ -100,6 +100,15 @@ def test_hostile_tokens_are_shown_named(hostile_path: Path, make_client: MakeCli
             assert client.get(answer["examples"]["url"]).status_code == 200
 
 
+def test_summaries_are_the_first_of_the_search(client: TestClient) -> None:
+    found = client.get("/-/search.json", params={"q": "self", "mode": "summaries"}).json()
+    suggested = _suggest(client, "self")["summaries"]
+    assert [(s["sae"], s["feature_index"]) for s in suggested] == [
+        (r["sae"], r["feature_index"]) for r in found["results"][: len(suggested)]
+    ]
+    assert suggested
+
+
 def test_unknown_dictionaries_and_arguments_are_a_sentence(client: TestClient) -> None:
     answer = client.get("/-/suggest.json?q=a&sae=synthetic/nothing")
     assert answer.status_code == 404

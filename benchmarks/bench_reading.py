@@ -19,6 +19,7 @@ from app.stats.reading.ground import READING_TOKENS, Ground
 from app.stats.reading.matching import Matcher
 from app.stats.reading.score import score_reading
 from app.stats.reading.vocabulary import Vocabulary
+from benchmarks.results import table, write_section
 
 ROUNDS = 3
 D_VOCAB = 50_000
@@ -40,27 +41,35 @@ READINGS = {
 
 
 def main() -> None:
-    """Measures and prints the table for short and for long contexts."""
-    for context_size in (128, 1024):
-        corpus, vocabulary, events = _invented(context_size)
-        tracemalloc.start()
-        start = time.perf_counter()
-        ground = Ground(corpus, vocabulary)
-        _ = ground.text
-        made = time.perf_counter() - start
-        kept, _peak = tracemalloc.get_traced_memory()
-        tracemalloc.stop()
-        print(
-            f"{corpus.n_contexts:,} contexts of {context_size} in {ground.piece_starts.size:,} "
-            f"pieces, the longest of {len(ground.text.n_lanes_at):,} bytes, "
-            f"{ground.text.bytes_by_step.size:,} in all; "
-            f"kept {kept / 1e6:.0f} MB, made in {made:.1f} s (traced)"
-        )
-        times = {name: _best_ms(text, ground, events) for name, text in READINGS.items()}
-        dearest = max(times.values())
-        for name, ms in times.items():
-            print(f"  {name:26s}{ms:8.1f} ms  ×{ms / dearest:4.2f}  {READINGS[name]}")
-        print(f"  dearest {dearest:.0f} ms of {BUDGET_MS} ms")
+    """Measures short and long contexts and writes the section "Readings" of RESULTS.md."""
+    sizes = (128, 1024)
+    measured = [_measure(size) for size in sizes]
+    rows = [
+        [name, f"`{text.replace('|', chr(92) + '|')}`", *(f"{ms[name]:.0f}" for ms, _ in measured)]
+        for name, text in READINGS.items()
+    ]
+    head = ["reading", "", *(f"ms, contexts of {size:,}" for size in sizes)]
+    notes = "\n".join(f"- {note}" for _, note in measured)
+    body = f"{table(head, rows)}\n\nWanted: {BUDGET_MS} ms at most.\n\n{notes}"
+    write_section("Readings: `python -m benchmarks.bench_reading`", body, packages=["numpy"])
+
+
+def _measure(context_size: int) -> tuple[dict[str, float], str]:
+    """(milliseconds by kind of reading, what is kept in memory for all of them)"""
+    corpus, vocabulary, events = _invented(context_size)
+    tracemalloc.start()
+    start = time.perf_counter()
+    ground = Ground(corpus, vocabulary)
+    _ = ground.text
+    made = time.perf_counter() - start
+    kept, _peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    note = (
+        f"{corpus.n_contexts:,} contexts of {context_size:,}: "
+        f"{ground.text.bytes_by_step.size:,} bytes of text in {ground.piece_starts.size:,} pieces; "
+        f"kept {kept / 1e6:.0f} MB, made once in {made:.1f} s (traced)"
+    )
+    return {name: _best_ms(text, ground, events) for name, text in READINGS.items()}, note
 
 
 def _best_ms(text: str, ground: Ground, events: FeatureEvents) -> float:

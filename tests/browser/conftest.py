@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, BrowserContext, Page, Request, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Dialog, Page, Request, sync_playwright
 
 from app.demo.synthetic import build_synthetic_atlas
 from app.settings import Settings
@@ -119,6 +119,23 @@ def page(open_context: Callable[..., BrowserContext], base_url: str) -> Iterator
     page.on("request", lambda request: problems.extend(_foreign(request, base_url)))
     yield page
     assert problems == []
+
+
+@pytest.fixture
+def hostile_page(open_context: OpenContext, serve: Serve, hostile_path: Path) -> Iterator[Page]:
+    """A page on the atlas of hostile tokens: the test fails if what they say runs, or tries to."""
+    page = open_context(base_url=serve(hostile_path)).new_page()
+    run: list[str] = []
+
+    def dismiss(dialog: Dialog) -> None:
+        run.append(dialog.message)
+        dialog.dismiss()
+
+    page.on("dialog", dismiss)
+    page.on("pageerror", lambda error: run.append(str(error)))
+    page.on("console", lambda line: run.append(line.text) if line.type == "error" else None)
+    yield page
+    assert run == []
 
 
 def _foreign(request: Request, base_url: str) -> list[str]:

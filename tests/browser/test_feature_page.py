@@ -3,15 +3,14 @@
 import json
 import re
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
-from playwright.sync_api import BrowserContext, Dialog, Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from app.demo.synthetic.text import HOSTILE_TOKENS
 
-from .conftest import SAE, Serve
+from .conftest import SAE
 
 READY = "#activation figure[data-ready]"
 
@@ -288,18 +287,8 @@ def test_without_scripts_everything_can_be_read(
     expect(page.locator("#activation tbody tr").first).to_be_visible()
 
 
-def test_hostile_tokens_do_nothing(
-    open_context: Callable[..., BrowserContext], serve: Serve, hostile_path: Path
-) -> None:
-    page = open_context(base_url=serve(hostile_path)).new_page()
-    problems: list[str] = []
-
-    def dismiss(dialog: Dialog) -> None:
-        problems.append(dialog.message)
-        dialog.dismiss()
-
-    page.on("dialog", dismiss)
-    page.on("console", lambda line: problems.append(line.text) if line.type == "error" else None)
+def test_hostile_tokens_do_nothing(hostile_page: Page) -> None:
+    page = hostile_page
     rows = page.request.get(f"{SAE}.json?size=60").json()["features"]
     hostile = [
         row["feature_index"]
@@ -315,4 +304,3 @@ def test_hostile_tokens_do_nothing(
                 expect(page.locator(".token-card")).to_be_visible()
             width = page.evaluate("document.documentElement.scrollWidth")
             assert width == page.evaluate("innerWidth")
-    assert problems == []

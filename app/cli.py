@@ -18,7 +18,7 @@ from sqlalchemy.exc import DatabaseError
 from typer.exceptions import TyperException
 
 from app.errors import AtlasError
-from app.precompute.interruption import EXIT_CODE, Interrupted, Stop
+from app.precompute.drivers.interruption import EXIT_CODE, Interrupted, Stop
 from app.precompute.settings import PrecomputeSettings, read_settings
 
 cli = typer.Typer(
@@ -71,9 +71,9 @@ def precompute(config: Path | None, **options: Any) -> None:
     """
     settings = read_settings(config, **options)
     run = _needs_precompute(lambda: import_module("app.precompute.pipeline").run)
-    reporter = _needs_precompute(lambda: import_module("app.precompute.reporter").Reporter)(
-        kind=settings.progress
-    )
+    reporter = _needs_precompute(
+        lambda: import_module("app.precompute.progress.reporter").Reporter
+    )(kind=settings.progress)
     try:
         _run_until_stopped(lambda stop: run(settings, reporter=reporter, stop=stop), reporter.say)
     except AtlasError as error:

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from app.precompute.ablation import AblationSettings, Replacements, plan_of
-from app.precompute.branches import BranchRunner
-from app.precompute.model import LanguageModel
-from app.precompute.texts import Example, Mount, Reading, read_features, texts_of
-from app.precompute.workers import Workers
+from app.precompute.ablation.ablation import AblationSettings, Replacements, plan_of
+from app.precompute.ablation.branches import BranchRunner
+from app.precompute.ablation.texts import Example, Mount, Reading, read_features, texts_of
+from app.precompute.model.language_model import LanguageModel
+from app.precompute.model.workers import Workers
 from benchmarks.made import HOOK, random_corpus, random_dictionary, random_model
 from benchmarks.measure import interleaved
 from benchmarks.results import table, write_section

@@ -19,12 +19,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from app.precompute.batching import choose_sizes
-from app.precompute.events import extract_events, sampled_contexts
-from app.precompute.harvest import Target
-from app.precompute.model import LanguageModel
+from app.precompute.events.batching import choose_sizes
+from app.precompute.events.events import extract_events, sampled_contexts
+from app.precompute.events.harvest import Target
+from app.precompute.model.language_model import LanguageModel
+from app.precompute.model.workers import Workers
 from app.precompute.statistics import EVENTS_AT_ONCE, describe_range, forget
-from app.precompute.workers import Workers
 from app.sae.dictionary import Dictionary
 from app.stats.corpus import Corpus
 from app.stats.events import EventStore

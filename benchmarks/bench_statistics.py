@@ -18,12 +18,13 @@ from typing import Any
 
 import numpy as np
 
-from app.db.stored_examples import pack_examples
-from app.db.stored_panels import pack_panels
+from app.db.stored.examples import pack_examples
+from app.db.stored.panels import pack_panels
 from app.db.writer import AtlasWriter
-from app.precompute import panels, result_file, statistics
+from app.precompute import panels, statistics
 from app.precompute.ranges import describe
 from app.precompute.ranges.rankings import PairRankings
+from app.precompute.workplace import result_file
 from app.stats.arrays import radix_argsort
 from app.stats.corpus import Corpus
 from app.stats.event_writer import write_manifest, write_shard

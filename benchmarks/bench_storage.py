@@ -17,14 +17,14 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from app.db.catalog import list_saes
-from app.db.compact import STORED_PRECISION
 from app.db.directions import decoders_folder
 from app.db.engine import open_atlas
 from app.db.examples import get_groups
 from app.db.features import get_panels, list_feature_indices
-from app.db.stored_ablations import pack_ablations
-from app.db.stored_examples import pack_examples
-from app.db.stored_panels import pack_panels
+from app.db.stored.ablations import pack_ablations
+from app.db.stored.compact import STORED_PRECISION
+from app.db.stored.examples import pack_examples
+from app.db.stored.panels import pack_panels
 from app.demo.synthetic import build_synthetic_atlas
 from benchmarks.results import table, write_section
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from transformers import AutoTokenizer, GPTNeoXConfig, GPTNeoXForCausalLM
 
 import app.demo
-from app.precompute.model import LanguageModel
+from app.precompute.model.language_model import LanguageModel
 from app.sae.architectures import Activation, JumpReLU, TopK
 from app.sae.dictionary import Dictionary, DictionaryConfig
 from app.sae.normalisation import Normalisation

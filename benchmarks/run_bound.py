@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from app.precompute.model import LanguageModel
+from app.precompute.model.language_model import LanguageModel
 from app.sae.readers import load_dictionary
 from app.stats.corpus import Corpus
 from benchmarks.bench_bound import Bound

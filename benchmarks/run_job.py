@@ -16,7 +16,7 @@ from typing import Any
 
 from app.db.directions import decoders_folder
 from app.precompute.pipeline import run
-from app.precompute.reporter import Reporter
+from app.precompute.progress.reporter import Reporter
 from app.precompute.settings import PrecomputeSettings
 from app.stats.event_places import events_folder
 from benchmarks.given import Given

@@ -6,7 +6,7 @@ Takes checks, gives lines. Knows no check by name.
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from app.db.check import Check
+from app.db.checks.check import Check
 
 SHOWN = 5
 """Problems of a check that are listed."""

@@ -1,7 +1,8 @@
 """Everything `feature-atlas check` looks at, in order, each as it is done.
 
-Takes an atlas and how many features to compute again; gives checks (see `app.db.check`). Knows what
-each of them needs and says why one was skipped; the model's libraries are imported only for it.
+Takes an atlas and how many features to compute again; gives checks (see `app.db.checks.check`).
+Knows what each of them needs and says why one was skipped; the model's libraries are imported only
+for it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,7 +16,7 @@ from app.check.beside import events_problems, open_beside
 from app.check.recount import recount_problems
 from app.check.subject import Subject
 from app.db.catalog import list_saes
-from app.db.check import THOROUGH, UNREADABLE, Check, one_line, run_checks
+from app.db.checks.check import THOROUGH, UNREADABLE, Check, one_line, run_checks
 from app.db.engine import Atlas, open_atlas
 from app.db.features import column_values
 from app.errors import AtlasError

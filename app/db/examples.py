@@ -4,10 +4,11 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from sqlalchemy import Connection, bindparam, select
 
-from app.db import codec, schema
+from app.db import schema
 from app.db.records import GROUPS, AblationGroup, ContextRecord, ExampleGroup, Group
-from app.db.stored_ablations import unpack_ablations
-from app.db.stored_examples import unpack_examples
+from app.db.stored import codec
+from app.db.stored.ablations import unpack_ablations
+from app.db.stored.examples import unpack_examples
 
 _table = schema.feature_example
 

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Row, bindparam, select
 
 from app.db import schema
 from app.db.records import FeaturePanels, FeatureRecord
-from app.db.stored_panels import unpack_panels
+from app.db.stored.panels import unpack_panels
 
 _feature = schema.feature
 

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 from jaxtyping import Float, Int, Integer
 from numpy import ndarray
 
-from app.db.compact import ROUNDED
+from app.db.stored.compact import ROUNDED
 
 Group = Literal["top", "interval", "quantile", "silent"]
 GROUPS: tuple[Group, ...] = ("top", "interval", "quantile", "silent")

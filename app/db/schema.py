@@ -22,8 +22,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeEngine
 
-from app.db.pieces import Pieces
 from app.db.records import FeatureRecord
+from app.db.stored.pieces import Pieces
 
 SCHEMA_VERSION = 4
 """Raised whenever a reader of the old tables would go wrong; there is no migration of a build
@@ -172,7 +172,7 @@ feature_panel = Table(
     Column("feature_index", Integer, primary_key=True, autoincrement=False),
     Column("panels", LargeBinary, nullable=False),
 )
-"""See `stored_panels.py`."""
+"""See `stored/panels.py`."""
 
 feature_example = Table(
     "feature_example",
@@ -182,7 +182,7 @@ feature_example = Table(
     Column("examples", LargeBinary, nullable=False),
     Column("ablations", LargeBinary),
 )
-"""All groups of a feature that has any (see `stored_examples.py`, `stored_ablations.py`)."""
+"""All groups of a feature that has any (see `stored/examples.py`, `stored/ablations.py`)."""
 
 direction_map = Table(
     "direction_map",
@@ -213,7 +213,7 @@ token_ranking = Table(
     Column("promotes", LargeBinary),
     Column("suppresses", LargeBinary),
 )
-"""`firings` holds the rankings `fires` and `rate` (see `stored_rankings.py`)."""
+"""`firings` holds the rankings `fires` and `rate` (see `stored/rankings.py`)."""
 
 text_layout = Table(
     "text_layout",
@@ -221,7 +221,7 @@ text_layout = Table(
     Column("corpus_id", Integer, primary_key=True, autoincrement=False),
     Column("layout", LargeBinary, nullable=False),
 )
-"""Full-text search, made anew from the tables above by `fulltext_write.py`: where the words of the
+"""Full-text search, made anew from the tables above by `fulltext/write.py`: where the words of the
 stored contexts lie."""
 
 text_word = Table(

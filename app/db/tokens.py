@@ -14,10 +14,10 @@ from numpy import ndarray
 from sqlalchemy import ColumnElement, Connection, Row, and_, select
 
 from app.db import schema
-from app.db.compact import unpack_one
-from app.db.fulltext_records import FeatureTokens
+from app.db.fulltext.records import FeatureTokens
 from app.db.records import RankingMode, TokenRanking, TokenRecord
-from app.db.stored_rankings import (
+from app.db.stored.compact import unpack_one
+from app.db.stored.rankings import (
     from_rounded_bits,
     unpack_fires,
     unpack_rate,

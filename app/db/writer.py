@@ -29,12 +29,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import OperationalError
 
-from app.db import codec, schema
+from app.db import schema
 from app.db.addition import find_model_id, find_sae_id, taken
-from app.db.check import check_atlas
+from app.db.checks.check import check_atlas
 from app.db.directions import DecoderFile, drop_other_files
 from app.db.engine import read_meta
-from app.db.fulltext_write import write_fulltext
+from app.db.fulltext.write import write_fulltext
 from app.db.records import (
     ContextRecord,
     CorpusRecord,
@@ -46,10 +46,11 @@ from app.db.records import (
     TokenRanking,
     TokenRecord,
 )
-from app.db.stored_ablations import pack_ablations
-from app.db.stored_examples import pack_examples
-from app.db.stored_panels import pack_panels
-from app.db.stored_rankings import by_token, ranking_columns
+from app.db.stored import codec
+from app.db.stored.ablations import pack_ablations
+from app.db.stored.examples import pack_examples
+from app.db.stored.panels import pack_panels
+from app.db.stored.rankings import by_token, ranking_columns
 from app.errors import AtlasError
 
 _ROWS_AT_ONCE = 512

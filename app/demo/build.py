@@ -11,9 +11,9 @@ from app.db.catalog import list_saes
 from app.db.engine import open_atlas
 from app.demo.corpus import Document, stdlib_documents
 from app.errors import AtlasError
-from app.precompute.interruption import Stop
+from app.precompute.drivers.interruption import Stop
 from app.precompute.pipeline import run
-from app.precompute.reporter import Reporter
+from app.precompute.progress.reporter import Reporter
 from app.precompute.settings import PrecomputeSettings
 
 FOLDER = Path(__file__).parent

@@ -12,21 +12,21 @@ import numpy as np
 
 from app.db.records import GROUPS, AblationGroup, FeatureBundle, FeatureRecord, Group
 from app.db.writer import AtlasWriter
-from app.precompute import directions
-from app.precompute.ablated_text import Chosen, ablation_groups
+from app.precompute.ablation.stage import Chosen, ablation_groups
 from app.precompute.describe import ablation_record, corpus_record, sae_record, token_records
-from app.precompute.events import PositionZeroSums, Target, read_sums
-from app.precompute.findings import Findings
-from app.precompute.logit_lens import mean_final_norm_scale
+from app.precompute.events.events import PositionZeroSums, Target, read_sums
 from app.precompute.model_tasks import n_shards
 from app.precompute.panels import coactive_panels, range_bundles
 from app.precompute.preparation import Run, first_contexts
-from app.precompute.recipe import command_of
 from app.precompute.silent import gathered
-from app.precompute.stage_recipes import ABLATED, QUALITY, SILENT, stage_name
 from app.precompute.store import Rankings, store_contexts, store_rankings
 from app.precompute.summaries import summarised
-from app.precompute.weights import Weights, lens_of
+from app.precompute.weights import directions
+from app.precompute.weights.logit_lens import mean_final_norm_scale
+from app.precompute.weights.stage import Weights, lens_of
+from app.precompute.workplace.findings import Findings
+from app.precompute.workplace.recipe import command_of
+from app.precompute.workplace.stage_recipes import ABLATED, QUALITY, SILENT, stage_name
 
 NORM_SCALE_CONTEXTS = 32
 

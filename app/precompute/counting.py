@@ -8,11 +8,11 @@ else start fast and stay small.
 from dataclasses import dataclass
 
 from app.precompute import statistics
-from app.precompute.driver import Piece, Task
+from app.precompute.drivers.driver import Piece, Task
 from app.precompute.job import Job
 from app.precompute.ranges.coactivation import RangePartners
 from app.precompute.ranges.describe import RangeStatistics
-from app.precompute.stage_recipes import stage_name
+from app.precompute.workplace.stage_recipes import stage_name
 from app.stats.events import EventStore
 from app.stats.feature import StatisticsSettings
 

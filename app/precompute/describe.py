@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from app.db.records import CorpusRecord, ModelRecord, QualityRecord, SaeRecord, TokenRecord
-from app.precompute.context_needed import KEPT
-from app.precompute.events import Target
-from app.precompute.logit_lens import LogitLens
-from app.precompute.model import LanguageModel
-from app.precompute.recipe import without_folder
+from app.precompute.ablation.context_needed import KEPT
+from app.precompute.events.events import Target
+from app.precompute.model.language_model import LanguageModel
+from app.precompute.model.vocabulary import Vocabulary
 from app.precompute.settings import PrecomputeSettings
-from app.precompute.vocabulary import Vocabulary
+from app.precompute.weights.logit_lens import LogitLens
+from app.precompute.workplace.recipe import without_folder
 from app.stats.corpus import Corpus
 
 _IN_CORPUS_RECORD = {

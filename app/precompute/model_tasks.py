@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from app.db.records import DirectionMap, QualityRecord
-from app.precompute.direction_map import direction_map
-from app.precompute.driver import Piece, Task, Written
-from app.precompute.events import extract_shard, read_sums, sampled_contexts, shard_files
+from app.precompute.drivers.driver import Piece, Task, Written
+from app.precompute.events.events import extract_shard, read_sums, sampled_contexts, shard_files
 from app.precompute.preparation import Run
 from app.precompute.quality import measure_quality
-from app.precompute.stage_recipes import QUALITY, stage_name
-from app.precompute.weights import read_weights, target_of
+from app.precompute.weights.direction_map import direction_map
+from app.precompute.weights.stage import read_weights, target_of
+from app.precompute.workplace.stage_recipes import QUALITY, stage_name
 
 _sampled = lru_cache(maxsize=1)(sampled_contexts)
 

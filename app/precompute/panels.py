@@ -11,7 +11,6 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Float
 
-from app.db.example_columns import FeatureExamples, GroupColumns
 from app.db.records import (
     GROUPS,
     LIVES_AS,
@@ -26,6 +25,7 @@ from app.db.records import (
     PlacesPanel,
     TokenPanel,
 )
+from app.db.stored.example_columns import FeatureExamples, GroupColumns
 from app.precompute.ranges.coactivation import RangePartners
 from app.precompute.ranges.describe import RangeStatistics
 from app.precompute.ranges.examples import RangeExamples

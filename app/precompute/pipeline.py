@@ -14,7 +14,7 @@ import torch
 from app.db.engine import read_meta
 from app.db.writer import AtlasWriter
 from app.precompute import counting
-from app.precompute.ablated_text import (
+from app.precompute.ablation.stage import (
     ABLATED_TEXT,
     Chosen,
     ablated_text_pieces,
@@ -23,16 +23,14 @@ from app.precompute.ablated_text import (
     price,
 )
 from app.precompute.assembly import assemble, measured_on_examples
-from app.precompute.closing import sizes_of
-from app.precompute.corpus import Named
-from app.precompute.direction_map import check_map_choice
-from app.precompute.driver import Driver, Piece, Task
-from app.precompute.events import write_manifests
-from app.precompute.findings import Findings
-from app.precompute.interruption import Stop
+from app.precompute.corpus.documents import Named
+from app.precompute.drivers.driver import Driver, Piece, Task
+from app.precompute.drivers.interruption import Stop
+from app.precompute.drivers.loop import Loop
+from app.precompute.drivers.ray_cluster import check_workers, cluster
+from app.precompute.drivers.ray_driver import RayDriver
+from app.precompute.events.events import write_manifests
 from app.precompute.job import TOKENS
-from app.precompute.ledger import fingerprint
-from app.precompute.loop import Loop
 from app.precompute.model_tasks import (
     EVENTS,
     MAP,
@@ -43,14 +41,16 @@ from app.precompute.model_tasks import (
     quality_piece,
 )
 from app.precompute.preparation import Inputs, Run, prepare, read_inputs
-from app.precompute.ray_cluster import check_workers, cluster
-from app.precompute.ray_driver import RayDriver
-from app.precompute.recipe import generator
-from app.precompute.reporter import Reporter
+from app.precompute.progress.closing import sizes_of
+from app.precompute.progress.reporter import Reporter
 from app.precompute.settings import PrecomputeSettings
 from app.precompute.silent import SILENT_EXAMPLES, asked_of, silent_pieces
-from app.precompute.stage_recipes import ABLATED, QUALITY, SILENT, stage_name
-from app.precompute.workplace import Workplace, check_writable
+from app.precompute.weights.direction_map import check_map_choice
+from app.precompute.workplace.findings import Findings
+from app.precompute.workplace.ledger import fingerprint
+from app.precompute.workplace.recipe import generator
+from app.precompute.workplace.stage_recipes import ABLATED, QUALITY, SILENT, stage_name
+from app.precompute.workplace.workplace import Workplace, check_writable
 from app.stats.corpus import Corpus
 from app.stats.event_places import corpus_part, sae_part
 

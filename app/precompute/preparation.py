@@ -15,22 +15,21 @@ from jaxtyping import Int64
 
 from app.db.addition import check_addition
 from app.db.records import ModelRecord
-from app.precompute import durable
-from app.precompute.batching import Sizes, try_sizes
-from app.precompute.corpus import Named, Source, from_documents, open_corpus
+from app.precompute.corpus.documents import Named, Source, from_documents, open_corpus
+from app.precompute.corpus.tokens import TokenSettings, build_contexts
 from app.precompute.describe import model_record
-from app.precompute.events import Target, contexts_per_shard
+from app.precompute.events.batching import Sizes, try_sizes
+from app.precompute.events.events import Target, contexts_per_shard
 from app.precompute.job import TOKENS, Job
-from app.precompute.ledger import fingerprint
-from app.precompute.model import LanguageModel
-from app.precompute.recipe import corpus_stamp, run_recipe, without_folder
-from app.precompute.reporter import Reporter
+from app.precompute.model.language_model import LanguageModel
+from app.precompute.model.vocabulary import Vocabulary, vocabulary
+from app.precompute.progress.reporter import Reporter
 from app.precompute.settings import PrecomputeSettings
-from app.precompute.stage_recipes import Facts, stage_recipes
 from app.precompute.targets import device_of, load_targets, shared_bos, shared_context_size
-from app.precompute.tokens import TokenSettings, build_contexts
-from app.precompute.vocabulary import Vocabulary, vocabulary
-from app.precompute.workplace import Workplace
+from app.precompute.workplace.ledger import fingerprint
+from app.precompute.workplace.recipe import corpus_stamp, run_recipe, without_folder
+from app.precompute.workplace.stage_recipes import Facts, stage_recipes
+from app.precompute.workplace.workplace import Workplace, durable
 from app.sae.expected_average import settle_input_scale
 from app.sae.verify import verify
 from app.stats.corpus import Corpus

@@ -15,10 +15,10 @@ from jaxtyping import Float32, Int64
 from torch import Tensor
 
 from app.db.records import ExampleGroup
-from app.precompute.driver import Piece, Task
-from app.precompute.events import Target
+from app.precompute.drivers.driver import Piece, Task
+from app.precompute.events.events import Target
 from app.precompute.preparation import Run
-from app.precompute.stage_recipes import SILENT
+from app.precompute.workplace.stage_recipes import SILENT
 
 BATCHES_A_PIECE = 16
 

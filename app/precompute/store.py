@@ -14,7 +14,7 @@ from app.db.records import ContextRecord, TokenRanking
 from app.db.writer import AtlasWriter
 from app.precompute.ranges.ranking import Ranking
 from app.precompute.ranges.rankings import PairRankings
-from app.precompute.weights import Weights
+from app.precompute.weights.stage import Weights
 from app.stats.corpus import Corpus
 
 

@@ -15,8 +15,8 @@ from app.web.charts.histogram import LIGHT_HEAT
 from app.web.charts.plot import Chart
 from app.web.figures import palette
 from app.web.figures.printed import PrintedToken, read_tokens
-from app.web.pages.dictionary import DictionaryPage
-from app.web.pages.feature import FeaturePage
+from app.web.pages.dictionary.page import DictionaryPage
+from app.web.pages.feature.page import FeaturePage
 from app.web.share import one_line
 
 WIDTH, HEIGHT, MARGIN = 1200, 630, 64

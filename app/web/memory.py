@@ -15,7 +15,7 @@ from app.db.catalog import Sae, list_saes
 from app.db.columns import FeatureColumns, read_columns
 from app.db.engine import Atlas
 from app.db.feature_texts import read_texts
-from app.db.fulltext import Examples, Text, has_fulltext, load_examples, load_text
+from app.db.fulltext.queries import Examples, Text, has_fulltext, load_examples, load_text
 from app.db.maps import has_direction_map
 from app.db.records import TokenRecord
 from app.db.tokens import TokenPairs, get_tokens, load_token_pairs

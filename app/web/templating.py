@@ -13,8 +13,8 @@ from app.web.charts.drawing import drawing, link_areas
 from app.web.charts.scales import effect_class, heat_class
 from app.web.figures.catalog import figure_choices
 from app.web.markup import bar, cell_rows, compact_json
-from app.web.pages.example_toolbar import example_arguments
-from app.web.pages.token_line import token_strip
+from app.web.pages.examples.token_line import token_strip
+from app.web.pages.examples.toolbar import example_arguments
 from app.web.paths import templates_folder
 from app.web.static_files import StaticFiles
 from app.web.token_markup import piece_chip, pieces_markup

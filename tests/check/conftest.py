@@ -11,15 +11,15 @@ from typing import Any
 import pytest
 
 from app.check.whole import Asked, check_whole
-from app.db.check import THOROUGH, Check, run_checks
+from app.db.checks.check import THOROUGH, Check, run_checks
 from app.db.engine import open_atlas
 from app.db.records import GROUPS, ExampleGroup, Group
-from app.db.stored_ablations import pack_ablations, unpack_ablations
-from app.db.stored_examples import pack_examples, unpack_examples
-from app.db.stored_panels import pack_panels, unpack_panels
-from app.db.stored_rankings import pack_scores, unpack_scores
+from app.db.stored.ablations import pack_ablations, unpack_ablations
+from app.db.stored.examples import pack_examples, unpack_examples
+from app.db.stored.panels import pack_panels, unpack_panels
+from app.db.stored.rankings import pack_scores, unpack_scores
 from app.precompute.pipeline import run
-from app.precompute.reporter import Reporter
+from app.precompute.progress.reporter import Reporter
 from app.precompute.settings import PrecomputeSettings
 
 _RESID = "sae_id = (SELECT sae_id FROM sae WHERE sae = 'resid')"

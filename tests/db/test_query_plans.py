@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, event
 
-from app.db import catalog, columns, examples, feature_texts, features, fulltext, tokens
+from app.db import catalog, columns, examples, feature_texts, features, tokens
 from app.db.engine import Atlas, open_atlas
+from app.db.fulltext import queries as fulltext
 from app.db.records import RANKING_MODES, RankingMode
 from app.demo.synthetic import build_synthetic_atlas
 

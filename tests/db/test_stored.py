@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.db.compact import ROUNDING, unpack_one
 from app.db.records import GROUPS, AblationGroup, ExampleGroup, FeatureBundle, FeaturePanels, Group
-from app.db.stored_ablations import STEPS_OF_BASELINE, pack_ablations, unpack_ablations
-from app.db.stored_examples import StoredExamples, pack_examples, unpack_examples
-from app.db.stored_panels import pack_panels, unpack_panels
+from app.db.stored.ablations import STEPS_OF_BASELINE, pack_ablations, unpack_ablations
+from app.db.stored.compact import ROUNDING, unpack_one
+from app.db.stored.examples import StoredExamples, pack_examples, unpack_examples
+from app.db.stored.panels import pack_panels, unpack_panels
 from app.demo.synthetic.feature import make_feature
 from app.demo.synthetic.firings import FiringMaker
 from app.demo.synthetic.text import make_text

@@ -25,14 +25,14 @@ from app.db.engine import open_atlas
 from app.db.examples import get_groups
 from app.db.features import get_feature, get_panels
 from app.db.records import GROUPS, AblationGroup
-from app.db.stored_ablations import unpack_ablations
-from app.db.stored_examples import unpack_examples
-from app.db.stored_panels import unpack_panels
-from app.db.stored_rankings import unpack_fires, unpack_rate, unpack_scores
+from app.db.stored.ablations import unpack_ablations
+from app.db.stored.examples import unpack_examples
+from app.db.stored.panels import unpack_panels
+from app.db.stored.rankings import unpack_fires, unpack_rate, unpack_scores
 from app.db.tokens import get_rankings
-from app.precompute.model import LanguageModel
+from app.precompute.model.language_model import LanguageModel
 from app.precompute.pipeline import run
-from app.precompute.reporter import Reporter
+from app.precompute.progress.reporter import Reporter
 from app.precompute.settings import PrecomputeSettings
 from app.sae.architectures import Activation, JumpReLU, ReLU, TopK
 from app.sae.dictionary import Dictionary, DictionaryConfig

@@ -5,7 +5,7 @@ import os
 import signal
 
 from app.errors import AtlasError
-from app.precompute.driver import Task
+from app.precompute.drivers.driver import Task
 from app.precompute.job import Job
 
 

@@ -13,18 +13,18 @@ import pytest
 import torch
 
 from app.db.catalog import list_saes
-from app.db.check import check_atlas
+from app.db.checks.check import check_atlas
 from app.db.engine import open_atlas
 from app.errors import AtlasError
 from app.precompute import model_tasks, statistics
-from app.precompute.ablated_text import text_lengths
-from app.precompute.driver import Outcome, Piece, Task, do
-from app.precompute.interruption import Stop
+from app.precompute.ablation.stage import text_lengths
+from app.precompute.drivers.driver import Outcome, Piece, Task, do
+from app.precompute.drivers.interruption import Stop
 from app.precompute.pipeline import run
 from app.precompute.preparation import Run, equip
-from app.precompute.reporter import Reporter
+from app.precompute.progress.reporter import Reporter
 from app.precompute.settings import PrecomputeSettings
-from app.precompute.workplace import Workplace
+from app.precompute.workplace.workplace import Workplace
 from app.stats.corpus import Corpus
 from app.stats.events import EventStore
 

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.db.compact import ROUNDING
 from app.db.examples import get_contexts
 from app.db.records import LIVES_AS
+from app.db.stored.compact import ROUNDING
 from app.db.tokens import get_tokens, occurrences
 from app.stats.permutation import PlaceHash
 from app.stats.wording import plain

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.db.compact import ROUNDING
 from app.db.display import display
-from app.db.stored_ablations import STEPS_OF_BASELINE
+from app.db.stored.ablations import STEPS_OF_BASELINE
+from app.db.stored.compact import ROUNDING
 from app.db.tokens import get_tokens
-from app.precompute.ablation import Replacements
-from app.precompute.context_needed import Fillers
-from app.precompute.texts import Text
+from app.precompute.ablation.ablation import Replacements
+from app.precompute.ablation.context_needed import Fillers
+from app.precompute.ablation.texts import Text
 from app.stats.wording import plain
 
 D_SAE, WINDOW = 24, 4

@@ -10,7 +10,7 @@ import torch
 from safetensors.numpy import load_file
 from transformers import AutoTokenizer
 
-from app.precompute.events import sampled_contexts
+from app.precompute.events.events import sampled_contexts
 
 D_SAE, D_VOCAB = 24, 300
 EACH_SAE = pytest.mark.parametrize("which", [0, 1], ids=["resid", "mlp"])

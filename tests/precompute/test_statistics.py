@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.precompute import result_file, statistics
+from app.precompute import statistics
 from app.precompute.panels import coactive_panels, range_bundles
+from app.precompute.workplace import result_file
 from app.stats.event_writer import write_manifest, write_shard
 from app.stats.events import EventStore
 from app.stats.feature import StatisticsSettings

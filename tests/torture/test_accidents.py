@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from app.precompute.workplace import Workplace
+from app.precompute.workplace.workplace import Workplace
 from tests.torture.command import Command
 from tests.torture.conftest import Job, content, stages_in
 

@@ -17,15 +17,15 @@ from app.db.records import Group, TokenRecord
 from app.web.charts.plot import Chart
 from app.web.charts.scales import Tick
 from app.web.memory import Memory
-from app.web.pages.ablation_profile import build_ablation_profile
-from app.web.pages.context_needed import build_context_needed
-from app.web.pages.feature_facts import build_facts
-from app.web.pages.feature_material import Material, load_material
-from app.web.pages.profile_disagreement import build_disagreements, disagreeing
-from app.web.pages.profile_distances import quantile
-from app.web.pages.profile_examples import ProfileExample, profile_examples
-from app.web.pages.profile_tokens import build_profile_tokens
-from app.web.pages.token_line import Window
+from app.web.pages.examples.token_line import Window
+from app.web.pages.feature.facts import build_facts
+from app.web.pages.feature.material import Material, load_material
+from app.web.pages.profile.context_needed import build_context_needed
+from app.web.pages.profile.disagreement import build_disagreements, disagreeing
+from app.web.pages.profile.distances import quantile
+from app.web.pages.profile.examples import ProfileExample, profile_examples
+from app.web.pages.profile.panel import build_ablation_profile
+from app.web.pages.profile.tokens import build_profile_tokens
 from app.web.text import signed_percent
 
 from .test_feature_page import full_feature

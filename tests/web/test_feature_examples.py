@@ -13,7 +13,7 @@ from fastapi.testclient import TestClient
 from app.db.records import ContextRecord, ExampleGroup
 from app.demo.synthetic import build_synthetic_atlas
 from app.web.charts.scales import effect_class, heat_class
-from app.web.pages.example_choice import Choice, Chosen, Source, folded
+from app.web.pages.examples.choice import Choice, Chosen, Source, folded
 
 from .conftest import MakeClient
 from .test_feature_page import full_feature

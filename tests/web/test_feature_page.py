@@ -15,7 +15,7 @@ from app.db import features
 from app.db.catalog import Sae
 from app.db.records import FeatureRecord
 from app.web.memory import Memory
-from app.web.pages.feature import FeaturePage, build
+from app.web.pages.feature.page import FeaturePage, build
 from app.web.paths import templates_folder
 from app.web.views import FeatureView
 

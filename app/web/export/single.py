@@ -24,8 +24,8 @@ from app.errors import AtlasError, closest
 from app.settings import Settings
 from app.web.export.plain_html import lean, unlinked
 from app.web.memory import MemoryOfBuild
-from app.web.pages.examples import Section
-from app.web.pages.feature import FeaturePage, build
+from app.web.pages.examples.sections import Section
+from app.web.pages.feature.page import FeaturePage, build
 from app.web.respond import Site
 from app.web.static_files import StaticFiles, load_static_files
 from app.web.templating import make_templates

@@ -13,8 +13,8 @@ from app.web.figures.chart import draw_chart
 from app.web.figures.examples_block import Legend, draw_examples
 from app.web.figures.frame import Body, Words, framed
 from app.web.figures.heat_map import draw_heat_map
-from app.web.pages.examples import Section
-from app.web.pages.feature import FeaturePage
+from app.web.pages.examples.sections import Section
+from app.web.pages.feature.page import FeaturePage
 from app.web.share import one_line
 from app.web.urls import feature_url
 from app.web.views import FeatureView

@@ -11,8 +11,8 @@ from app.web.charts.scales import HEAT_STEPS
 from app.web.figures import palette, svg
 from app.web.figures.frame import Body
 from app.web.figures.printed import PrintedToken, joined, keep_end, keep_start, read_tokens
-from app.web.pages.example import Example
-from app.web.pages.examples import Section
+from app.web.pages.examples.example import Example
+from app.web.pages.examples.sections import Section
 
 MOST_LINES = 20
 """Lines of text in one figure."""

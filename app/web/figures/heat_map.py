@@ -7,8 +7,8 @@ from app.web.figures import palette, svg
 from app.web.figures.examples_block import COLUMN
 from app.web.figures.frame import Body
 from app.web.figures.printed import read_tokens
-from app.web.pages.ablation_profile import AblationProfile
-from app.web.pages.profile_map import Cell
+from app.web.pages.profile.map import Cell
+from app.web.pages.profile.panel import AblationProfile
 
 NAME, WIDTH, ROW = 118.0, 46.0, 19.0
 _SIZE = 9.5

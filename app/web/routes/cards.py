@@ -10,7 +10,8 @@ from fastapi.responses import Response
 
 from app.web.cards import dictionary_card, feature_card
 from app.web.dependencies import ConnectionDep, FeatureIndexDep, MemoryDep, SaeDep
-from app.web.pages import dictionary, feature
+from app.web.pages.dictionary import page as dictionary
+from app.web.pages.feature import page as feature
 from app.web.respond import respond_file
 from app.web.views import DictionaryView, FeatureView, PlainView
 

@@ -6,7 +6,7 @@ from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import Response
 
 from app.web.dependencies import ConnectionDep, MemoryDep, SaeDep
-from app.web.pages.compare import ComparePage, build
+from app.web.pages.compare.page import ComparePage, build
 from app.web.respond import respond
 from app.web.views import CompareView
 

@@ -7,11 +7,11 @@ from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import Response, StreamingResponse
 
 from app.web.dependencies import AtlasDep, ConnectionDep, MemoryDep, SaeDep
-from app.web.pages.dictionary import build
-from app.web.pages.feature_files import blocks, csv_pieces, json_pieces
-from app.web.pages.feature_list import feature_list, records_in_order
+from app.web.pages.dictionary.columns import TypedWrong
+from app.web.pages.dictionary.feature_list import feature_list, records_in_order
+from app.web.pages.dictionary.files import blocks, csv_pieces, json_pieces
+from app.web.pages.dictionary.page import build
 from app.web.pages.feature_row import FeatureRow, make_rows
-from app.web.pages.list_columns import TypedWrong
 from app.web.respond import is_fresh, respond, validators, wants_json
 from app.web.views import DictionaryForm, DictionaryView
 

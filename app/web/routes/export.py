@@ -7,7 +7,7 @@ from fastapi.responses import Response
 
 from app.web.dependencies import ConnectionDep, FeatureIndexDep, MemoryDep, SaeDep
 from app.web.export.single import render_file
-from app.web.pages.feature import FeaturePage, build
+from app.web.pages.feature.page import FeaturePage, build
 from app.web.respond import Site, respond_file
 from app.web.views import FeatureView, PlainView
 

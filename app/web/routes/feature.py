@@ -11,8 +11,8 @@ from app.web import urls
 from app.web.dependencies import ConnectionDep, FeatureIndexDep, MemoryDep, SaeDep
 from app.web.embed import parse_embed
 from app.web.headers import framed_by
-from app.web.pages.embed import EmbedPage, whole_view
-from app.web.pages.feature import FeaturePage, build
+from app.web.pages.feature.embed import EmbedPage, whole_view
+from app.web.pages.feature.page import FeaturePage, build
 from app.web.respond import respond, wants_json
 from app.web.views import FeatureView, PlainView
 

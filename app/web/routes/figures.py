@@ -7,7 +7,7 @@ from fastapi.responses import Response
 
 from app.web.dependencies import ConnectionDep, FeatureIndexDep, MemoryDep, SaeDep
 from app.web.figures.catalog import FigureView, draw_figure, source_address
-from app.web.pages.feature import build
+from app.web.pages.feature.page import build
 from app.web.respond import respond_file
 
 router = APIRouter()

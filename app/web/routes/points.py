@@ -6,7 +6,9 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from app.web.dependencies import ConnectionDep, FeatureIndexDep, MemoryDep, SaeDep
-from app.web.pages import direction_map, point, points
+from app.web.pages.points import card as point
+from app.web.pages.points import map as direction_map
+from app.web.pages.points import points
 from app.web.respond import respond
 from app.web.views import MapView, PlainView, PointsView
 

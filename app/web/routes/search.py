@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
 from app.web.dependencies import ConnectionDep, MemoryDep
-from app.web.pages.search import build, only_feature
+from app.web.pages.search.page import build, only_feature
 from app.web.respond import respond, wants_json
 from app.web.views import SearchView
 

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from app.web.dependencies import ConnectionDep, MemoryDep
-from app.web.pages.suggest import SuggestView, build
+from app.web.pages.search.suggest import SuggestView, build
 from app.web.respond import respond
 
 router = APIRouter()

@@ -7,11 +7,11 @@ from inspect import getsource
 
 import pytest
 
-from app.web.pages.dictionary import DictionaryPage
-from app.web.pages.direction_map import MapPage
+from app.web.pages.dictionary.page import DictionaryPage
 from app.web.pages.docs import DocsPage
 from app.web.pages.index import IndexPage
-from app.web.pages.search import SearchPage
+from app.web.pages.points.map import MapPage
+from app.web.pages.search.page import SearchPage
 from app.web.paths import templates_folder
 
 ONLY_IN_TWIN = {"DictionaryPage": {"next"}, "SearchPage": {"next"}}

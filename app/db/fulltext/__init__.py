@@ -1,0 +1,1 @@
+"""Search by words: what is stored for it, writing it, asking it."""

@@ -1,0 +1,1 @@
+"""How records lie in the file, in as few bytes as they hold; both directions."""

@@ -1,0 +1,1 @@
+"""Stage 5: what becomes of a feature when the text before it is changed."""

@@ -1,0 +1,1 @@
+"""Stage 1: documents or token arrays -> contexts, rows of token ids. Knows no model."""

@@ -1,0 +1,155 @@
+"""Stage 2: the corpus once through the model, and every firing of every dictionary kept on disk.
+
+Takes the model, the dictionaries (at any hooks of it) and the stored contexts; leaves, for each
+dictionary, event shards as `app.stats.events` reads them and beside each shard its sums: what
+quality and position 0 need, so that nothing later has to run the model over the corpus again.
+A shard that is there is whole, so a run that was cut short goes on behind it. Knows no statistic.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from threading import Lock
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int64
+
+from app.precompute.events.harvest import Harvest, PositionZeroSums, Target, sums_path
+from app.precompute.model.language_model import LanguageModel
+from app.precompute.model.workers import Workers
+from app.stats.corpus import Corpus
+from app.stats.event_writer import has_shard, write_manifest
+from app.stats.events import shard_name
+from app.stats.hashing import place_hashes
+from app.stats.quality import QualitySums
+
+TILE_FEATURES = 1024
+"""Encoder columns multiplied at once, where no trial has chosen (see `batching`)."""
+
+
+def contexts_per_shard(context_size: int) -> int:
+    """As many contexts as keep a place inside a shard within 16 bits."""
+    return max(1, 2**16 // context_size)
+
+
+def sampled_contexts(
+    n_contexts: int, n_sample: int, seed: int, stream: int = 0
+) -> Bool[np.ndarray, " n_contexts"]:
+    """A seeded sample of contexts, those with the smallest hashes; streams are independent."""
+    ids = np.arange(n_contexts, dtype=np.int64)
+    hashes = place_hashes(seed, stream, ids, np.zeros_like(ids))
+    chosen = np.zeros(n_contexts, dtype=np.bool_)
+    chosen[np.argsort(hashes, kind="stable")[:n_sample]] = True
+    return chosen
+
+
+def extract_events(
+    model: LanguageModel,
+    targets: Sequence[Target],
+    corpus: Corpus,
+    *,
+    per_shard: int,
+    batch_contexts: int,
+    sample: Bool[np.ndarray, " n_contexts"],
+    advance: Callable[[int], None],
+    tile_features: int = TILE_FEATURES,
+    n_workers: int | None = None,
+) -> None:
+    """Runs every shard that is not there yet; `advance` is told the tokens done.
+
+    Shards are independent, so each worker has one of them. Memory, for each worker: one shard's
+    events (see `Harvest`) and one batch.
+    """
+    write_manifests(targets, corpus, per_shard)
+    counter = Lock()
+
+    def count(n_tokens: int) -> None:
+        with counter:
+            advance(n_tokens)
+
+    def extract(twin: LanguageModel, index: int) -> None:
+        extract_shard(
+            twin, targets, corpus, index,
+            per_shard=per_shard, batch_contexts=batch_contexts, sample=sample, advance=count,
+            tile_features=tile_features,
+        )  # fmt: skip
+
+    todo = []
+    for index, start in enumerate(range(0, corpus.n_contexts, per_shard)):
+        if all(has_shard(target.folder, index) for target in targets):
+            advance(min(per_shard, corpus.n_contexts - start) * corpus.context_size)
+        else:
+            todo.append(index)
+    for _ in Workers(model, n_workers).map(extract, todo):
+        pass
+
+
+def write_manifests(targets: Sequence[Target], corpus: Corpus, per_shard: int) -> None:
+    """What all shards of a dictionary agree on, into each dictionary's folder."""
+    for target in targets:
+        write_manifest(
+            target.folder,
+            d_sae=target.dictionary.config.d_sae,
+            context_size=corpus.context_size,
+            contexts_per_shard=per_shard,
+            n_contexts=corpus.n_contexts,
+        )
+
+
+def extract_shard(
+    model: LanguageModel,
+    targets: Sequence[Target],
+    corpus: Corpus,
+    index: int,
+    *,
+    per_shard: int,
+    batch_contexts: int,
+    sample: Bool[np.ndarray, " n_contexts"],
+    advance: Callable[[int], None],
+    tile_features: int = TILE_FEATURES,
+) -> None:
+    """One shard through the model, for all dictionaries: what a worker does (see `driver`)."""
+    start = index * per_shard
+    stop = min(start + per_shard, corpus.n_contexts)
+    harvests = [Harvest(target, corpus, start, stop - start, tile_features) for target in targets]
+    for first in range(start, stop, batch_contexts):
+        last = min(first + batch_contexts, stop)
+        tokens = torch.from_numpy(corpus.tokens[first:last].astype(np.int64))
+        activations = model.activations(tokens, [target.hook_name for target in targets])
+        for harvest in harvests:
+            harvest.add(first, activations[harvest.target.hook_name], sample[first:last])
+        advance(tokens.numel())
+    for harvest in harvests:
+        harvest.write(index)
+
+
+def shard_files(folder: Path, index: int) -> list[Path]:
+    """Every file that `extract_shard` leaves for one dictionary and one shard."""
+    shard = sorted((folder / shard_name(index)).iterdir())
+    return [*shard, *sorted(folder.glob(f"*-{index:05d}.np[yz]"))]
+
+
+def read_sums(target: Target, n_shards: int) -> tuple[QualitySums, PositionZeroSums]:
+    """The sums of all shards of a dictionary, merged in order."""
+    d_sae, d_in = target.dictionary.config.d_sae, target.dictionary.config.d_in
+    quality, zero = QualitySums.empty(d_in), PositionZeroSums.zeros(d_sae)
+    for index in range(n_shards):
+        with np.load(sums_path(target.folder, index), allow_pickle=False) as arrays:
+            quality.merge(QualitySums.from_state(json.loads(str(arrays["quality"]))))
+            zero.merge(
+                PositionZeroSums(arrays["zero_n_active"], arrays["zero_total"], arrays["zero_max"])
+            )
+    return quality, zero
+
+
+def read_hidden_pre_sample(
+    target: Target, n_shards: int
+) -> tuple[Int64[np.ndarray, " n"], Float[np.ndarray, "n d_sae"]]:
+    """(places, hidden_pre) of the sampled contexts' counted tokens; float16 as stored."""
+    places, rows = [], []
+    for index in range(n_shards):
+        with np.load(sums_path(target.folder, index), allow_pickle=False) as arrays:
+            places.append(arrays["sample_place"])
+            rows.append(arrays["sample_hidden_pre"])
+    return np.concatenate(places), np.concatenate(rows)

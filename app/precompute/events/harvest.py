@@ -1,0 +1,207 @@
+"""What one shard of contexts gives for one dictionary: its events and its sums, batch by batch.
+
+Takes activations of the hook and the corpus that says which tokens count; leaves a shard as
+`app.stats.events` reads it, and beside it what quality, position 0 and thresholds need. Whatever is
+long runs on the device of the activations, and only what fires comes back. Knows no model.
+"""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Float32, Float64, Int64
+from torch import Tensor
+
+from app.errors import AtlasError
+from app.precompute.events.selecting import append_runs
+from app.precompute.events.top_k_firings import finder
+from app.sae.dictionary import Dictionary
+from app.stats.arrays import offsets
+from app.stats.corpus import Corpus
+from app.stats.event_writer import write_ordered_shard
+from app.stats.quality import QualitySums, residual_squared
+from app.stats.reconstruction import ErrorSums
+
+ROWS_AT_ONCE = {"cpu": 1024, "cuda": 16384, "mps": 16384}
+"""Most tokens encoded at a time."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """One dictionary of the run: its address part, where it reads, where its events go."""
+
+    sae: str
+    dictionary: Dictionary
+    hook_name: str
+    folder: Path
+
+
+@dataclass
+class PositionZeroSums:
+    """Firings at position 0, kept apart from every count: [d_sae] each."""
+
+    n_active: Int64[np.ndarray, " d_sae"]
+    total: Float64[np.ndarray, " d_sae"]
+    max: Float32[np.ndarray, " d_sae"]
+
+    @classmethod
+    def zeros(cls, d_sae: int) -> "PositionZeroSums":
+        """Sums of nothing."""
+        return cls(np.zeros(d_sae, np.int64), np.zeros(d_sae), np.zeros(d_sae, np.float32))
+
+    def add(self, feature: Int64[np.ndarray, " n"], activation: Float32[np.ndarray, " n"]) -> None:
+        """Takes in the firings at position 0 of some contexts."""
+        d_sae = len(self.n_active)
+        self.n_active += np.bincount(feature, minlength=d_sae)
+        self.total += np.bincount(feature, activation.astype(np.float64), minlength=d_sae)
+        np.maximum.at(self.max, feature, activation)
+
+    def merge(self, other: "PositionZeroSums") -> None:
+        """Adds the sums of other contexts."""
+        self.n_active += other.n_active
+        self.total += other.total
+        self.max = np.maximum(self.max, other.max)
+
+
+def sums_path(folder: Path, index: int) -> Path:
+    """The file of a shard's sums."""
+    return folder / f"sums-{index:05d}.npz"
+
+
+class Harvest:
+    """Takes in the batches of one shard in the order of the contexts, then writes it.
+
+    Memory: 6 to 8 bytes an event, twice while it is written, and 4 bytes a feature for every batch.
+    """
+
+    def __init__(
+        self, target: Target, corpus: Corpus, start: int, n_contexts: int, tile_features: int
+    ) -> None:
+        self.target = target
+        self._corpus = corpus
+        self._start = start
+        self._finder = finder(target.dictionary, tile_features)
+        self._small = n_contexts * corpus.context_size <= 2**16
+        self._events: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+        self._quality = QualitySums.empty(target.dictionary.config.d_in)
+        self._errors = ErrorSums(n_contexts, corpus.context_size)
+        self._position_zero: list[Tensor] = []
+        self._sample: list[tuple[np.ndarray, np.ndarray]] = []
+
+    def add(
+        self,
+        first: int,
+        x: Float[Tensor, "batch pos d_in"],
+        sample: Bool[np.ndarray, " batch"],
+    ) -> None:
+        """Takes in the hook's activations of the contexts from `first` on; of those in `sample` all
+        `hidden_pre` is kept.
+        """
+        counted = np.array(self._corpus.counted[first : first + len(x)])  # a copy of the map
+        chosen = np.flatnonzero(counted)
+        places = chosen + (first - self._start) * self._corpus.context_size
+        sampled = np.repeat(sample, counted.sum(axis=1))
+        rows = x.flatten(0, 1)
+        at_once = ROWS_AT_ONCE[x.device.type]
+        for begin in range(0, len(chosen), at_once):
+            tile = slice(begin, begin + at_once)
+            index = torch.from_numpy(chosen[tile]).to(x.device, non_blocking=True)
+            self._add_rows(rows[index].float(), places[tile], sampled[tile])
+        self._position_zero.append(x[:, 0].float())
+
+    def write(self, index: int) -> None:
+        """Puts the shard on disk: the sums first, so that a shard that exists has them."""
+        self._write_sums(index)
+        self._errors.write(self.target.folder, index)
+        counts = np.zeros(self.target.dictionary.config.d_sae, np.int64)
+        for block_counts, _, _ in self._events:
+            counts += block_counts
+        indptr = offsets(counts)
+        token = np.empty(indptr[-1], np.uint16 if self._small else np.uint32)
+        activation = np.empty(indptr[-1], np.float32)
+        following = indptr[:-1].copy()
+        for block_counts, block_token, block_activation in self._events:
+            append_runs(block_counts, block_token, block_activation, following, token, activation)
+        write_ordered_shard(self.target.folder, index, indptr, token, activation)
+
+    def _add_rows(
+        self,
+        x: Float[Tensor, "n d_in"],
+        places: Int64[np.ndarray, " n"],
+        sampled: Bool[np.ndarray, " n"],
+    ) -> None:
+        dictionary = self.target.dictionary
+        kept = torch.from_numpy(np.flatnonzero(sampled)).to(x.device) if sampled.any() else None
+        firings, hidden_pre = self._finder.find(x, kept)
+        x_hat = firings.decode(dictionary, x)
+        sum_x, products = _products(x, x_hat)
+        feature, row, activation, sum_x, products = on_host(
+            firings.feature, firings.row, firings.activation.float(), sum_x, products
+        )
+        if not np.isfinite(products[0]).all():
+            raise AtlasError(
+                f"The activations at {self.target.hook_name} hold NaN or infinity; "
+                "run the model in float32, or choose another hook."
+            )
+        # Rows came in the order of places, so each feature's tokens ascend.
+        self._events.append(
+            (
+                np.bincount(feature, minlength=dictionary.config.d_sae).astype(np.int32),
+                places.astype(np.uint16 if self._small else np.uint32)[row],
+                activation,
+            )
+        )
+        self._quality.merge(QualitySums.of_products(sum_x, products, len(row)))
+        self._errors.add_squares(places, residual_squared(products), products[0])
+        if kept is not None:
+            offset = self._start * self._corpus.context_size
+            (half,) = on_host(hidden_pre.half())
+            self._sample.append((places[sampled].astype(np.int64) + offset, half))
+
+    def _write_sums(self, index: int) -> None:
+        d_sae = self.target.dictionary.config.d_sae
+        zero = PositionZeroSums.zeros(d_sae)
+        for x in torch.cat(self._position_zero).split(ROWS_AT_ONCE["cpu"]):
+            firings, _ = self._finder.find(x)
+            zero.add(*on_host(firings.feature, firings.activation.float()))
+        none = (np.zeros(0, np.int64), np.zeros((0, d_sae), np.float16))
+        place, hidden_pre = (np.concatenate(part) for part in zip(none, *self._sample, strict=True))
+        path = sums_path(self.target.folder, index)
+        temporary = path.with_suffix(".tmp")
+        with temporary.open("wb") as file:
+            np.savez(
+                file,
+                zero_n_active=zero.n_active,
+                zero_total=zero.total,
+                zero_max=zero.max,
+                sample_place=place,
+                sample_hidden_pre=hidden_pre,
+                quality=json.dumps(self._quality.state()),
+            )
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+
+
+def on_host(*tensors: Tensor) -> list[np.ndarray]:
+    """The tensors as arrays; from another device through pinned memory, waiting once for all."""
+    found = [tensor.to("cpu", non_blocking=True) for tensor in tensors]
+    for tensor in tensors[:1]:
+        if tensor.device.type == "cuda":
+            torch.cuda.current_stream(tensor.device).synchronize()
+        elif tensor.device.type == "mps":
+            torch.mps.synchronize()
+    return [tensor.numpy() for tensor in found]
+
+
+def _products(
+    x: Float[Tensor, "n d_in"], x_hat: Float[Tensor, "n d_in"]
+) -> tuple[Float[Tensor, " d_in"], Float[Tensor, "three n"]]:
+    """(Σx; |x|², x·x̂ and |x̂|² of every row) in float64, or the device's best."""
+    best = torch.float32 if x.device.type == "mps" else torch.float64
+    x, x_hat = x.to(best), x_hat.to(best)
+    pairs = ((x, x), (x, x_hat), (x_hat, x_hat))
+    return x.sum(dim=0), torch.stack([torch.linalg.vecdot(a, b) for a, b in pairs])

@@ -1,0 +1,1 @@
+"""The language model: loading it, its vocabulary, running it, its parts. Knows no stage."""

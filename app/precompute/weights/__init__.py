@@ -1,0 +1,1 @@
+"""Stage 4: what a dictionary's weights say of its features, without any text."""

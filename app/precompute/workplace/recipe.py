@@ -1,0 +1,117 @@
+"""What has to be known to make an atlas again: settings, hashes, versions, commit.
+
+Gives plain JSON values. Names machines and folders nowhere: paths are reduced to their last part,
+so that an atlas that is sent away tells what was run, not where.
+"""
+
+import hashlib
+import shlex
+import subprocess
+from collections.abc import Iterable, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import app
+from app.precompute.corpus.documents import Named
+from app.precompute.events.events import Target
+from app.precompute.settings import PrecomputeSettings
+
+LIBRARIES = ("torch", "transformers", "transformer-lens", "tokenizers", "numpy", "sqlalchemy")
+
+_HOW = ("replace", "threads", "progress", "workers", "num_gpus", "ray_address")
+_NOT_IN_RECIPE = {*_HOW, "output", "name", "device"}
+"""Where and how fast, not what."""
+
+
+def generator() -> dict[str, str]:
+    """The program that writes: its version, its commit where there is one, its libraries'."""
+    found = {"feature-atlas": app.__version__}
+    commit = _commit()
+    if commit:
+        found["commit"] = commit
+    for library in LIBRARIES:
+        try:
+            found[library] = version(library)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def run_recipe(
+    settings: PrecomputeSettings, model_hash: str, targets: Sequence[Target]
+) -> dict[str, Any]:
+    """Everything that changes the content of what a run writes."""
+    options = settings.model_dump(mode="json", exclude=_NOT_IN_RECIPE)
+    options["model"] = without_folder(settings.model)
+    options["sae"] = [without_folder(path) for path in settings.sae]
+    options["corpus"] = without_folder(settings.corpus)
+    return {
+        **options,
+        "model_hash": model_hash,
+        "saes": {
+            target.sae: {
+                "hook_name": target.hook_name,
+                "weights_hash": target.dictionary.weights_hash(),
+            }
+            for target in targets
+        },
+    }
+
+
+def corpus_stamp(settings: PrecomputeSettings, documents: Iterable[Named] | None) -> str:
+    """Changes with the content of the corpus: tells whether an unfinished run read the same.
+
+    Of files it takes names, sizes and times of change, of a dataset on the hub its name.
+    """
+    digest = hashlib.sha256()
+    if documents is not None:
+        for document in documents:
+            digest.update(f"{document.name} {len(document.text)}\n".encode())
+        return digest.hexdigest()
+    path = Path(settings.corpus).expanduser()
+    for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+        if file.is_file():
+            stat = file.stat()
+            digest.update(f"{file.relative_to(path)} {stat.st_size} {stat.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
+
+
+def without_folder(name: str | Path) -> str:
+    """The last part of a path; a name on the hub stays whole."""
+    path = Path(name).expanduser()
+    return path.absolute().name if path.exists() else str(name)
+
+
+def command_of(settings: PrecomputeSettings) -> str:
+    """The command line that would run these settings, paths reduced to their last part."""
+    parts = ["feature-atlas precompute"]
+    for name, field in PrecomputeSettings.model_fields.items():
+        value = getattr(settings, name)
+        if name in _HOW or value == field.get_default(call_default_factory=True):
+            continue
+        flag = f"--{name.replace('_', '-')}"
+        if isinstance(value, bool):
+            parts.append(flag if value else f"--no-{flag[2:]}")
+            continue
+        values = value if isinstance(value, list) else [value]
+        if name in ("model", "sae", "corpus"):
+            values = [without_folder(item) for item in values]
+        elif name == "output":
+            values = [settings.output.name]
+        parts += [f"{flag} {shlex.quote(str(item))}" for item in values]
+    return " ".join(parts)
+
+
+def _commit() -> str | None:
+    root = Path(app.__file__).parent.parent
+    if not (root / ".git").exists():
+        return None
+    try:
+        found = subprocess.run(
+            ["git", "-C", str(root), "rev-parse", "--short=12", "HEAD"],
+            capture_output=True, text=True, check=True, timeout=10,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return found.stdout.strip()

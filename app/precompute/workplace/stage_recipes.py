@@ -1,0 +1,150 @@
+"""What each stage depends on: the settings it reads, and the stages it reads from.
+
+Takes a run's settings and the hashes of its inputs; gives a recipe for every stage. A setting named
+here for a stage, when it changes, costs that stage and those behind it, and no other; a setting
+named nowhere (where the output goes, how many threads) changes no content. A test holds the two
+lists together. Knows no file and runs nothing.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import app
+from app.precompute.job import TOKENS
+from app.precompute.settings import PrecomputeSettings
+from app.precompute.workplace.ledger import AFTER, Recipe, fingerprint
+
+QUALITY = "quality"
+SILENT = "silent examples"
+ABLATED = "ablated text"
+
+PER_DICTIONARY = ("events", "statistics", "co-activation", "weights", "map")
+"""Stages that each dictionary has for itself: `events/resid`."""
+
+READS: dict[str, tuple[str, ...]] = {
+    TOKENS: (),
+    "events": (TOKENS,),
+    "statistics": ("events",),
+    "co-activation": ("events",),
+    "weights": (),
+    "map": (),
+    QUALITY: ("events",),
+    SILENT: ("statistics",),
+    ABLATED: ("statistics",),
+}
+"""The stages that a stage reads from."""
+
+SETTINGS: dict[str, tuple[str, ...]] = {
+    TOKENS: ("text_field", "split", "packing", "max_tokens"),
+    "events": ("dtype", "hidden_pre_contexts", "seed"),
+    "statistics": (
+        *("top_examples", "interval_examples", "quantile_examples", "silent_examples", "seed"),
+    ),
+    "co-activation": ("coactivation_tokens",),
+    "weights": ("dtype",),
+    "map": ("direction_map", "seed"),
+    QUALITY: ("quality_contexts", "seed", "dtype"),
+    SILENT: ("dtype",),
+    ABLATED: (
+        *("ablation_examples", "ablation_interval_examples", "ablation_window", "replacements"),
+        *("context_examples", "context_draws", "seed", "dtype"),
+    ),
+}
+"""The settings a stage reads as they stand."""
+
+SETTLED = {"corpus", "model", "sae", "hook_name", "context_size", "prepend_bos", "sae_format"} | {
+    *("batch_contexts", "contexts_per_shard", "name"),
+}
+"""Settings that are in the recipes as what became of them: hashes, sizes."""
+
+WITHOUT_EFFECT = {
+    *("output", "replace", "threads", "device", "verify", "progress"),
+    *("workers", "num_gpus", "ray_address", "decoder_megabytes"),
+}
+"""Settings that no stage's result depends on; the last is read when the atlas is put together."""
+
+LIBRARIES = ("torch", "transformers", "tokenizers", "numpy")
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What became of the settings that are looked up, and the hashes of what was read."""
+
+    corpus: str
+    """its name and the state of its content"""
+    tokenizer_hash: str
+    model_hash: str
+    dictionaries: Mapping[str, Mapping[str, str]]
+    """hook and hash of the weights, by address part"""
+    context_size: int
+    prepend_bos: bool
+    contexts_per_shard: int | None
+    """None for what follows from the size of the contexts"""
+    sizes: Mapping[str, int] | None
+    """of batches and tiles, which change the last digits; None until they are chosen"""
+
+
+def stage_recipes(settings: PrecomputeSettings, facts: Facts) -> dict[str, Recipe]:
+    """Every stage's recipe, those it reads from before it."""
+    recipes: dict[str, Recipe] = {}
+    for kind, reads in READS.items():
+        own = {name: getattr(settings, name) for name in SETTINGS[kind]} | _settled(kind, facts)
+        saes = list(facts.dictionaries)
+        for sae in saes if kind in PER_DICTIONARY else [None]:
+            recipe = own if sae is None else own | dict(facts.dictionaries[sae])
+            sources = [name for read in reads for name in _stages(read, saes, sae)]
+            after = {name: fingerprint(recipes[name]) for name in sources}
+            recipes[stage_name(kind, sae)] = recipe | {AFTER: after}
+    return recipes
+
+
+def stage_name(kind: str, sae: str | None = None) -> str:
+    """The stage of this kind; of one dictionary, where each has its own."""
+    return kind if sae is None else f"{kind}/{sae}"
+
+
+def changed_settings(old: Recipe, new: Recipe) -> set[str]:
+    """What of a stage's own differs between two recipes, not what the stages before it changed."""
+    names = (old.keys() | new.keys()) - {AFTER}
+    return {name for name in names if old.get(name) != new.get(name)}
+
+
+def _stages(kind: str, saes: Iterable[str], sae: str | None) -> list[str]:
+    """The stages of a kind that a stage (of one dictionary, or of all) reads from."""
+    if kind not in PER_DICTIONARY:
+        return [kind]
+    return [stage_name(kind, each) for each in ([sae] if sae else saes)]
+
+
+def _settled(kind: str, facts: Facts) -> dict[str, Any]:
+    if kind == TOKENS:
+        return {
+            "the corpus' content": facts.corpus,
+            "the tokenizer": facts.tokenizer_hash,
+            "context_size": facts.context_size,
+            "prepend_bos": facts.prepend_bos,
+        } | program_versions()
+    model = {"the model": facts.model_hash}
+    if kind == "events":
+        return model | {
+            "sizes": facts.sizes,
+            "contexts_per_shard": facts.contexts_per_shard,
+        }
+    if kind == SILENT:
+        return model | {"sizes": facts.sizes}
+    if kind == "weights":
+        return model | {"the tokenizer": facts.tokenizer_hash} | program_versions()
+    return program_versions() if kind == "map" else model if kind in (QUALITY, ABLATED) else {}
+
+
+def program_versions() -> dict[str, str]:
+    """The versions of what computes: other ones may give other last digits."""
+    found = {"feature-atlas": app.__version__}
+    for library in LIBRARIES:
+        try:
+            found[library] = version(library)
+        except PackageNotFoundError:
+            continue
+    return found

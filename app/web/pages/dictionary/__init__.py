@@ -1,0 +1,1 @@
+"""A dictionary: its features as a filtered, sorted list, its figures and its files."""

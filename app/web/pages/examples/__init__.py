@@ -1,0 +1,1 @@
+"""Examples as every page shows them: choice, sections, lines of tokens."""

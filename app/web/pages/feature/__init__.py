@@ -1,0 +1,1 @@
+"""The page of one feature, panel by panel, and the same as JSON."""

@@ -1,0 +1,183 @@
+"""The page of one feature: its context record, how it is built, and its JSON twin.
+
+Takes a dictionary, a feature's index and the view; reads the atlas once and hands the material to
+the builder of each panel. A panel that has nothing to show is None, and `absent` says why. Knows no
+template.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from sqlalchemy import Connection
+
+from app.db.catalog import Sae
+from app.db.features import get_feature
+from app.db.records import FeatureRecord
+from app.web import urls
+from app.web.memory import Memory
+from app.web.pages.examples.choice import chosen_rows
+from app.web.pages.examples.panel import (
+    ExamplesPanel,
+    build_examples_panel,
+    group_sizes,
+    shown_group,
+)
+from app.web.pages.examples.sections import Section
+from app.web.pages.feature.absent import absences
+from app.web.pages.feature.activation_panel import ActivationPanel, build_activation_panel
+from app.web.pages.feature.facts import Fact, build_facts
+from app.web.pages.feature.lens_panel import LensPanel, build_lens_panel
+from app.web.pages.feature.locality_panel import Locality, Places, build_locality, build_places
+from app.web.pages.feature.locality_strips import Strips, build_strips
+from app.web.pages.feature.material import Material, load_material
+from app.web.pages.feature.related_panel import (
+    CoactiveTable,
+    Neighbor,
+    build_coactive,
+    build_neighbors,
+)
+from app.web.pages.feature.token_panel import TokenTable, build_token_table
+from app.web.pages.feature.twin import feature_json
+from app.web.pages.feature.view_said import view_said
+from app.web.pages.policy import ablation_sentence, corpus_sentence
+from app.web.pages.profile.panel import AblationProfile, build_ablation_profile
+from app.web.pages.reading.panel import ReadingPanel, build_reading_panel
+from app.web.pages.reading.twin import reading_json
+from app.web.views import FeatureView, MapView
+
+
+@dataclass(frozen=True)
+class FeaturePage:
+    """Everything the template of a feature prints."""
+
+    sae: Sae
+    record: FeatureRecord
+    view: FeatureView
+    previous: int | None
+    """index of the feature before, None at the first"""
+    next: int | None
+    facts: list[Fact]
+    activation: ActivationPanel | None
+    tokens: TokenTable | None
+    lens: LensPanel | None
+    examples: ExamplesPanel
+    reading: ReadingPanel
+    profile: AblationProfile | None
+    locality: Locality | None
+    places: Places | None
+    strips: Strips | None
+    neighbors: list[Neighbor]
+    coactive: CoactiveTable | None
+    absent: dict[str, str]
+    """for every panel that is missing, one sentence that says why"""
+    map_url: str
+    """the map of directions with this feature marked; empty where there is none"""
+    corpus_note: str
+    ablation_note: str
+    material: Material = field(repr=False)
+    """what the twin is made of; no template prints it"""
+
+    @property
+    def said(self) -> str:
+        """What this view claims beyond the feature itself; usually empty."""
+        return view_said(self.reading, self.activation)
+
+    @property
+    def sections(self) -> list[Section]:
+        """The examples of the group shown; empty where there are none."""
+        return self.examples.shown.sections
+
+    @property
+    def group_sizes(self) -> dict[str, int]:
+        """Stored examples by group; 0 where there are none."""
+        return group_sizes(self.material)
+
+    @property
+    def ablated(self) -> bool:
+        """Whether an example shown has ablated text in the mode asked for."""
+        return bool(self.examples.shown.modes)
+
+    def as_json(self) -> dict[str, Any]:
+        """The twin: every group, exact numbers, keys as documented for the address."""
+        return feature_json(self.material) | {"reading": reading_json(self.reading)}
+
+
+def build(
+    connection: Connection,
+    sae: Sae,
+    feature_index: int,
+    view: FeatureView,
+    memory: Memory,
+    everything: bool = False,
+) -> FeaturePage:
+    """The page of a feature that exists.
+
+    Args:
+        everything: read the text of all examples, as the twin needs it, not only of those shown.
+
+    Raises:
+        LookupError: the view names an example the feature does not have; the message is a sentence.
+        ReadingError: the twin is asked for and its reading can't be read; the page says so itself.
+    """
+    record = get_feature(connection, sae.sae_id, feature_index)
+    if record is None:
+        raise LookupError(f"{sae.address} holds no feature {feature_index}.")
+    choose = None if everything else partial(chosen_rows, group=shown_group(view))
+    whole = view.window == "whole"
+    material = load_material(connection, sae, record, choose, memory, whole)
+    examples = build_examples_panel(connection, material, view, memory)
+    reading = build_reading_panel(connection, material, view, memory, everything)
+    if everything and reading.error is not None:
+        raise reading.error
+    panels = {
+        "activation": build_activation_panel(
+            material, view.scale, view.band, _band_links(material, view)
+        ),
+        "tokens": build_token_table(material),
+        "lens": build_lens_panel(material, view.mode),
+        "profile": build_ablation_profile(material, view.ablation, view.effect),
+        "locality": build_locality(material),
+        "places": build_places(material),
+        "strips": build_strips(material),
+        "neighbors": build_neighbors(material),
+        "coactive": build_coactive(material),
+        "sections": examples.shown.sections,
+    }
+    missing = {name for name, panel in panels.items() if not panel}
+    panels.pop("sections")
+    if not examples.shown.modes and view.ablation != "off":
+        missing.add("ablated")
+    return FeaturePage(
+        sae=sae,
+        record=record,
+        view=view,
+        previous=feature_index - 1 if feature_index > 0 else None,
+        next=feature_index + 1 if feature_index + 1 < sae.record.d_sae else None,
+        facts=build_facts(material, memory.ranks(connection, sae.sae_id)),
+        examples=examples,
+        reading=reading,
+        absent=absences(material, missing, examples.group, examples.drawn),
+        map_url=_map_url(connection, sae, feature_index, memory),
+        corpus_note=corpus_sentence(sae),
+        ablation_note=ablation_sentence(sae),
+        material=material,
+        **panels,
+    )
+
+
+def _map_url(connection: Connection, sae: Sae, feature_index: int, memory: Memory) -> str:
+    if not memory.has_map(connection, sae.sae_id):
+        return ""
+    return urls.map_url(sae, MapView(feature=feature_index).arguments())
+
+
+def _band_links(material: Material, view: FeatureView) -> Callable[[Sequence[str]], list[str]]:
+    """The addresses of this view with the examples of other bands, from the first one on."""
+
+    def links(bands: Sequence[str]) -> list[str]:
+        others = view.arguments(band="", example="", start=0)
+        return urls.feature_urls(material.sae, material.record.feature_index, others, "band", bands)
+
+    return links

@@ -1,0 +1,1 @@
+"""Features as points: the scatter of two columns and the map of directions."""

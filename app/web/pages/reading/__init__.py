@@ -1,0 +1,1 @@
+"""Testing a reading of a feature against all of its firings."""

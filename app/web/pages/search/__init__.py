@@ -1,0 +1,1 @@
+"""Search over all dictionaries: the query's meanings and their rankings."""

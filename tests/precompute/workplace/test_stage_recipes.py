@@ -1,0 +1,97 @@
+"""Every setting costs the stages that depend on it, and no other."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.precompute.settings import PrecomputeSettings
+from app.precompute.workplace.stage_recipes import (
+    SETTINGS,
+    SETTLED,
+    WITHOUT_EFFECT,
+    Facts,
+    changed_settings,
+    stage_recipes,
+)
+
+FACTS = Facts(
+    corpus="text",
+    tokenizer_hash="t",
+    model_hash="m",
+    dictionaries={"a": {"weights_hash": "1"}, "b": {"weights_hash": "2"}},
+    context_size=20,
+    prepend_bos=True,
+    contexts_per_shard=None,
+    sizes={"batch_contexts": 4, "tile_features": 64},
+)
+EXAMPLES = {"silent examples", "ablated text"}
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Callable[..., PrecomputeSettings]:
+    def make(**options: Any) -> PrecomputeSettings:
+        required = {"model": "m", "sae": [tmp_path], "corpus": "c", "output": tmp_path / "a.db"}
+        return PrecomputeSettings(**(required | options))
+
+    return make
+
+
+def test_every_setting_is_accounted_for() -> None:
+    read = {name for names in SETTINGS.values() for name in names}
+    assert read | SETTLED | WITHOUT_EFFECT == set(PrecomputeSettings.model_fields)
+    assert not read & WITHOUT_EFFECT and not read & SETTLED
+
+
+def of(*kinds: str, saes: str = "ab") -> set[str]:
+    return {f"{kind}/{sae}" for kind in kinds for sae in saes}
+
+
+@pytest.mark.parametrize(
+    ("option", "stages"),
+    [
+        ({"ablation_window": 3}, {"ablated text"}),
+        ({"context_draws": 3}, {"ablated text"}),
+        ({"quality_contexts": 3}, {"quality"}),
+        ({"coactivation_tokens": 3}, of("co-activation")),
+        ({"direction_map": "pca"}, of("map")),
+        ({"top_examples": 3}, of("statistics") | EXAMPLES),
+        (
+            {"hidden_pre_contexts": 3},
+            of("events", "statistics", "co-activation") | EXAMPLES | {"quality"},
+        ),
+        (
+            {"max_tokens": 300},
+            of("events", "statistics", "co-activation") | EXAMPLES | {"quality", "tokens"},
+        ),
+        ({"threads": 3, "replace": True, "decoder_megabytes": 1}, set()),
+    ],
+)
+def test_a_setting_costs_what_depends_on_it(
+    settings: Callable[..., PrecomputeSettings], option: dict[str, Any], stages: set[str]
+) -> None:
+    old, new = stage_recipes(settings(), FACTS), stage_recipes(settings(**option), FACTS)
+    assert {stage for stage in old if old[stage] != new[stage]} == stages
+    reasons = {name for stage in stages for name in changed_settings(old[stage], new[stage])}
+    assert reasons == (set(option) if stages else set())
+
+
+def test_a_dictionary_costs_only_its_own_stages_and_those_for_all(
+    settings: Callable[..., PrecomputeSettings],
+) -> None:
+    other = replace(FACTS, dictionaries={"a": {"weights_hash": "1"}, "b": {"weights_hash": "3"}})
+    old, new = stage_recipes(settings(), FACTS), stage_recipes(settings(), other)
+    own = of("events", "statistics", "co-activation", "weights", "map", saes="b")
+    assert {stage for stage in old if old[stage] != new[stage]} == own | EXAMPLES | {"quality"}
+
+
+def test_stages_come_behind_those_they_read_from(
+    settings: Callable[..., PrecomputeSettings],
+) -> None:
+    recipes = stage_recipes(settings(), FACTS)
+    seen: set[str] = set()
+    for stage, recipe in recipes.items():
+        assert recipe["after"].keys() <= seen
+        seen.add(stage)

@@ -159,6 +159,14 @@ class _Stages:
             stages = self._verified(kind)
             pieces = [dictionary_piece(prepared, kind, sae) for sae in prepared.job.saes]
             self._do(kind, "features", task, pieces, stages)
+            if kind == "map":
+                self._say_how_maps_were_made()
+
+    def _say_how_maps_were_made(self) -> None:
+        """What a map's maker had to say, wherever and whenever it was made: the atlas has it."""
+        for sae in self._run.job.saes:
+            for sentence in self._findings.single(stage_name("map", sae)).said:
+                self._reporter.say(f"Warning: {sae}: {sentence}")
 
     def _counting(self) -> None:
         """Stage 3: every statistic that events alone give."""

@@ -24,6 +24,7 @@ from app.precompute.pipeline import run
 from app.precompute.preparation import Run, equip
 from app.precompute.progress.reporter import Reporter
 from app.precompute.settings import PrecomputeSettings
+from app.precompute.weights import direction_map
 from app.precompute.workplace.workplace import Workplace
 from app.stats.corpus import Corpus
 from app.stats.events import EventStore
@@ -390,6 +391,24 @@ def test_pieces_done_elsewhere_give_the_same_atlas(
     run(small("elsewhere.db"), reporter=quiet)
     found, expected = (read_content(small(name).output) for name in ("elsewhere.db", "here.db"))
     assert differences(found, expected) == []
+
+
+def test_a_map_that_fell_back_is_said(
+    small: Callable[..., PrecomputeSettings],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """UMAP died: the run goes on, and its user reads why the map is another one."""
+
+    def die(*_: Any) -> None:
+        raise ValueError("no room")
+
+    monkeypatch.setattr(direction_map, "FEWEST_FOR_UMAP", 2)
+    monkeypatch.setattr(direction_map, "_has_umap", lambda: True)
+    monkeypatch.setattr(direction_map, "_umap", die)
+    run(small())
+    said = capsys.readouterr().err
+    assert "Warning: resid: UMAP failed (no room): the map of directions shows principal" in said
 
 
 def test_a_changed_corpus_is_not_resumed(

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from app.precompute.events.batching import choose_sizes
-from app.precompute.events.events import extract_events, sampled_contexts
+from app.precompute.events.events import extract_shard, sampled_contexts, write_manifests
 from app.precompute.events.harvest import Target
 from app.precompute.model.language_model import LanguageModel
 from app.precompute.model.workers import Workers
@@ -80,22 +80,25 @@ def measure(
         sizes = choose_sizes(model, [target], corpus)
         print(f"bound {bound.sizes}, ours {sizes}", flush=True)
 
-        def events() -> None:
-            for shard in target.folder.glob("shard-*/*"):
-                shard.unlink()
-            for shard in target.folder.glob("shard-*"):
-                shard.rmdir()
-            extract_events(
-                model,
+        per_shard = 2**16 // CONTEXT_SIZE
+        write_manifests([target], corpus, per_shard)
+        worker = Workers(model, 1)
+
+        def shard(twin: LanguageModel, index: int) -> None:
+            extract_shard(
+                twin,
                 [target],
                 corpus,
-                per_shard=2**16 // CONTEXT_SIZE,
+                index,
+                per_shard=per_shard,
                 batch_contexts=sizes.batch_contexts,
                 tile_features=sizes.tile_features,
                 sample=sampled_contexts(corpus.n_contexts, HIDDEN_PRE_CONTEXTS, 0),
-                advance=lambda _: None,
-                n_workers=1,
             )
+
+        def events() -> None:
+            for _ in worker.map(shard, range(-(-corpus.n_contexts // per_shard))):
+                pass
 
         def both() -> None:
             events()

@@ -57,7 +57,6 @@ def extract(run: Run, shard: EventShard) -> Written:
         batch_contexts=run.job.batch_contexts,
         tile_features=run.job.tile_features,
         sample=_sampled(run.corpus.n_contexts, settings.hidden_pre_contexts, settings.seed),
-        advance=lambda _: None,
     )  # fmt: skip
     return Written(
         {

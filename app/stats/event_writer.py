@@ -83,11 +83,6 @@ def write_ordered_shard(
         raise _cannot_write(folder, error) from error
 
 
-def has_shard(folder: Path, index: int) -> bool:
-    """Whether shard `index` is on disk; a shard that exists is whole."""
-    return (folder / shard_name(index)).is_dir()
-
-
 def _feature_token_order(
     feature: Integer[np.ndarray, " n"], token: Integer[np.ndarray, " n"]
 ) -> np.ndarray:

@@ -3,13 +3,13 @@
 Takes the model, the dictionaries (at any hooks of it) and the stored contexts; leaves, for each
 dictionary, event shards as `app.stats.events` reads them and beside each shard its sums: what
 quality and position 0 need, so that nothing later has to run the model over the corpus again.
-A shard that is there is whole, so a run that was cut short goes on behind it. Knows no statistic.
+A shard that is there is whole; which are there, and who runs the others, the pipeline knows. Knows
+no statistic.
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from threading import Lock
 
 import numpy as np
 import torch
@@ -17,15 +17,11 @@ from jaxtyping import Bool, Float, Int64
 
 from app.precompute.events.harvest import Harvest, PositionZeroSums, Target, sums_path
 from app.precompute.model.language_model import LanguageModel
-from app.precompute.model.workers import Workers
 from app.stats.corpus import Corpus
-from app.stats.event_writer import has_shard, write_manifest
+from app.stats.event_writer import write_manifest
 from app.stats.events import shard_name
 from app.stats.hashing import place_hashes
 from app.stats.quality import QualitySums
-
-TILE_FEATURES = 1024
-"""Encoder columns multiplied at once, where no trial has chosen (see `batching`)."""
 
 
 def contexts_per_shard(context_size: int) -> int:
@@ -42,47 +38,6 @@ def sampled_contexts(
     chosen = np.zeros(n_contexts, dtype=np.bool_)
     chosen[np.argsort(hashes, kind="stable")[:n_sample]] = True
     return chosen
-
-
-def extract_events(
-    model: LanguageModel,
-    targets: Sequence[Target],
-    corpus: Corpus,
-    *,
-    per_shard: int,
-    batch_contexts: int,
-    sample: Bool[np.ndarray, " n_contexts"],
-    advance: Callable[[int], None],
-    tile_features: int = TILE_FEATURES,
-    n_workers: int | None = None,
-) -> None:
-    """Runs every shard that is not there yet; `advance` is told the tokens done.
-
-    Shards are independent, so each worker has one of them. Memory, for each worker: one shard's
-    events (see `Harvest`) and one batch.
-    """
-    write_manifests(targets, corpus, per_shard)
-    counter = Lock()
-
-    def count(n_tokens: int) -> None:
-        with counter:
-            advance(n_tokens)
-
-    def extract(twin: LanguageModel, index: int) -> None:
-        extract_shard(
-            twin, targets, corpus, index,
-            per_shard=per_shard, batch_contexts=batch_contexts, sample=sample, advance=count,
-            tile_features=tile_features,
-        )  # fmt: skip
-
-    todo = []
-    for index, start in enumerate(range(0, corpus.n_contexts, per_shard)):
-        if all(has_shard(target.folder, index) for target in targets):
-            advance(min(per_shard, corpus.n_contexts - start) * corpus.context_size)
-        else:
-            todo.append(index)
-    for _ in Workers(model, n_workers).map(extract, todo):
-        pass
 
 
 def write_manifests(targets: Sequence[Target], corpus: Corpus, per_shard: int) -> None:
@@ -105,11 +60,13 @@ def extract_shard(
     *,
     per_shard: int,
     batch_contexts: int,
+    tile_features: int,
     sample: Bool[np.ndarray, " n_contexts"],
-    advance: Callable[[int], None],
-    tile_features: int = TILE_FEATURES,
 ) -> None:
-    """One shard through the model, for all dictionaries: what a worker does (see `driver`)."""
+    """One shard through the model, for all dictionaries; an older one of that index is replaced.
+
+    Shards are independent of each other. Memory: one shard's events (see `Harvest`) and one batch.
+    """
     start = index * per_shard
     stop = min(start + per_shard, corpus.n_contexts)
     harvests = [Harvest(target, corpus, start, stop - start, tile_features) for target in targets]
@@ -119,7 +76,6 @@ def extract_shard(
         activations = model.activations(tokens, [target.hook_name for target in targets])
         for harvest in harvests:
             harvest.add(first, activations[harvest.target.hook_name], sample[first:last])
-        advance(tokens.numel())
     for harvest in harvests:
         harvest.write(index)
 

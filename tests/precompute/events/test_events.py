@@ -1,4 +1,4 @@
-"""Spilled events and sums are the dense activations, however they are cut; a cut run goes on."""
+"""Spilled events and sums are the dense activations, however they are cut; a shard can be redone."""
 
 import json
 import shutil
@@ -17,10 +17,11 @@ from app.errors import AtlasError
 from app.precompute.events.batching import BATCHES, choose_sizes
 from app.precompute.events.events import (
     contexts_per_shard,
-    extract_events,
+    extract_shard,
     read_hidden_pre_sample,
     read_sums,
     sampled_contexts,
+    write_manifests,
 )
 from app.precompute.events.harvest import ROWS_AT_ONCE, PositionZeroSums, Target
 from app.precompute.model.language_model import LanguageModel
@@ -67,17 +68,18 @@ def make_targets(
     return make
 
 
-def extract(model: LanguageModel, targets: Sequence[Target], **options: Any) -> list[int]:
-    """Runs the stage; returns what it told its progress."""
-    done: list[int] = []
-    defaults: dict[str, Any] = {
+def extract(model: LanguageModel, targets: Sequence[Target], **options: Any) -> None:
+    """Runs the stage, shard after shard."""
+    use: dict[str, Any] = {
         "per_shard": 4,
         "batch_contexts": 3,
+        "tile_features": 1024,
         "sample": sampled_contexts(N_CONTEXTS, 4, 0),
-        "advance": done.append,
     }
-    extract_events(model, targets, CORPUS, **(defaults | options))
-    return done
+    use |= options
+    write_manifests(targets, CORPUS, use["per_shard"])
+    for index in range(-(-N_CONTEXTS // use["per_shard"])):
+        extract_shard(model, targets, CORPUS, index, **use)
 
 
 def dense_of(model: LanguageModel, target: Target) -> tuple[np.ndarray, ...]:
@@ -149,14 +151,13 @@ def test_equal_to_dense_activations(
     targets = make_targets(tmp_path_factory.mktemp("events"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(ROWS_AT_ONCE, "cpu", rows)
-        done = extract(
+        extract(
             model,
             targets,
             per_shard=per_shard,
             batch_contexts=batch_contexts,
             tile_features=tile_features,
         )
-    assert sum(done) == CORPUS.tokens.size
     for target in targets:
         check(model, target)
 
@@ -197,39 +198,45 @@ class Killed(BaseException):
 
 
 @pytest.mark.parametrize("n_batches", [0, 1, 2, 4])
-def test_a_run_that_was_cut_short_goes_on(
-    tiny_model: Models, make_targets: Callable[[Path], list[Target]], tmp_path: Path, n_batches: int
+def test_shards_that_were_cut_short_are_made_again(
+    tiny_model: Models,
+    make_targets: Callable[[Path], list[Target]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    n_batches: int,
 ) -> None:
     model = tiny_model("neox")
     whole, cut = make_targets(tmp_path / "whole"), make_targets(tmp_path / "cut")
     extract(model, whole)
-    left = n_batches
+    left, run = n_batches, LanguageModel.activations
 
-    def kill(n_tokens: int) -> None:
+    def killed(self: LanguageModel, *rest: Any, **options: Any) -> Any:
         nonlocal left
         left -= 1
         if left < 0:
             raise Killed
+        return run(self, *rest, **options)
 
-    with pytest.raises(Killed):
-        extract(model, cut, advance=kill)
-    assert sum(extract(model, cut)) == CORPUS.tokens.size
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(LanguageModel, "activations", killed)
+        extract(model, cut)
+    extract(model, cut)
     assert files_of(tmp_path / "whole") == files_of(tmp_path / "cut")
 
 
-def test_what_is_missing_of_one_dictionary_is_run_again(
+def test_a_shard_of_one_dictionary_is_the_one_of_all(
     tiny_model: Models, make_targets: Callable[[Path], list[Target]], tmp_path: Path
 ) -> None:
+    """What one dictionary lacks is run for it alone, over what a kill has left there."""
     model = tiny_model("neox")
     targets = make_targets(tmp_path)
     extract(model, targets)
     before = files_of(tmp_path)
     shutil.rmtree(targets[1].folder / "shard-00001")
-    (targets[0].folder / "shard-00002.partial").mkdir()  # a kill while it was being written
-    shutil.rmtree(targets[0].folder / "shard-00002")
+    (targets[1].folder / "shard-00001.partial").mkdir()  # a kill while it was being written
     with pytest.raises(AtlasError, match="run precompute again, it resumes"):
         EventStore.open(targets[1].folder)
-    extract(model, targets)
+    extract(model, targets[1:2])
     assert files_of(tmp_path) == before
 
 

@@ -22,10 +22,10 @@ from app.db.features import get_feature
 from app.db.records import ContextRecord, ExampleGroup
 from app.db.tokens import get_tokens
 from app.errors import AtlasError
-from app.precompute.events.events import Target
 from app.precompute.model.agreement import TOLERANCE as AGREEMENT
 from app.precompute.model.language_model import LanguageModel
 from app.precompute.preparation import settled
+from app.precompute.target import Target
 from app.precompute.targets import device_of
 from app.sae.dictionary import Dictionary
 from app.sae.readers import load_dictionary

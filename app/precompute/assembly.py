@@ -14,13 +14,14 @@ from app.db.records import GROUPS, AblationGroup, FeatureBundle, FeatureRecord, 
 from app.db.writer import AtlasWriter
 from app.precompute.ablation.stage import Chosen, ablation_groups
 from app.precompute.describe import ablation_record, corpus_record, sae_record, token_records
-from app.precompute.events.events import PositionZeroSums, Target, read_sums
+from app.precompute.events.events import PositionZeroSums, read_sums
 from app.precompute.model_tasks import n_shards
 from app.precompute.panels import coactive_panels, range_bundles
 from app.precompute.preparation import Run, first_contexts
 from app.precompute.silent import gathered
 from app.precompute.store import Rankings, store_contexts, store_rankings
 from app.precompute.summaries import summarised
+from app.precompute.target import Target
 from app.precompute.weights import directions
 from app.precompute.weights.logit_lens import mean_final_norm_scale
 from app.precompute.weights.stage import Weights, lens_of

@@ -8,10 +8,10 @@ from typing import Any
 
 from app.db.records import CorpusRecord, ModelRecord, QualityRecord, SaeRecord, TokenRecord
 from app.precompute.ablation.context_needed import KEPT
-from app.precompute.events.events import Target
 from app.precompute.model.language_model import LanguageModel
 from app.precompute.model.vocabulary import Vocabulary
 from app.precompute.settings import PrecomputeSettings
+from app.precompute.target import Target
 from app.precompute.weights.logit_lens import LogitLens
 from app.precompute.workplace.recipe import without_folder
 from app.stats.corpus import Corpus

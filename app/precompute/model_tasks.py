@@ -14,7 +14,7 @@ from app.precompute.events.events import extract_shard, read_sums, sampled_conte
 from app.precompute.preparation import Run
 from app.precompute.quality import measure_quality
 from app.precompute.weights.direction_map import direction_map
-from app.precompute.weights.stage import read_weights, target_of
+from app.precompute.weights.stage import read_weights
 from app.precompute.workplace.stage_recipes import QUALITY, stage_name
 
 _sampled = lru_cache(maxsize=1)(sampled_contexts)
@@ -49,7 +49,7 @@ def n_shards(run: Run) -> int:
 
 def extract(run: Run, shard: EventShard) -> Written:
     """Stage 2: one shard through the model, for all its dictionaries at once."""
-    targets = [target_of(run, sae) for sae in shard.saes]
+    targets = [run.target(sae) for sae in shard.saes]
     settings = run.job.settings
     extract_shard(
         run.model, targets, run.corpus, shard.index,
@@ -97,13 +97,13 @@ class Map:
 def draw_map(run: Run, sae: str) -> Map:
     """The decoder directions of one dictionary in two dimensions."""
     settings, said = run.job.settings, list[str]()
-    W_dec = target_of(run, sae).dictionary.W_dec
+    W_dec = run.target(sae).dictionary.W_dec
     return Map(direction_map(W_dec, settings.direction_map, settings.seed, said.append), said)
 
 
 def dictionary_piece(run: Run, kind: str, sae: str) -> Piece:
     """A whole dictionary as one piece of a stage."""
-    d_sae = target_of(run, sae).dictionary.config.d_sae
+    d_sae = run.target(sae).dictionary.config.d_sae
     return Piece((stage_name(kind, sae),), "all", d_sae, sae)
 
 

@@ -19,12 +19,13 @@ from app.precompute.corpus.documents import Named, Source, from_documents, open_
 from app.precompute.corpus.tokens import TokenSettings, build_contexts
 from app.precompute.describe import model_record
 from app.precompute.events.batching import Sizes, try_sizes
-from app.precompute.events.events import Target, contexts_per_shard
+from app.precompute.events.events import contexts_per_shard
 from app.precompute.job import TOKENS, Job
 from app.precompute.model.language_model import LanguageModel
 from app.precompute.model.vocabulary import Vocabulary, vocabulary
 from app.precompute.progress.reporter import Reporter
 from app.precompute.settings import PrecomputeSettings
+from app.precompute.target import Target
 from app.precompute.targets import device_of, load_targets, shared_bos, shared_context_size
 from app.precompute.workplace.ledger import fingerprint
 from app.precompute.workplace.recipe import corpus_stamp, run_recipe, without_folder
@@ -70,6 +71,10 @@ class Run:
     targets: list[Target]
     """the dictionaries as they are run: input scale settled"""
     corpus: Corpus
+
+    def target(self, sae: str) -> Target:
+        """The dictionary of that name."""
+        return next(target for target in self.targets if target.sae == sae)
 
 
 def read_inputs(

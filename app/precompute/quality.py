@@ -12,9 +12,10 @@ import numpy as np
 
 from app.db.records import QualityRecord
 from app.precompute.ablation.texts import Mount
-from app.precompute.events.events import Target, sampled_contexts
+from app.precompute.events.events import sampled_contexts
 from app.precompute.model.language_model import LanguageModel
 from app.precompute.model.splice import splice_quality
+from app.precompute.target import Target
 from app.stats.corpus import Corpus
 from app.stats.events import EventStore
 from app.stats.quality import QualitySums

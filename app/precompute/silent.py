@@ -16,8 +16,8 @@ from torch import Tensor
 
 from app.db.records import ExampleGroup
 from app.precompute.drivers.driver import Piece, Task
-from app.precompute.events.events import Target
 from app.precompute.preparation import Run
+from app.precompute.target import Target
 from app.precompute.workplace.stage_recipes import SILENT
 
 BATCHES_A_PIECE = 16

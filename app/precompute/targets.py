@@ -11,9 +11,9 @@ from pathlib import Path
 import torch
 
 from app.errors import AtlasError
-from app.precompute.events.events import Target
 from app.precompute.model.language_model import LanguageModel
 from app.precompute.settings import PrecomputeSettings, slug_of
+from app.precompute.target import Target
 from app.precompute.workplace.recipe import without_folder
 from app.sae.dictionary import DictionaryConfig
 from app.sae.readers import load_dictionary

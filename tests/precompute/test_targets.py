@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from app.errors import AtlasError
-from app.precompute.events.events import Target
 from app.precompute.model.language_model import LanguageModel
 from app.precompute.settings import PrecomputeSettings
+from app.precompute.target import Target
 from app.precompute.targets import (
     device_of,
     load_targets,

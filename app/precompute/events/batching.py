@@ -14,10 +14,11 @@ from functools import partial
 import numpy as np
 import torch
 
-from app.precompute.events.harvest import ROWS_AT_ONCE, Target
+from app.precompute.events.harvest import ROWS_AT_ONCE
 from app.precompute.events.top_k_firings import finder
 from app.precompute.model.language_model import LanguageModel
 from app.precompute.model.workers import Workers
+from app.precompute.target import Target
 from app.stats.corpus import Corpus
 
 BATCHES = {"cpu": (4, 8, 16, 32), "cuda": (32, 64, 128, 256), "mps": (8, 16, 32, 64)}

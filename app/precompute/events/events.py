@@ -15,8 +15,9 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int64
 
-from app.precompute.events.harvest import Harvest, PositionZeroSums, Target, sums_path
+from app.precompute.events.harvest import Harvest, PositionZeroSums, sums_path
 from app.precompute.model.language_model import LanguageModel
+from app.precompute.target import Target
 from app.stats.corpus import Corpus
 from app.stats.event_writer import write_manifest
 from app.stats.events import shard_name

@@ -18,7 +18,7 @@ from torch import Tensor
 from app.errors import AtlasError
 from app.precompute.events.selecting import append_runs
 from app.precompute.events.top_k_firings import finder
-from app.sae.dictionary import Dictionary
+from app.precompute.target import Target
 from app.stats.arrays import offsets
 from app.stats.corpus import Corpus
 from app.stats.event_writer import write_ordered_shard
@@ -27,16 +27,6 @@ from app.stats.reconstruction import ErrorSums
 
 ROWS_AT_ONCE = {"cpu": 1024, "cuda": 16384, "mps": 16384}
 """Most tokens encoded at a time."""
-
-
-@dataclass(frozen=True)
-class Target:
-    """One dictionary of the run: its address part, where it reads, where its events go."""
-
-    sae: str
-    dictionary: Dictionary
-    hook_name: str
-    folder: Path
 
 
 @dataclass

@@ -11,10 +11,10 @@ import numpy as np
 from jaxtyping import Float
 
 from app.db.records import LogitLensPanel, NeighborPanel
-from app.precompute.events.events import Target
 from app.precompute.preparation import Run
 from app.precompute.ranges.dense_ranking import DenseRanking
 from app.precompute.ranges.ranking import Ranking
+from app.precompute.target import Target
 from app.precompute.weights.logit_lens import LensSummary, LogitLens, StrongestTokens
 from app.precompute.weights.neighbors import encoder_decoder_cosine, nearest_features
 
@@ -36,11 +36,6 @@ class Weights:
     """scores turned round: the lowest logits rank first"""
 
 
-def target_of(run: Run, sae: str) -> Target:
-    """The dictionary of that name."""
-    return next(target for target in run.targets if target.sae == sae)
-
-
 def lens_of(run: Run, target: Target) -> LogitLens:
     """The logit lens at a dictionary's hook."""
     return LogitLens(run.model, target.hook_name, run.vocabulary.producible)
@@ -48,7 +43,7 @@ def lens_of(run: Run, target: Target) -> LogitLens:
 
 def read_weights(run: Run, sae: str) -> Weights:
     """All of it. Memory: the result and a block of logits."""
-    target = target_of(run, sae)
+    target = run.target(sae)
     dictionary, lens = target.dictionary, lens_of(run, target)
     promotes, suppresses = DenseRanking(run.model.d_vocab), DenseRanking(run.model.d_vocab)
     lenses: list[LogitLensPanel | None] = []

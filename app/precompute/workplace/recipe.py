@@ -14,8 +14,8 @@ from typing import Any
 
 import app
 from app.precompute.corpus.documents import Named
-from app.precompute.events.events import Target
 from app.precompute.settings import PrecomputeSettings
+from app.precompute.target import Target
 
 LIBRARIES = ("torch", "transformers", "transformer-lens", "tokenizers", "numpy", "sqlalchemy")
 

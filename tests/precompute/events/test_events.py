@@ -23,8 +23,9 @@ from app.precompute.events.events import (
     sampled_contexts,
     write_manifests,
 )
-from app.precompute.events.harvest import ROWS_AT_ONCE, PositionZeroSums, Target
+from app.precompute.events.harvest import ROWS_AT_ONCE, PositionZeroSums
 from app.precompute.model.language_model import LanguageModel
+from app.precompute.target import Target
 from app.sae.dictionary import Dictionary
 from app.stats.corpus import Corpus
 from app.stats.events import EventStore

@@ -9,8 +9,8 @@ import pytest
 
 import app
 from app.precompute.corpus.documents import Document
-from app.precompute.events.events import Target
 from app.precompute.settings import PrecomputeSettings
+from app.precompute.target import Target
 from app.precompute.workplace.recipe import (
     command_of,
     corpus_stamp,

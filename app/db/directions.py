@@ -7,7 +7,6 @@ of its bytes, which the atlas keeps: a file that is missing, cut or of another r
 
 import hashlib
 import io
-import os
 from collections.abc import Collection, Iterable
 from functools import lru_cache
 from pathlib import Path
@@ -17,6 +16,7 @@ from jaxtyping import Float, Float32
 from numpy import ndarray
 from sqlalchemy import Connection, inspect, select
 
+from app import durable
 from app.db import schema
 
 ROWS_PER_BLOCK = 256
@@ -42,15 +42,8 @@ class DecoderFile:
         self.n_bytes = len(self._content)
 
     def write(self) -> None:
-        """Makes the file durable under its name; one that stands there whole is kept."""
-        path = self._folder / _name(self.hash)
-        self._folder.mkdir(exist_ok=True)
-        partial = path.with_suffix(".partial")
-        with partial.open("wb") as file:
-            file.write(self._content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
+        """Puts the file in place durably; one of that name, whole or not, is replaced."""
+        durable.write(self._folder / _name(self.hash), self._content)
 
 
 def drop_other_files(atlas: Path, hashes: Collection[str]) -> None:

@@ -29,6 +29,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import OperationalError
 
+from app import durable
 from app.db import schema
 from app.db.addition import find_model_id, find_sae_id, taken
 from app.db.checks.check import check_atlas
@@ -320,16 +321,9 @@ class AtlasWriter:
         self._connection.close()
         for decoder in self._decoders:
             decoder.write()
-        with self.partial.open("rb+") as file:
-            os.fsync(file.fileno())
         if witness is not None:
             witness(self.partial.stat())
-        os.replace(self.partial, self.output)
-        folder = os.open(self.output.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        durable.put(self.partial, self.output)
         drop_other_files(self.output, decoders)
         return build_id
 

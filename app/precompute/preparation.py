@@ -29,8 +29,9 @@ from app.precompute.target import Target
 from app.precompute.targets import device_of, load_targets, shared_bos, shared_context_size
 from app.precompute.workplace.ledger import fingerprint
 from app.precompute.workplace.recipe import corpus_stamp, run_recipe, without_folder
+from app.precompute.workplace.seals import seal
 from app.precompute.workplace.stage_recipes import Facts, stage_recipes
-from app.precompute.workplace.workplace import Workplace, durable
+from app.precompute.workplace.workplace import Workplace
 from app.sae.expected_average import settle_input_scale
 from app.sae.verify import verify
 from app.stats.corpus import Corpus
@@ -196,8 +197,7 @@ def _contexts(
                 model.n_ctx,
                 advance,
             )
-        seals = durable.seal(workplace.folder, folder.iterdir())
-        workplace.ledger.finish(TOKENS, "contexts", seals)
+        workplace.ledger.finish(TOKENS, "contexts", seal(workplace.folder, folder.iterdir()))
     return Corpus.open(folder)
 
 

@@ -5,13 +5,13 @@ sorted, written under another name, forced to disk, then renamed. Knows no model
 """
 
 import json
-import os
 import shutil
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float32, Int64, Integer, UInt
 
+from app import durable
 from app.errors import AtlasError
 from app.stats.arrays import offsets, radix_argsort
 from app.stats.events import shard_name
@@ -27,15 +27,8 @@ def write_manifest(
         "contexts_per_shard": contexts_per_shard,
         "n_contexts": n_contexts,
     }
-    partial = folder / "events.json.partial"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with partial.open("w", encoding="utf-8") as file:
-            json.dump(manifest, file, indent=2)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, folder / "events.json")
-        _sync_folder(folder)
+        durable.write(folder / "events.json", json.dumps(manifest, indent=2).encode())
     except OSError as error:
         raise _cannot_write(folder, error) from error
 
@@ -99,25 +92,8 @@ def _publish(folder: Path, name: str, arrays: dict[str, np.ndarray]) -> None:
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     for key, array in arrays.items():
-        with (partial / f"{key}.npy").open("wb") as file:
-            np.save(file, array)
-            file.flush()
-            os.fsync(file.fileno())
-    _sync_folder(partial)
-    if final.exists():
-        shutil.rmtree(final)
-    os.rename(partial, final)
-    _sync_folder(folder)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Force a folder's entries to disk, where the system lets a folder be opened."""
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        np.save(partial / f"{key}.npy", array)
+    durable.put(partial, final)
 
 
 def _cannot_write(folder: Path, error: OSError) -> AtlasError:

@@ -6,12 +6,12 @@
 Lies beside the event shards. Takes and gives arrays; knows neither model nor dictionary.
 """
 
-import os
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, Float32, Int64
 
+from app.durable import replacing
 from app.errors import AtlasError
 
 
@@ -46,13 +46,8 @@ class ErrorSums:
 
     def write(self, folder: Path, index: int) -> None:
         """Puts them on disk whole or not at all."""
-        path = _path(folder, index)
-        temporary = path.with_suffix(".tmp")
-        with temporary.open("wb") as file:
+        with replacing(_path(folder, index)) as file:
             np.save(file, self._squares.reshape(self._shape))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
 
 
 def read_squares(

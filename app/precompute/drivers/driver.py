@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from app.precompute.job import Job
-from app.precompute.workplace import durable, result_file
-from app.precompute.workplace.durable import Seals
+from app.precompute.workplace import result_file
+from app.precompute.workplace.seals import Seals, seal
 
 
 @dataclass(frozen=True)
@@ -79,8 +79,8 @@ def do(task: Task, at_hand: Any, job: Job, piece: Piece) -> Outcome:
     """Does one piece, wherever the worker is, and leaves its result durably in the workplace."""
     found = task.work(at_hand, piece.matter)
     if isinstance(found, Written):
-        return {stage: durable.seal(job.folder, paths) for stage, paths in found.files.items()}
+        return {stage: seal(job.folder, paths) for stage, paths in found.files.items()}
     (stage,) = piece.stages
     path = job.result(stage, piece.name)
     result_file.save(path, found)
-    return {stage: durable.seal(job.folder, [path])}
+    return {stage: seal(job.folder, [path])}

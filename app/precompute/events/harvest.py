@@ -6,7 +6,6 @@ long runs on the device of the activations, and only what fires comes back. Know
 """
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import torch
 from jaxtyping import Bool, Float, Float32, Float64, Int64
 from torch import Tensor
 
+from app.durable import replacing
 from app.errors import AtlasError
 from app.precompute.events.selecting import append_runs
 from app.precompute.events.top_k_firings import finder
@@ -159,9 +159,7 @@ class Harvest:
             zero.add(*on_host(firings.feature, firings.activation.float()))
         none = (np.zeros(0, np.int64), np.zeros((0, d_sae), np.float16))
         place, hidden_pre = (np.concatenate(part) for part in zip(none, *self._sample, strict=True))
-        path = sums_path(self.target.folder, index)
-        temporary = path.with_suffix(".tmp")
-        with temporary.open("wb") as file:
+        with replacing(sums_path(self.target.folder, index)) as file:
             np.savez(
                 file,
                 zero_n_active=zero.n_active,
@@ -171,9 +169,6 @@ class Harvest:
                 sample_hidden_pre=hidden_pre,
                 quality=json.dumps(self._quality.state()),
             )
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
 
 
 def on_host(*tensors: Tensor) -> list[np.ndarray]:

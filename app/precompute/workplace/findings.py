@@ -11,7 +11,7 @@ from app.errors import AtlasError
 from app.precompute.job import Job
 from app.precompute.panels import range_examples
 from app.precompute.ranges.describe import RangeStatistics
-from app.precompute.workplace import durable, result_file
+from app.precompute.workplace import result_file, seals
 from app.precompute.workplace.ledger import Ledger
 from app.precompute.workplace.stage_recipes import stage_name
 
@@ -29,8 +29,8 @@ class Findings:
         Raises:
             AtlasError: a file is not what was written.
         """
-        for piece, seals in sorted(self._ledger.finished(stage).items()):
-            fault = durable.damage(self._job.folder, seals)
+        for piece, sealed in sorted(self._ledger.finished(stage).items()):
+            fault = seals.damage(self._job.folder, sealed)
             if fault:
                 raise AtlasError(
                     f"In {self._job.folder} {fault}: run the same command again to make it anew."

@@ -16,7 +16,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from app.precompute.workplace.durable import Seals, sync_folder
+from app.durable import sync_folder
+from app.precompute.workplace.seals import Seals
 
 Recipe = Mapping[str, Any]
 """JSON values; what a stage reads from stands under `AFTER`, as {stage: fingerprint}."""

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from app.precompute.workplace import durable
+from app import durable
 
 _NUMPY = {
     *(("numpy", "ndarray"), ("numpy", "dtype")),

@@ -16,8 +16,9 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from types import TracebackType
 
+from app.durable import sync_folder
 from app.errors import AtlasError
-from app.precompute.workplace import durable
+from app.precompute.workplace import seals
 from app.precompute.workplace.ledger import AFTER, Ledger, Recipe
 from app.precompute.workplace.stage_recipes import changed_settings
 from app.stats.event_places import events_folder
@@ -114,8 +115,8 @@ class Workplace:
         What other stages made may have been made from it: it is forgotten too.
         """
         damaged = []
-        for piece, seals in self.ledger.finished(stage).items():
-            fault = durable.damage(self.folder, seals)
+        for piece, sealed in self.ledger.finished(stage).items():
+            fault = seals.damage(self.folder, sealed)
             if fault:
                 damaged.append(piece)
                 say(f"Warning: {fault}: {stage} {piece} is done again, and all that follows.")
@@ -149,7 +150,7 @@ class Workplace:
             if place.exists():
                 shutil.rmtree(place)
             shutil.move(source, place)
-            durable.sync_folder(place.parent)
+            sync_folder(place.parent)
         # The ledger last: until it is gone, a run that is cut short here goes on here.
         for entry in self.folder.iterdir():
             if entry.is_dir():

@@ -1,4 +1,4 @@
-"""Spilled events and sums are the dense activations, however they are cut; a shard can be redone."""
+"""Spilled events and sums are the dense activations, however cut; a shard can be done again."""
 
 import json
 import shutil

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from app import durable
 from app.errors import AtlasError
 from app.precompute.workplace.ledger import AFTER, Recipe
-from app.precompute.workplace.workplace import Workplace, check_writable, durable
+from app.precompute.workplace.seals import seal
+from app.precompute.workplace.workplace import Workplace, check_writable
 
 
 @pytest.fixture
@@ -31,7 +33,7 @@ def leave(output: Path, recipes: Mapping[str, Recipe] = ONE) -> None:
         for stage in recipes:
             path = workplace.folder / stage / "piece"
             durable.write(path, b"found")
-            workplace.ledger.finish(stage, "1", durable.seal(workplace.folder, [path]))
+            workplace.ledger.finish(stage, "1", seal(workplace.folder, [path]))
         workplace.keep()
 
 

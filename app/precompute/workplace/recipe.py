@@ -8,7 +8,6 @@ import hashlib
 import shlex
 import subprocess
 from collections.abc import Iterable, Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -16,33 +15,27 @@ import app
 from app.precompute.corpus.documents import Named
 from app.precompute.settings import PrecomputeSettings
 from app.precompute.target import Target
-
-LIBRARIES = ("torch", "transformers", "transformer-lens", "tokenizers", "numpy", "sqlalchemy")
-
-_HOW = ("replace", "threads", "progress", "workers", "num_gpus", "ray_address")
-_NOT_IN_RECIPE = {*_HOW, "output", "name", "device"}
-"""Where and how fast, not what."""
+from app.precompute.workplace.stage_recipes import (
+    HOW,
+    LIBRARIES,
+    WITHOUT_EFFECT,
+    program_versions,
+)
 
 
 def generator() -> dict[str, str]:
     """The program that writes: its version, its commit where there is one, its libraries'."""
-    found = {"feature-atlas": app.__version__}
     commit = _commit()
-    if commit:
-        found["commit"] = commit
-    for library in LIBRARIES:
-        try:
-            found[library] = version(library)
-        except PackageNotFoundError:
-            continue
-    return found
+    versions = program_versions([*LIBRARIES, "sqlalchemy"])
+    return versions | ({"commit": commit} if commit else {})
 
 
 def run_recipe(
     settings: PrecomputeSettings, model_hash: str, targets: Sequence[Target]
 ) -> dict[str, Any]:
     """Everything that changes the content of what a run writes."""
-    options = settings.model_dump(mode="json", exclude=_NOT_IN_RECIPE)
+    # Names are the keys of "saes".
+    options = settings.model_dump(mode="json", exclude=WITHOUT_EFFECT | {"name"})
     options["model"] = without_folder(settings.model)
     options["sae"] = [without_folder(path) for path in settings.sae]
     options["corpus"] = without_folder(settings.corpus)
@@ -88,7 +81,7 @@ def command_of(settings: PrecomputeSettings) -> str:
     parts = ["feature-atlas precompute"]
     for name, field in PrecomputeSettings.model_fields.items():
         value = getattr(settings, name)
-        if name in _HOW or value == field.get_default(call_default_factory=True):
+        if name in HOW or value == field.get_default(call_default_factory=True):
             continue
         flag = f"--{name.replace('_', '-')}"
         if isinstance(value, bool):

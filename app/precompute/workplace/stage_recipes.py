@@ -59,13 +59,17 @@ SETTLED = {"corpus", "model", "sae", "hook_name", "context_size", "prepend_bos",
 }
 """Settings that are in the recipes as what became of them: hashes, sizes."""
 
-WITHOUT_EFFECT = {
-    *("output", "replace", "threads", "device", "verify", "progress"),
-    *("workers", "num_gpus", "ray_address", "decoder_megabytes"),
-}
-"""Settings that no stage's result depends on; the last is read when the atlas is put together."""
+AT_ASSEMBLY = {"decoder_megabytes"}
+"""Settings that no stage reads, but the atlas depends on when it is put together."""
 
-LIBRARIES = ("torch", "transformers", "tokenizers", "numpy")
+HOW = {"replace", "threads", "progress", "workers", "num_gpus", "ray_address"}
+"""Settings that say how the work is done; neither recipe nor command of an atlas names them."""
+
+WITHOUT_EFFECT = HOW | {"output", "device", "verify"}
+"""Settings that no content depends on: `verify` refuses or lets pass."""
+
+LIBRARIES = ("torch", "transformers", "transformer-lens", "tokenizers", "numpy")
+"""Those that compute."""
 
 
 @dataclass(frozen=True)
@@ -139,10 +143,10 @@ def _settled(kind: str, facts: Facts) -> dict[str, Any]:
     return program_versions() if kind == "map" else model if kind in (QUALITY, ABLATED) else {}
 
 
-def program_versions() -> dict[str, str]:
+def program_versions(libraries: Iterable[str] = LIBRARIES) -> dict[str, str]:
     """The versions of what computes: other ones may give other last digits."""
     found = {"feature-atlas": app.__version__}
-    for library in LIBRARIES:
+    for library in libraries:
         try:
             found[library] = version(library)
         except PackageNotFoundError:

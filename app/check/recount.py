@@ -20,15 +20,6 @@ from app.stats.feature import FeatureStatistics, StatisticsSettings, describe_fe
 
 TOLERANCE = 2e-5
 
-SETTINGS = {
-    "n_top": "top_examples",
-    "per_band": "interval_examples",
-    "per_quantile": "quantile_examples",
-    "n_silent": "silent_examples",
-    "seed": "seed",
-}
-"""How the recipe calls what the statistics were told."""
-
 
 class Pair(NamedTuple):
     """What is compared."""
@@ -48,8 +39,7 @@ def recount_problems(connection: Connection, subject: Subject) -> Iterator[str]:
     """
     beside = subject.beside
     assert beside is not None
-    recipe = subject.sae.record.recipe
-    settings = StatisticsSettings(**{ours: recipe[name] for ours, name in SETTINGS.items()})
+    settings = StatisticsSettings.told(subject.sae.record.recipe)
     for index in subject.sample.tolist():
         (events,) = beside.store.features(index, index + 1)
         counted = describe_feature(events, beside.corpus, settings)

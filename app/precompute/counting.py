@@ -40,24 +40,12 @@ def range_pieces(job: Job, kind: str, sae: str, events_at_once: int) -> list[Pie
     ]
 
 
-def statistics_settings(job: Job) -> StatisticsSettings:
-    """How much is kept of each feature."""
-    settings = job.settings
-    return StatisticsSettings(
-        n_top=settings.top_examples,
-        per_band=settings.interval_examples,
-        per_quantile=settings.quantile_examples,
-        n_silent=settings.silent_examples,
-        seed=settings.seed,
-    )
-
-
 def count_range(job: Job, matter: FeatureRange) -> RangeStatistics:
     """Stage 3: every statistic that events give."""
     return statistics.describe_range(
         job.events_folder(matter.sae),
         job.corpus_folder,
-        statistics_settings(job),
+        StatisticsSettings.told(vars(job.settings)),
         (matter.first, matter.last),
     )
 

@@ -4,7 +4,9 @@ Takes the feature's events and the corpus, gives one record for the writer of th
 order of nothing else: co-activation and quality need all features, the summary needs ablations.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from app.stats.corpus import Corpus
 from app.stats.events import FeatureEvents
@@ -41,6 +43,25 @@ class StatisticsSettings:
     n_documents: int = 10
     n_ranked: int = 100  # features of a token in each ranking
     seed: int = 0
+
+    @classmethod
+    def told(cls, options: Mapping[str, Any]) -> "StatisticsSettings":
+        """What a run was told, by the names its options and recipe have.
+
+        Raises:
+            KeyError: one of `OPTIONS` is missing.
+        """
+        return cls(**{name: options[option] for name, option in OPTIONS.items()})
+
+
+OPTIONS = {
+    "n_top": "top_examples",
+    "per_band": "interval_examples",
+    "per_quantile": "quantile_examples",
+    "n_silent": "silent_examples",
+    "seed": "seed",
+}
+"""Which settings a run can be told, and what its options call them."""
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ import app
 from app.precompute.job import TOKENS
 from app.precompute.settings import PrecomputeSettings
 from app.precompute.workplace.ledger import AFTER, Recipe, fingerprint
+from app.stats.feature import OPTIONS as STATISTICS
 
 QUALITY = "quality"
 SILENT = "silent examples"
@@ -39,9 +40,7 @@ READS: dict[str, tuple[str, ...]] = {
 SETTINGS: dict[str, tuple[str, ...]] = {
     TOKENS: ("text_field", "split", "packing", "max_tokens"),
     "events": ("dtype", "hidden_pre_contexts", "seed"),
-    "statistics": (
-        *("top_examples", "interval_examples", "quantile_examples", "silent_examples", "seed"),
-    ),
+    "statistics": tuple(STATISTICS.values()),
     "co-activation": ("coactivation_tokens",),
     "weights": ("dtype",),
     "map": ("direction_map", "seed"),

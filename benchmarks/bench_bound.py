@@ -19,11 +19,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from app.precompute.counting import EVENTS_AT_ONCE, describe_range, forget
 from app.precompute.events.batching import choose_sizes
 from app.precompute.events.events import extract_shard, sampled_contexts, write_manifests
 from app.precompute.model.language_model import LanguageModel
 from app.precompute.model.workers import Workers
-from app.precompute.statistics import EVENTS_AT_ONCE, describe_range, forget
 from app.precompute.target import Target
 from app.sae.dictionary import Dictionary
 from app.stats.corpus import Corpus

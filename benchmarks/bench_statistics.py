@@ -21,7 +21,7 @@ import numpy as np
 from app.db.stored.examples import pack_examples
 from app.db.stored.panels import pack_panels
 from app.db.writer import AtlasWriter
-from app.precompute import panels, statistics
+from app.precompute import counting, panels
 from app.precompute.ranges import describe
 from app.precompute.ranges.rankings import PairRankings
 from app.precompute.workplace import result_file
@@ -77,7 +77,7 @@ def main() -> None:
         compiled = clock.seconds.pop("compiling, once")
         for name in PARTS:
             setattr(describe, name, clock.wrapped(f"  {name}", getattr(describe, name)))
-        all_of(root, list(store.ranges(statistics.EVENTS_AT_ONCE)), clock)
+        all_of(root, list(store.ranges(counting.EVENTS_AT_ONCE)), clock)
         if options.plain:
             plain(root, clock)
         n_events = int(store.n_active().sum())
@@ -96,12 +96,10 @@ def all_of(root: Path, ranges: list[tuple[int, int]], clock: Clock) -> None:
     with AtlasWriter(root / "atlas.db", {"name": "benchmark"}) as writer:
         for part in ranges:
             clock.run("a plain pass", plain_pass, store, part)
-            found = clock.run(
-                "statistics", statistics.describe_range, events, corpus, settings, part
-            )
+            found = clock.run("statistics", counting.describe_range, events, corpus, settings, part)
             partners = clock.run(
                 "co-activation",
-                statistics.describe_partners,
+                counting.describe_partners,
                 events,
                 corpus,
                 COACTIVATION_TOKENS,

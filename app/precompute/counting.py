@@ -1,20 +1,28 @@
-"""The stages that only count: what one piece of "statistics" and of "co-activation" is.
+"""Stage 3: what only counts, "statistics" and "co-activation", feature range by feature range.
 
-Tasks for a driver (see `driver.py`): they take a job and a range of features, read event shards and
-contexts from shared storage, and give arrays. Import no torch, so that processes that do nothing
-else start fast and stay small.
+Takes a dictionary's event shards and the corpus, from shared storage; gives one `RangeStatistics`
+or `RangePartners` a range: flat arrays that can be pickled, 12 to 25 kB a feature. Ranges are
+independent of each other and of how they are cut: a feature gets the same numbers in any. Lists the
+ranges as pieces of a driver (see `driver.py`). Knows no weights, no model and no table; imports no
+torch, so that processes that do nothing else start fast and stay small.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 
-from app.precompute import statistics
 from app.precompute.drivers.driver import Piece, Task
 from app.precompute.job import Job
-from app.precompute.ranges.coactivation import RangePartners
-from app.precompute.ranges.describe import RangeStatistics
+from app.precompute.ranges.coactivation import FirstTokens, RangePartners, range_partners
+from app.precompute.ranges.describe import RangeStatistics, describe_events
+from app.precompute.ranges.events import Ground, range_events
 from app.precompute.workplace.stage_recipes import stage_name
+from app.stats.corpus import Corpus
 from app.stats.events import EventStore
 from app.stats.feature import StatisticsSettings
+
+EVENTS_AT_ONCE = 1_000_000
+"""Events of one range: about 60 MB while it is described."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +34,82 @@ class FeatureRange:
     last: int
 
 
-def range_pieces(job: Job, kind: str, sae: str, events_at_once: int) -> list[Piece]:
+def statistics_pieces(job: Job, sae: str) -> list[Piece]:
+    """The pieces of stage 3 of one dictionary."""
+    return _pieces(job, "statistics", sae, EVENTS_AT_ONCE)
+
+
+def partner_pieces(job: Job, sae: str) -> list[Piece]:
+    """The pieces of co-activation of one dictionary; none where none is asked for."""
+    if not job.settings.coactivation_tokens:
+        return []
+    return _pieces(job, "co-activation", sae, 4 * EVENTS_AT_ONCE)
+
+
+def count_range(job: Job, matter: FeatureRange) -> RangeStatistics:
+    """Stage 3: every statistic that events give."""
+    return describe_range(
+        job.events_folder(matter.sae),
+        job.corpus_folder,
+        StatisticsSettings.told(vars(job.settings)),
+        (matter.first, matter.last),
+    )
+
+
+def count_partners(job: Job, matter: FeatureRange) -> RangePartners:
+    """Co-activation: the features that fire on the same tokens."""
+    return describe_partners(
+        job.events_folder(matter.sae),
+        job.corpus_folder,
+        job.settings.coactivation_tokens,
+        (matter.first, matter.last),
+    )
+
+
+STATISTICS = Task(count_range, "events")
+CO_ACTIVATION = Task(count_partners, "events")
+
+
+def describe_range(
+    events_folder: Path,
+    corpus_folder: Path,
+    settings: StatisticsSettings,
+    part: tuple[int, int],
+) -> RangeStatistics:
+    """The statistics of the features [first, stop) of a dictionary.
+
+    Holds the range's events, and from call to call the corpus' places by token: 4 bytes a token.
+    Several threads may call it at once.
+    """
+    ground = _ground(corpus_folder)
+    store = EventStore.open(events_folder)
+    return describe_events(range_events(store, ground, *part), ground, settings)
+
+
+def describe_partners(
+    events_folder: Path,
+    corpus_folder: Path,
+    max_tokens: int,
+    part: tuple[int, int],
+) -> RangePartners:
+    """The partners of the features [first, stop), over the first `max_tokens` tokens.
+
+    Holds the range's events, and from call to call the features of all these tokens: 2 bytes an
+    event. Several threads may call it at once.
+    """
+    ground = _ground(corpus_folder)
+    store = EventStore.open(events_folder)
+    first_tokens = _first_tokens(events_folder, corpus_folder, max_tokens)
+    return range_partners(range_events(store, ground, *part), first_tokens, ground.context_size)
+
+
+def forget() -> None:
+    """Lets go of what is kept from call to call: one process may run several jobs."""
+    _ground.cache_clear()
+    _first_tokens.cache_clear()
+
+
+def _pieces(job: Job, kind: str, sae: str, events_at_once: int) -> list[Piece]:
     """The features of a dictionary in ranges of about equally many events."""
     store = EventStore.open(job.events_folder(sae))
     return [
@@ -40,42 +123,11 @@ def range_pieces(job: Job, kind: str, sae: str, events_at_once: int) -> list[Pie
     ]
 
 
-def count_range(job: Job, matter: FeatureRange) -> RangeStatistics:
-    """Stage 3: every statistic that events give."""
-    return statistics.describe_range(
-        job.events_folder(matter.sae),
-        job.corpus_folder,
-        StatisticsSettings.told(vars(job.settings)),
-        (matter.first, matter.last),
-    )
+@lru_cache(maxsize=1)
+def _ground(folder: Path) -> Ground:
+    return Ground.of(Corpus.open(folder))
 
 
-def count_partners(job: Job, matter: FeatureRange) -> RangePartners:
-    """Co-activation: the features that fire on the same tokens."""
-    return statistics.describe_partners(
-        job.events_folder(matter.sae),
-        job.corpus_folder,
-        job.settings.coactivation_tokens,
-        (matter.first, matter.last),
-    )
-
-
-STATISTICS = Task(count_range, "events")
-CO_ACTIVATION = Task(count_partners, "events")
-
-
-def statistics_pieces(job: Job, sae: str) -> list[Piece]:
-    """The pieces of stage 3 of one dictionary."""
-    return range_pieces(job, "statistics", sae, statistics.EVENTS_AT_ONCE)
-
-
-def partner_pieces(job: Job, sae: str) -> list[Piece]:
-    """The pieces of co-activation of one dictionary; none where none is asked for."""
-    if not job.settings.coactivation_tokens:
-        return []
-    return range_pieces(job, "co-activation", sae, 4 * statistics.EVENTS_AT_ONCE)
-
-
-def forget() -> None:
-    """Lets go of what is kept between pieces: one process may run several jobs."""
-    statistics.forget()
+@lru_cache(maxsize=1)
+def _first_tokens(events: Path, corpus: Path, max_tokens: int) -> FirstTokens:
+    return FirstTokens.of(EventStore.open(events), Corpus.open(corpus), max_tokens)

@@ -16,7 +16,7 @@ from app.db.catalog import list_saes
 from app.db.checks.check import check_atlas
 from app.db.engine import open_atlas
 from app.errors import AtlasError
-from app.precompute import model_tasks, statistics
+from app.precompute import counting, model_tasks
 from app.precompute.ablation.stage import text_lengths
 from app.precompute.drivers.driver import Outcome, Piece, Task, do
 from app.precompute.drivers.interruption import Stop
@@ -80,7 +80,7 @@ def test_sizes_and_workers_change_nothing(
     two_threads: None,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(statistics, "EVENTS_AT_ONCE", 2_000)  # several ranges, so several workers
+    monkeypatch.setattr(counting, "EVENTS_AT_ONCE", 2_000)  # several ranges, so several workers
     options = {"batch_contexts": 50, "contexts_per_shard": 64, "output": tmp_path / "atlas.db"}
     run(judged.settings.model_copy(update=options), reporter=quiet)
     expected = read_content(judged.settings.output)

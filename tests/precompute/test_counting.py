@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.precompute import statistics
+from app.precompute import counting
 from app.precompute.panels import coactive_panels, range_bundles
 from app.precompute.workplace import result_file
 from app.stats.event_writer import write_manifest, write_shard
@@ -20,7 +20,7 @@ D_SAE, N_CONTEXTS, SIZE = 30, 20, 12
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Random events over a random corpus, as the earlier stages leave them."""
-    statistics.forget()
+    counting.forget()
     rng = np.random.default_rng(0)
     tokens = rng.integers(1, 9, (N_CONTEXTS, SIZE)).astype(np.uint16)
     counted = np.ones(tokens.shape, np.bool_)
@@ -47,8 +47,8 @@ def folder(tmp_path: Path) -> Path:
 def described(folder: Path, part: tuple[int, int]) -> list[dict]:
     """The records of the features of a range."""
     places = folder / "events", folder / "corpus"
-    found = statistics.describe_range(*places, StatisticsSettings(), part)
-    partners = statistics.describe_partners(*places, 100, part)
+    found = counting.describe_range(*places, StatisticsSettings(), part)
+    partners = counting.describe_partners(*places, 100, part)
     bundles = [
         asdict(replace(bundle, examples=dict(bundle.examples))) for bundle in range_bundles(found)
     ]
@@ -67,7 +67,7 @@ def test_ranges_change_nothing(folder: Path, at_once: int) -> None:
 
 def test_threads_change_nothing(folder: Path) -> None:
     parts = [(first, first + 3) for first in range(0, D_SAE, 3)]
-    statistics.forget()
+    counting.forget()
     with ThreadPoolExecutor(4) as pool:
         beside = list(pool.map(lambda part: described(folder, part), parts))
     together = [item for part in beside for item in part]
@@ -75,7 +75,7 @@ def test_threads_change_nothing(folder: Path) -> None:
 
 
 def test_a_result_survives_its_file(folder: Path, tmp_path: Path) -> None:
-    found = statistics.describe_range(
+    found = counting.describe_range(
         folder / "events", folder / "corpus", StatisticsSettings(), (3, 9)
     )
     result_file.save(tmp_path / "found", found)
@@ -85,8 +85,8 @@ def test_a_result_survives_its_file(folder: Path, tmp_path: Path) -> None:
 def test_another_run_is_not_taken_for_the_one_before(folder: Path) -> None:
     described(folder, (0, 1))
     (folder / "corpus" / "corpus.json").write_text('{"d_vocab": 12}')
-    statistics.forget()
-    found = statistics.describe_range(
+    counting.forget()
+    found = counting.describe_range(
         folder / "events", folder / "corpus", StatisticsSettings(), (0, 1)
     )
     assert found.pairs.n_features.size == 12

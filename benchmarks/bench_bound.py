@@ -22,6 +22,7 @@ from torch import Tensor
 from app.precompute.counting import EVENTS_AT_ONCE, describe_range, forget
 from app.precompute.events.batching import choose_sizes
 from app.precompute.events.events import extract_shard, sampled_contexts, write_manifests
+from app.precompute.events.kept_activations import KeptActivations
 from app.precompute.model.language_model import LanguageModel
 from app.precompute.model.workers import Workers
 from app.precompute.target import Target
@@ -83,6 +84,9 @@ def measure(
         per_shard = 2**16 // CONTEXT_SIZE
         write_manifests([target], corpus, per_shard)
         worker = Workers(model, 1)
+        kept = KeptActivations(
+            Path(folder) / "activations", True, per_shard, CONTEXT_SIZE, model.dtype
+        )
 
         def shard(twin: LanguageModel, index: int) -> None:
             extract_shard(
@@ -94,6 +98,7 @@ def measure(
                 batch_contexts=sizes.batch_contexts,
                 tile_features=sizes.tile_features,
                 sample=sampled_contexts(corpus.n_contexts, HIDDEN_PRE_CONTEXTS, 0),
+                kept=kept,
             )
 
         def events() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from app.precompute.settings import PrecomputeSettings
 
 TOKENS = "tokens"
+ACTIVATIONS = "activations"
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,8 @@ class Job:
     """address parts of the dictionaries"""
     per_shard: int
     """contexts in an event shard"""
+    keeps_activations: bool
+    """whether the activations at the hooks stay on disk until the job ends"""
     batch_contexts: int
     """contexts in a batch of the model"""
     tile_features: int

@@ -57,13 +57,17 @@ def extract(run: Run, shard: EventShard) -> Written:
         batch_contexts=run.job.batch_contexts,
         tile_features=run.job.tile_features,
         sample=_sampled(run.corpus.n_contexts, settings.hidden_pre_contexts, settings.seed),
+        kept=run.kept,
     )  # fmt: skip
-    return Written(
-        {
-            stage_name("events", target.sae): shard_files(target.folder, shard.index)
-            for target in targets
-        }
+    files = {
+        stage_name("events", target.sae): shard_files(target.folder, shard.index)
+        for target in targets
+    }
+    # What dictionaries share is sealed once, with the first of them.
+    files[stage_name("events", targets[0].sae)] += run.kept.files(
+        {target.hook_name for target in targets}, shard.index
     )
+    return Written(files)
 
 
 def quality_piece(run: Run) -> Piece:

@@ -20,7 +20,8 @@ from app.precompute.corpus.tokens import TokenSettings, build_contexts
 from app.precompute.describe import model_record
 from app.precompute.events.batching import Sizes, try_sizes
 from app.precompute.events.events import contexts_per_shard
-from app.precompute.job import TOKENS, Job
+from app.precompute.events.kept_activations import KeptActivations, has_room
+from app.precompute.job import ACTIVATIONS, TOKENS, Job
 from app.precompute.model.language_model import LanguageModel
 from app.precompute.model.vocabulary import Vocabulary, vocabulary
 from app.precompute.progress.reporter import Reporter
@@ -76,6 +77,15 @@ class Run:
     def target(self, sae: str) -> Target:
         """The dictionary of that name."""
         return next(target for target in self.targets if target.sae == sae)
+
+    @property
+    def kept(self) -> KeptActivations:
+        """The activations of the corpus at the hooks, as far as they are kept."""
+        job = self.job
+        folder = job.folder / ACTIVATIONS
+        return KeptActivations(
+            folder, job.keeps_activations, job.per_shard, self.corpus.context_size, self.model.dtype
+        )
 
 
 def read_inputs(
@@ -151,7 +161,13 @@ def prepare(
     workplace.begin(stage_recipes(settings, replace(facts, sizes=vars(sizes))), lambda _: None)
     per_shard = settings.contexts_per_shard or contexts_per_shard(corpus.context_size)
     record, words = loaded.model_record, loaded.vocabulary
-    job = Job(settings, workplace.folder, record.model, saes, per_shard, **vars(sizes))
+    keeps = has_room(
+        workplace.folder,
+        settings.activation_gigabytes,
+        {target.hook_name: target.dictionary.config.d_in for target in targets},
+        corpus.tokens.size * loaded.model.dtype.itemsize,
+    )
+    job = Job(settings, workplace.folder, record.model, saes, per_shard, keeps, **vars(sizes))
     return Run(job, loaded.model, record, words, targets, corpus)
 
 

@@ -106,6 +106,9 @@ class PrecomputeSettings(BaseModel):
     """the 2-D map of decoder directions; auto takes UMAP where umap-learn is installed, else PCA"""
     decoder_megabytes: int = Field(default=64, ge=0)
     """decoder directions are kept in the atlas, for cosines of any pair, up to this size"""
+    activation_gigabytes: float = Field(default=8.0, ge=0)
+    """activations at the hooks are kept on disk while the job runs, up to this size and a quarter
+    of what is free; without them contexts with silent examples go through the model twice"""
     progress: ProgressKind = "auto"
     """how progress is shown: auto is a bar on a terminal and lines elsewhere, plain is lines, json
     is one object a line"""

@@ -1,9 +1,9 @@
 """The pre-activation at silent examples: how far the feature was from firing there.
 
 The events stage keeps no `hidden_pre` but that of a sample of contexts, so it is computed again for
-the examples that were chosen: each context that holds one goes through the model once, for all
-features and dictionaries. Takes silent groups, gives what is missing; a piece is a stretch of
-contexts.
+the examples that were chosen, from the activations kept at the hooks; where they are not, each
+context that holds one goes through the model once more, for all features and dictionaries. Takes
+silent groups, gives what is missing; a piece is a stretch of contexts.
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Int64
+from jaxtyping import Float, Float32, Int64
 from torch import Tensor
 
 from app.db.records import ExampleGroup
@@ -19,8 +19,11 @@ from app.precompute.drivers.driver import Piece, Task
 from app.precompute.preparation import Run
 from app.precompute.target import Target
 from app.precompute.workplace.stage_recipes import SILENT
+from app.sae.dictionary import Dictionary
 
 BATCHES_A_PIECE = 16
+PAIRS_AT_ONCE = 2**14
+"""Most examples encoded together: each needs a column of W_enc."""
 
 
 @dataclass(frozen=True)
@@ -73,21 +76,18 @@ def silent_pieces(asked: Iterable[Asked], batch_contexts: int) -> list[Piece]:
 
 
 def measure_silent(run: Run, matter: list[Asked]) -> list[Measured]:
-    """One stretch through the model, for all dictionaries."""
-    wanted = np.unique(np.concatenate([item.context_id for item in matter]))
-    targets = {target.sae: target for target in run.targets}
-    hook_names = [target.hook_name for target in run.targets]
-    found = [
-        Measured(item.sae, item.row, np.full(len(item.row), np.nan, np.float32)) for item in matter
+    """One stretch, for all dictionaries: from kept activations, or through the model."""
+    targets = [run.target(item.sae) for item in matter]
+    found = [_from_kept(run, item, target) for item, target in zip(matter, targets, strict=True)]
+    missing = [number for number, measured in enumerate(found) if measured is None]
+    again = _through_model(run, [matter[n] for n in missing], [targets[n] for n in missing])
+    for number, hidden_pre in zip(missing, again, strict=True):
+        found[number] = hidden_pre
+    return [
+        Measured(item.sae, item.row, hidden_pre)
+        for item, hidden_pre in zip(matter, found, strict=True)
+        if hidden_pre is not None
     ]
-    for start in range(0, len(wanted), run.job.batch_contexts):
-        batch = wanted[start : start + run.job.batch_contexts]
-        tokens = torch.from_numpy(run.corpus.tokens[batch].astype(np.int64))
-        activations = run.model.activations(tokens, hook_names)
-        for item, measured in zip(matter, found, strict=True):
-            target = targets[item.sae]
-            _fill(item, measured.hidden_pre, batch, activations[target.hook_name], target)
-    return found
 
 
 SILENT_EXAMPLES = Task(measure_silent, "model")
@@ -115,16 +115,42 @@ def _inside(asked: Asked, first: int, last: int) -> Asked:
     )
 
 
-def _fill(
-    asked: Asked,
-    hidden_pre: Float32[np.ndarray, " n"],
-    batch: Int64[np.ndarray, " batch"],
-    x: Tensor,
-    target: Target,
-) -> None:
-    here = np.flatnonzero((asked.context_id >= batch[0]) & (asked.context_id <= batch[-1]))
-    row = torch.from_numpy(np.searchsorted(batch, asked.context_id[here]))
-    position = torch.from_numpy(asked.position[here])
-    feature = torch.from_numpy(asked.feature_index[here]).to(x.device)
-    _, measured = target.dictionary.encode_pairs(x[row, position].float(), feature)
-    hidden_pre[here] = measured.float().cpu().numpy()
+def _from_kept(run: Run, asked: Asked, target: Target) -> Float32[np.ndarray, " n"] | None:
+    """None where the activations of a shard are not kept."""
+    hidden_pre = np.empty(len(asked.row), np.float32)
+    d_in = target.dictionary.config.d_in
+    for start in range(0, len(hidden_pre), PAIRS_AT_ONCE):
+        some = slice(start, start + PAIRS_AT_ONCE)
+        places = asked.context_id[some], asked.position[some]
+        x = run.kept.rows(target.hook_name, d_in, *places)
+        if x is None:
+            return None
+        hidden_pre[some] = _hidden_pre(target.dictionary, x, asked.feature_index[some])
+    return hidden_pre
+
+
+def _through_model(
+    run: Run, asked: list[Asked], targets: list[Target]
+) -> list[Float32[np.ndarray, " _n"]]:
+    """Each context once, for all that ask for it."""
+    wanted = np.unique(np.concatenate([np.zeros(0, np.int64), *(a.context_id for a in asked)]))
+    found = [np.full(len(item.row), np.nan, np.float32) for item in asked]
+    for start in range(0, len(wanted), run.job.batch_contexts):
+        batch = wanted[start : start + run.job.batch_contexts]
+        tokens = torch.from_numpy(run.corpus.tokens[batch].astype(np.int64))
+        activations = run.model.activations(tokens, [target.hook_name for target in targets])
+        for item, hidden_pre, target in zip(asked, found, targets, strict=True):
+            here = np.flatnonzero((item.context_id >= batch[0]) & (item.context_id <= batch[-1]))
+            row = torch.from_numpy(np.searchsorted(batch, item.context_id[here]))
+            x = activations[target.hook_name][row, torch.from_numpy(item.position[here])]
+            hidden_pre[here] = _hidden_pre(target.dictionary, x, item.feature_index[here])
+    return found
+
+
+def _hidden_pre(
+    dictionary: Dictionary, x: Float[Tensor, "n d_in"], feature_index: Int64[np.ndarray, " n"]
+) -> Float32[np.ndarray, " n"]:
+    """Of one feature on each row."""
+    device = dictionary.W_enc.device
+    feature = torch.from_numpy(feature_index).to(device)
+    return dictionary.encode_pairs(x.to(device).float(), feature)[1].float().cpu().numpy()

@@ -16,7 +16,7 @@ from app.db.catalog import list_saes
 from app.db.checks.check import check_atlas
 from app.db.engine import open_atlas
 from app.errors import AtlasError
-from app.precompute import counting, model_tasks
+from app.precompute import counting, model_tasks, silent
 from app.precompute.ablation.stage import text_lengths
 from app.precompute.drivers.driver import Outcome, Piece, Task, do
 from app.precompute.drivers.interruption import Stop
@@ -98,6 +98,30 @@ def test_the_same_settings_give_the_same_values(
     found, expected = (read_content(small(name).output) for name in ("one.db", "two.db"))
     assert len(found) > 1_000
     assert differences(found, expected) == []
+
+
+def has_silent(content: dict[str, Any]) -> bool:
+    """Whether any feature has silent examples."""
+    return any(isinstance(value, dict) and "silent" in value for value in content.values())
+
+
+def test_silent_examples_from_kept_activations_and_through_the_model(
+    small: Callable[..., PrecomputeSettings],
+    read_content: Content,
+    differences: Differences,
+    quiet: Reporter,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(silent, "PAIRS_AT_ONCE", 7)
+    run(small("again.db", activation_gigabytes=0), reporter=quiet)
+    with monkeypatch.context() as patch:
+        asked: list[int] = []
+        patch.setattr(silent, "_through_model", lambda _, items, __: asked.append(len(items)) or [])
+        run(small("kept.db"), reporter=quiet)
+    assert asked and not any(asked)
+    found, expected = (read_content(small(name).output) for name in ("kept.db", "again.db"))
+    assert has_silent(found)
+    assert differences(found, expected, 1e-5) == []
 
 
 def test_a_second_dictionary_is_added(
@@ -231,9 +255,11 @@ def test_stages_can_be_left_out(
     off += ("hidden_pre_contexts", "quality_contexts")
     run(small(**dict.fromkeys(off, 0)), reporter=quiet)
     content = read_content(small().output)
-    assert all(value is None for key, value in content.items() if key.endswith("/coactive"))
-    assert all(value is None for key, value in content.items() if key.endswith("/ablations"))
-    assert not any("silent" in key for key in content)
+    panels = [value for key, value in content.items() if key.endswith("/panels")]
+    ablations = [value for key, value in content.items() if key.endswith("/ablations")]
+    assert len(panels) > 10 and all(found["coactive"] is None for found in panels)
+    assert len(ablations) > 10 and not any(ablations)
+    assert not has_silent(content)
     record = content["sae/resid/record"]
     assert record["ablation"] == {}
     assert record["quality"]["ce_clean"] is None

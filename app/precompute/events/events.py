@@ -16,6 +16,7 @@ import torch
 from jaxtyping import Bool, Float, Int64
 
 from app.precompute.events.harvest import Harvest, PositionZeroSums, sums_path
+from app.precompute.events.kept_activations import KeptActivations
 from app.precompute.model.language_model import LanguageModel
 from app.precompute.target import Target
 from app.stats.corpus import Corpus
@@ -63,6 +64,7 @@ def extract_shard(
     batch_contexts: int,
     tile_features: int,
     sample: Bool[np.ndarray, " n_contexts"],
+    kept: KeptActivations,
 ) -> None:
     """One shard through the model, for all dictionaries; an older one of that index is replaced.
 
@@ -71,12 +73,15 @@ def extract_shard(
     start = index * per_shard
     stop = min(start + per_shard, corpus.n_contexts)
     harvests = [Harvest(target, corpus, start, stop - start, tile_features) for target in targets]
-    for first in range(start, stop, batch_contexts):
-        last = min(first + batch_contexts, stop)
-        tokens = torch.from_numpy(corpus.tokens[first:last].astype(np.int64))
-        activations = model.activations(tokens, [target.hook_name for target in targets])
-        for harvest in harvests:
-            harvest.add(first, activations[harvest.target.hook_name], sample[first:last])
+    hook_names = list(dict.fromkeys(target.hook_name for target in targets))
+    with kept.writing(hook_names, index) as writing:
+        for first in range(start, stop, batch_contexts):
+            last = min(first + batch_contexts, stop)
+            tokens = torch.from_numpy(corpus.tokens[first:last].astype(np.int64))
+            activations = model.activations(tokens, hook_names)
+            writing.add(activations)
+            for harvest in harvests:
+                harvest.add(first, activations[harvest.target.hook_name], sample[first:last])
     for harvest in harvests:
         harvest.write(index)
 

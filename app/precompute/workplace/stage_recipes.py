@@ -61,7 +61,9 @@ SETTLED = {"corpus", "model", "sae", "hook_name", "context_size", "prepend_bos",
 AT_ASSEMBLY = {"decoder_megabytes"}
 """Settings that no stage reads, but the atlas depends on when it is put together."""
 
-HOW = {"replace", "threads", "progress", "workers", "num_gpus", "ray_address"}
+HOW = {"replace", "threads", "progress", "workers", "num_gpus", "ray_address"} | {
+    "activation_gigabytes"
+}
 """Settings that say how the work is done; neither recipe nor command of an atlas names them."""
 
 WITHOUT_EFFECT = HOW | {"output", "device", "verify"}

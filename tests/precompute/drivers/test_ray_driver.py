@@ -100,7 +100,7 @@ def driver(ray_here: Cluster, job: Job) -> Callable[..., RayDriver]:
 @pytest.fixture
 def job(tmp_path: Path) -> Job:
     """A job in an empty folder."""
-    return Job(any_settings(tmp_path), tmp_path, "tiny", ("resid",), 4, 2, 64)
+    return Job(any_settings(tmp_path), tmp_path, "tiny", ("resid",), 4, False, 2, 64)
 
 
 def any_settings(folder: Path, **options: Any) -> PrecomputeSettings:

@@ -24,6 +24,7 @@ from app.precompute.events.events import (
     write_manifests,
 )
 from app.precompute.events.harvest import ROWS_AT_ONCE, PositionZeroSums
+from app.precompute.events.kept_activations import KeptActivations
 from app.precompute.model.language_model import LanguageModel
 from app.precompute.target import Target
 from app.sae.dictionary import Dictionary
@@ -69,6 +70,12 @@ def make_targets(
     return make
 
 
+def keeping(targets: Sequence[Target], per_shard: int, keeps: bool = True) -> KeptActivations:
+    """Activations kept beside the targets' folders."""
+    folder = targets[0].folder.parent / "activations"
+    return KeptActivations(folder, keeps, per_shard, SIZE, torch.float32)
+
+
 def extract(model: LanguageModel, targets: Sequence[Target], **options: Any) -> None:
     """Runs the stage, shard after shard."""
     use: dict[str, Any] = {
@@ -78,6 +85,7 @@ def extract(model: LanguageModel, targets: Sequence[Target], **options: Any) -> 
         "sample": sampled_contexts(N_CONTEXTS, 4, 0),
     }
     use |= options
+    use.setdefault("kept", keeping(targets, use["per_shard"], keeps=False))
     write_manifests(targets, CORPUS, use["per_shard"])
     for index in range(-(-N_CONTEXTS // use["per_shard"])):
         extract_shard(model, targets, CORPUS, index, **use)

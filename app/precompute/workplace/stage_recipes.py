@@ -18,6 +18,7 @@ from app.precompute.workplace.ledger import AFTER, Recipe, fingerprint
 from app.stats.feature import OPTIONS as STATISTICS
 
 QUALITY = "quality"
+FINAL_NORM = "final norm"
 SILENT = "silent examples"
 ABLATED = "ablated text"
 
@@ -31,6 +32,7 @@ READS: dict[str, tuple[str, ...]] = {
     "co-activation": ("events",),
     "weights": (),
     "map": (),
+    FINAL_NORM: (TOKENS,),
     QUALITY: ("events",),
     SILENT: ("statistics",),
     ABLATED: ("statistics",),
@@ -44,6 +46,7 @@ SETTINGS: dict[str, tuple[str, ...]] = {
     "co-activation": ("coactivation_tokens",),
     "weights": ("dtype",),
     "map": ("direction_map", "seed"),
+    FINAL_NORM: ("dtype",),
     QUALITY: ("quality_contexts", "seed", "dtype"),
     SILENT: ("dtype",),
     ABLATED: (
@@ -139,7 +142,11 @@ def _settled(kind: str, facts: Facts) -> dict[str, Any]:
         return model | {"sizes": facts.sizes}
     if kind == "weights":
         return model | {"the tokenizer": facts.tokenizer_hash} | program_versions()
-    return program_versions() if kind == "map" else model if kind in (QUALITY, ABLATED) else {}
+    if kind == "map":
+        return program_versions()
+    if kind == ABLATED:  # its pieces name dictionaries by their place
+        return model | {"the order of the dictionaries": list(facts.dictionaries)}
+    return model if kind in (QUALITY, FINAL_NORM) else {}
 
 
 def program_versions(libraries: Iterable[str] = LIBRARIES) -> dict[str, str]:

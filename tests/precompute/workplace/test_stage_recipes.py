@@ -66,7 +66,9 @@ def of(*kinds: str, saes: str = "ab") -> set[str]:
         ),
         (
             {"max_tokens": 300},
-            of("events", "statistics", "co-activation") | EXAMPLES | {"quality", "tokens"},
+            of("events", "statistics", "co-activation")
+            | EXAMPLES
+            | {"quality", "tokens", "final norm"},
         ),
         ({"threads": 3, "replace": True, "decoder_megabytes": 1}, set()),
     ],
@@ -87,6 +89,17 @@ def test_a_dictionary_costs_only_its_own_stages_and_those_for_all(
     old, new = stage_recipes(settings(), FACTS), stage_recipes(settings(), other)
     own = of("events", "statistics", "co-activation", "weights", "map", saes="b")
     assert {stage for stage in old if old[stage] != new[stage]} == own | EXAMPLES | {"quality"}
+
+
+def test_another_order_of_dictionaries_costs_what_numbers_them(
+    settings: Callable[..., PrecomputeSettings],
+) -> None:
+    turned = dict(reversed(FACTS.dictionaries.items()))
+    old, new = (
+        stage_recipes(settings(), replace(FACTS, dictionaries=order))
+        for order in (FACTS.dictionaries, turned)
+    )
+    assert {stage for stage in old if old[stage] != new[stage]} == {"ablated text"}
 
 
 def test_stages_come_behind_those_they_read_from(

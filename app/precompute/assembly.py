@@ -70,6 +70,8 @@ def assemble(
         **recipe,
         "command": command_of(settings),
         "batch_contexts": run.job.batch_contexts,
+        "tile_features": run.job.tile_features,
+        "model_run_through": run.model.way([target.hook_name for target in run.targets]),
     }
     wanted = np.zeros(run.corpus.n_contexts, np.bool_)
     for target in run.targets:

@@ -21,6 +21,7 @@ from app.precompute.ablation.stage import text_lengths
 from app.precompute.drivers.driver import Outcome, Piece, Task, do
 from app.precompute.drivers.interruption import Stop
 from app.precompute.events import stage as event_stage
+from app.precompute.model.language_model import LanguageModel
 from app.precompute.pipeline import run
 from app.precompute.preparation import Run, equip
 from app.precompute.progress.reporter import Reporter
@@ -439,6 +440,28 @@ def test_a_changed_corpus_is_not_resumed(
     assert "the rest (weights, map) is kept." in said
     assert corpus_of(tmp_path / "atlas.events").n_contexts < 20
     shutil.rmtree(tmp_path / "atlas.events")
+
+
+def test_another_way_of_running_the_model_makes_the_events_again(
+    small: Callable[..., PrecomputeSettings],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """As on another machine, whose plain modules don't agree with the bridge."""
+
+    def kill(*_: Any, **__: Any) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr("app.db.writer.AtlasWriter.publish", kill)
+        run(small())
+    monkeypatch.setattr(LanguageModel, "tolerance", -1.0)
+    run(small())
+    said = capsys.readouterr().err
+    assert "Since the unfinished run the way the model is run changed: events, statistics" in said
+    with open_atlas(small().output).connect() as connection:
+        (sae,) = list_saes(connection)
+        assert sae.record.recipe["model_run_through"] == "the bridge"
 
 
 def test_two_jobs_on_one_output(

@@ -90,6 +90,8 @@ class Facts:
     """None for what follows from the size of the contexts"""
     sizes: Mapping[str, int] | None
     """of batches and tiles, which change the last digits; None until they are chosen"""
+    way: str | None
+    """what the model is run through, which changes them too; None until it was seen"""
 
 
 def stage_recipes(settings: PrecomputeSettings, facts: Facts) -> dict[str, Recipe]:
@@ -137,6 +139,7 @@ def _settled(kind: str, facts: Facts) -> dict[str, Any]:
         return model | {
             "sizes": facts.sizes,
             "contexts_per_shard": facts.contexts_per_shard,
+            "the way the model is run": facts.way,
         }
     if kind == SILENT:
         return model | {"sizes": facts.sizes}

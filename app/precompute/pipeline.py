@@ -1,8 +1,9 @@
 """The job, in the order it is done: this file is the table of contents of `app.precompute`.
 
-Takes settings, leaves an atlas. It alone knows the order of the stages; each of them is a file of
-its own and knows none of the others. A stage is a list of pieces and a task (see `driver.py`);
-which pieces are already done the workplace knows, how the others get done is the driver's business.
+Takes settings, leaves an atlas. It alone knows the order of the stages. A stage is a list of pieces
+and a task (see `driver.py`), which a file of its own gives; what it reads of other stages are their
+files and results, as `stage_recipes` lists. Which pieces are already done the workplace knows, how
+the others get done is the driver's business.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -8,7 +8,6 @@ Both take turns in one process; one worker of one thread each, so that CPU secon
 """
 
 import argparse
-import json
 from collections.abc import Iterator
 from functools import partial
 from itertools import product
@@ -33,7 +32,7 @@ from app.precompute.model.workers import Workers
 from app.precompute.target import Target
 from app.precompute.workplace.seals import seal
 from app.sae.dictionary import Dictionary
-from app.stats.corpus import Corpus
+from app.stats.corpus import Corpus, write_corpus
 from app.stats.events import EventStore
 from app.stats.feature import StatisticsSettings
 from benchmarks.made import HOOK, random_corpus, random_dictionary, random_model
@@ -83,7 +82,7 @@ def measure(
     with TemporaryDirectory() as folder:
         target = Target("bench", dictionary, HOOK, Path(folder) / "events")
         corpus_folder = Path(folder) / "corpus"
-        _write(corpus, corpus_folder)
+        write_corpus(corpus_folder, corpus)
         sizes = choose_sizes(model, [target], corpus)
         print(f"bound {bound.sizes}, ours {sizes}", flush=True)
 
@@ -177,14 +176,6 @@ def lines(title: str, found: dict[str, Cost]) -> list[list[str]]:
         ]
         for name, cost in found.items()
     ]
-
-
-def _write(corpus: Corpus, folder: Path) -> None:
-    folder.mkdir()
-    for name in ("tokens", "counted", "document_ids"):
-        np.save(folder / f"{name}.npy", getattr(corpus, name))
-    (folder / "corpus.json").write_text(json.dumps({"d_vocab": corpus.d_vocab}))
-    (folder / "documents.json").write_text(json.dumps(corpus.document_names))
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from app.precompute.ranges import describe
 from app.precompute.ranges.rankings import PairRankings
 from app.precompute.workplace import result_file
 from app.stats.arrays import radix_argsort
-from app.stats.corpus import Corpus
+from app.stats.corpus import Corpus, write_corpus
 from app.stats.event_writer import write_manifest, write_shard
 from app.stats.events import EventStore
 from app.stats.feature import StatisticsSettings, describe_feature
@@ -155,13 +155,8 @@ def invent(root: Path, n_features: int, n_tokens: int) -> None:
     counted = ~separators
     counted[:, 0] = False
     documents = np.cumsum(separators).reshape(shape).astype(np.int32)
-    folder = root / "corpus"
-    folder.mkdir()
-    for name, array in (("tokens", tokens), ("counted", counted), ("document_ids", documents)):
-        np.save(folder / f"{name}.npy", array)
-    names = ", ".join(f'"{i}"' for i in range(int(documents.max()) + 1))
-    (folder / "documents.json").write_text(f"[{names}]")
-    (folder / "corpus.json").write_text(f'{{"d_vocab": {D_VOCAB}}}')
+    names = [str(i) for i in range(int(documents.max()) + 1)]
+    write_corpus(root / "corpus", Corpus(tokens, counted, documents, D_VOCAB, names))
     feature, place = firings(rng, tokens.reshape(-1), counted.reshape(-1), n_features)
     activation = rng.gamma(2.0, size=place.size).astype(np.float32) + np.float32(0.01)
     per_shard = SHARD_TOKENS // CONTEXT

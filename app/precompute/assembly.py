@@ -15,21 +15,19 @@ from app.db.writer import AtlasWriter
 from app.precompute.ablation.stage import Chosen, ablation_groups
 from app.precompute.describe import ablation_record, corpus_record, sae_record, token_records
 from app.precompute.events.events import PositionZeroSums, read_sums
-from app.precompute.model_tasks import n_shards
+from app.precompute.events.stage import n_shards
 from app.precompute.panels import coactive_panels, range_bundles
-from app.precompute.preparation import Run, first_contexts
+from app.precompute.preparation import Run
+from app.precompute.quality import quality_records
 from app.precompute.silent import gathered
 from app.precompute.store import Rankings, store_contexts, store_rankings
 from app.precompute.summaries import summarised
 from app.precompute.target import Target
 from app.precompute.weights import directions
-from app.precompute.weights.logit_lens import mean_final_norm_scale
-from app.precompute.weights.stage import Weights, lens_of
+from app.precompute.weights.stage import Weights, joined_weights
 from app.precompute.workplace.findings import Findings
 from app.precompute.workplace.recipe import command_of
-from app.precompute.workplace.stage_recipes import ABLATED, QUALITY, SILENT, stage_name
-
-NORM_SCALE_CONTEXTS = 32
+from app.precompute.workplace.stage_recipes import ABLATED, FINAL_NORM, QUALITY, SILENT, stage_name
 
 Ablations = Mapping[tuple[str, int], dict[Group, AblationGroup]]
 
@@ -66,24 +64,25 @@ def assemble(
     corpus_id = writer.add_corpus(
         model_id, corpus_record(run.corpus), run.corpus.occurrences, run.corpus.document_names
     )
-    chosen = first_contexts(run.corpus, NORM_SCALE_CONTEXTS)
-    scale = mean_final_norm_scale(run.model, run.corpus.tokens[chosen], run.corpus.counted[chosen])
-    qualities = findings.single(QUALITY)
+    scale = findings.single(FINAL_NORM)
+    qualities = quality_records(run, findings.of(QUALITY))
     told = {
         **recipe,
         "command": command_of(settings),
         "batch_contexts": run.job.batch_contexts,
+        "tile_features": run.job.tile_features,
+        "model_run_through": run.model.way([target.hook_name for target in run.targets]),
     }
     wanted = np.zeros(run.corpus.n_contexts, np.bool_)
     for target in run.targets:
+        parts = findings.of(stage_name("weights", target.sae))
+        weights = joined_weights(parts, run.model.d_vocab)
         record = sae_record(
-            run.model_record.model, target, qualities[target.sae], lens_of(run, target), scale,
-            told,
+            run.model_record.model, target, qualities[target.sae], weights.lens, scale, told,
             ablation=ablation_record(settings),
             hidden_pre_contexts=min(settings.hidden_pre_contexts, run.corpus.n_contexts),
         )  # fmt: skip
         sae_id = writer.add_sae(model_id, corpus_id, record, replace=settings.replace)
-        weights: Weights = findings.single(stage_name("weights", target.sae))
         rankings = Rankings.of_weights(weights, run.corpus.occurrences)
         bundles = _bundles(run, target, findings, weights, measured, rankings, wanted)
         writer.add_features(sae_id, _counted(bundles, advance))

@@ -7,12 +7,11 @@ ranges as pieces of a driver (see `driver.py`). Knows no weights, no model and n
 torch, so that processes that do nothing else start fast and stay small.
 """
 
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from app.precompute.drivers.driver import Piece, Task
-from app.precompute.job import Job
+from app.precompute.job import FeatureRange, Job
 from app.precompute.ranges.coactivation import FirstTokens, RangePartners, range_partners
 from app.precompute.ranges.describe import RangeStatistics, describe_events
 from app.precompute.ranges.events import Ground, range_events
@@ -23,15 +22,6 @@ from app.stats.feature import StatisticsSettings
 
 EVENTS_AT_ONCE = 1_000_000
 """Events of one range: about 60 MB while it is described."""
-
-
-@dataclass(frozen=True)
-class FeatureRange:
-    """Features [first, last) of a dictionary."""
-
-    sae: str
-    first: int
-    last: int
 
 
 def statistics_pieces(job: Job, sae: str) -> list[Piece]:
@@ -113,13 +103,8 @@ def _pieces(job: Job, kind: str, sae: str, events_at_once: int) -> list[Piece]:
     """The features of a dictionary in ranges of about equally many events."""
     store = EventStore.open(job.events_folder(sae))
     return [
-        Piece(
-            (stage_name(kind, sae),),
-            f"{first:08d}-{last:08d}",
-            last - first,
-            FeatureRange(sae, first, last),
-        )
-        for first, last in store.ranges(events_at_once)
+        Piece((stage_name(kind, sae),), part.name, part.last - part.first, part)
+        for part in (FeatureRange(sae, *cut) for cut in store.ranges(events_at_once))
     ]
 
 

@@ -12,7 +12,7 @@ from app.precompute.model.language_model import LanguageModel
 from app.precompute.model.vocabulary import Vocabulary
 from app.precompute.settings import PrecomputeSettings
 from app.precompute.target import Target
-from app.precompute.weights.logit_lens import LogitLens
+from app.precompute.weights.logit_lens import LensFacts
 from app.precompute.workplace.recipe import without_folder
 from app.stats.corpus import Corpus
 
@@ -74,7 +74,7 @@ def sae_record(
     model_slug: str,
     target: Target,
     quality: QualityRecord,
-    lens: LogitLens,
+    lens: LensFacts,
     mean_final_norm_scale: float | None,
     recipe: dict[str, Any],
     *,
@@ -95,8 +95,8 @@ def sae_record(
         weights_hash=target.dictionary.weights_hash(),
         linear_path=lens.linear_path or "",
         quality=quality,
-        n_tokens_unproducible=len(lens.unproducible_ids),
-        n_tokens_outlier=len(lens.norm_outlier_ids),
+        n_tokens_unproducible=lens.n_unproducible,
+        n_tokens_outlier=lens.n_outlier,
         mean_final_norm_scale=mean_final_norm_scale,
         ablation=ablation,
         hidden_pre_sample={"n_contexts": hidden_pre_contexts, "dtype": "float16"},

@@ -14,6 +14,20 @@ ACTIVATIONS = "activations"
 
 
 @dataclass(frozen=True)
+class FeatureRange:
+    """Features [first, last) of a dictionary."""
+
+    sae: str
+    first: int
+    last: int
+
+    @property
+    def name(self) -> str:
+        """Of a piece: in the order of features."""
+        return f"{self.first:08d}-{self.last:08d}"
+
+
+@dataclass(frozen=True)
 class Job:
     """One run of the job, as a worker sees it."""
 

@@ -1,8 +1,9 @@
 """The job, in the order it is done: this file is the table of contents of `app.precompute`.
 
-Takes settings, leaves an atlas. It alone knows the order of the stages; each of them is a file of
-its own and knows none of the others. A stage is a list of pieces and a task (see `driver.py`);
-which pieces are already done the workplace knows, how the others get done is the driver's business.
+Takes settings, leaves an atlas. It alone knows the order of the stages. A stage is a list of pieces
+and a task (see `driver.py`), which a file of its own gives; what it reads of other stages are their
+files and results, as `stage_recipes` lists. Which pieces are already done the workplace knows, how
+the others get done is the driver's business.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -30,26 +31,28 @@ from app.precompute.drivers.loop import Loop
 from app.precompute.drivers.ray_cluster import check_workers, cluster
 from app.precompute.drivers.ray_driver import RayDriver
 from app.precompute.events.events import write_manifests
+from app.precompute.events.stage import EVENTS, event_pieces
 from app.precompute.job import TOKENS
-from app.precompute.model_tasks import (
-    EVENTS,
-    MAP,
-    QUALITIES,
-    WEIGHTS,
-    dictionary_piece,
-    event_pieces,
-    quality_piece,
-)
 from app.precompute.preparation import Inputs, Run, prepare, read_inputs
 from app.precompute.progress.closing import sizes_of
 from app.precompute.progress.reporter import Reporter
+from app.precompute.quality import QUALITIES, quality_pieces
 from app.precompute.settings import PrecomputeSettings
 from app.precompute.silent import SILENT_EXAMPLES, asked_of, silent_pieces
 from app.precompute.weights.direction_map import check_map_choice
+from app.precompute.weights.map_stage import MAP, map_pieces
+from app.precompute.weights.norm_scale import NORM_SCALE, norm_piece
+from app.precompute.weights.stage import WEIGHTS, weight_pieces
 from app.precompute.workplace.findings import Findings
 from app.precompute.workplace.ledger import fingerprint
 from app.precompute.workplace.recipe import generator
-from app.precompute.workplace.stage_recipes import ABLATED, QUALITY, SILENT, stage_name
+from app.precompute.workplace.stage_recipes import (
+    ABLATED,
+    FINAL_NORM,
+    QUALITY,
+    SILENT,
+    stage_name,
+)
 from app.precompute.workplace.workplace import Workplace, check_writable
 from app.stats.corpus import Corpus
 from app.stats.event_places import corpus_part, sae_part
@@ -148,25 +151,22 @@ class _Stages:
 
     def _quality_and_weights(self) -> None:
         """Stages 6 and 4: how good the dictionaries are; what their weights say."""
-        prepared, settings = self._run, self._run.job.settings
-        self._workplace.verify(QUALITY, self._reporter.say)
-        piece = quality_piece(prepared)
-        tokens = piece.units * prepared.corpus.context_size
-        self._do("quality", "contexts", QUALITIES, [piece], [QUALITY], tokens)
-        for kind, task in (("weights", WEIGHTS), ("map", MAP)):
-            if kind == "map" and settings.direction_map == "none":
-                continue
-            stages = self._verified(kind)
-            pieces = [dictionary_piece(prepared, kind, sae) for sae in prepared.job.saes]
-            self._do(kind, "features", task, pieces, stages)
-            if kind == "map":
-                self._say_how_maps_were_made()
-
-    def _say_how_maps_were_made(self) -> None:
-        """What a map's maker had to say, wherever and whenever it was made: the atlas has it."""
-        for sae in self._run.job.saes:
-            for sentence in self._findings.single(stage_name("map", sae)).said:
-                self._reporter.say(f"Warning: {sae}: {sentence}")
+        prepared = self._run
+        for stage, task, pieces in (
+            (QUALITY, QUALITIES, quality_pieces(prepared)),
+            (FINAL_NORM, NORM_SCALE, [norm_piece(prepared)]),
+        ):
+            self._workplace.verify(stage, self._reporter.say)
+            tokens = sum(piece.units for piece in pieces) * prepared.corpus.context_size
+            self._do(stage, "contexts", task, pieces, [stage], tokens)
+        stages = self._verified("weights")
+        pieces = [piece for sae in prepared.job.saes for piece in weight_pieces(prepared, sae)]
+        self._do("weights", "features", WEIGHTS, pieces, stages)
+        stages, pieces = self._verified("map"), map_pieces(prepared)
+        self._do("map", "features", MAP, pieces, stages)
+        for stage in stages if pieces else []:
+            for sentence in self._findings.single(stage).said:
+                self._reporter.say(f"Warning: {stage}: {sentence}")
 
     def _counting(self) -> None:
         """Stage 3: every statistic that events alone give."""

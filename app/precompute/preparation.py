@@ -4,7 +4,7 @@ Takes settings, gives the things of a run, checked against each other; each misf
 Leaves the token contexts (stage 1) in the workplace and every stage bound to its recipe there.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from app.db.records import ModelRecord
 from app.precompute.corpus.documents import Named, Source, from_documents, open_corpus
 from app.precompute.corpus.tokens import TokenSettings, build_contexts
 from app.precompute.describe import model_record
-from app.precompute.events.batching import Sizes, try_sizes
+from app.precompute.events.batching import Sizes, Trial, try_sizes
 from app.precompute.events.events import contexts_per_shard
 from app.precompute.events.kept_activations import KeptActivations, has_room
 from app.precompute.job import ACTIVATIONS, TOKENS, Job
@@ -123,8 +123,11 @@ def prepare(
     context_size = shared_context_size(settings, loaded.targets, loaded.model.n_ctx)
     # A choice holds for the model, the dictionaries and the size of contexts it was tried on.
     tried = {"model": loaded.model_record.weights_hash, "saes": inputs.recipe["saes"]}
-    choice = f"sizes {fingerprint(tried | {'context_size': context_size})}"
-    sizes = _sizes(settings, workplace.ledger.facts.get(choice))
+    chosen_for = fingerprint(tried | {"context_size": context_size})
+    choice, pace, seen = (f"{fact} {chosen_for}" for fact in ("sizes", "pace sizes", "way"))
+    chosen = workplace.ledger.facts.get(choice)
+    sizes = None if chosen is None else _told(settings, Sizes(**chosen))
+    way_before = workplace.ledger.facts.get(seen)
     facts = Facts(
         corpus=inputs.corpus,
         tokenizer_hash=loaded.model_record.tokenizer_hash,
@@ -134,6 +137,7 @@ def prepare(
         prepend_bos=bos,
         contexts_per_shard=settings.contexts_per_shard,
         sizes=None if sizes is None else vars(sizes),
+        way=way_before,
     )
     workplace.begin(stage_recipes(settings, facts), reporter.say)
     corpus = _contexts(settings, inputs, context_size, bos, workplace, reporter)
@@ -143,22 +147,23 @@ def prepare(
         f"{settings.corpus}: {corpus.n_tokens:,} counted tokens in {corpus.n_contexts:,} contexts "
         f"of {corpus.context_size}."
     )
-    for way in loaded.model.ways():
-        reporter.say(way)
-    pace = f"pace {choice}"
+    hook_names = [target.hook_name for target in targets]
+    way = loaded.model.way(hook_names)
+    for sentence in loaded.model.ways(hook_names):
+        reporter.say(sentence)
     if sizes is None:
-        with reporter.stage("trial", len(targets), "dictionaries") as advance:
-            trial = try_sizes(loaded.model, targets, corpus)
-            advance(len(targets))
-        sizes = _sizes(settings, vars(trial.sizes))
-        assert sizes is not None
+        trial = _trial(loaded.model, targets, corpus, reporter)
+        sizes = _told(settings, trial.sizes)
         workplace.ledger.keep(pace, trial.seconds_per_token)
     tried_pace = workplace.ledger.facts.get(pace)
     if tried_pace is not None and settings.batch_contexts is None:
         # Where the user chose the batch the trial's figure is not that of what runs.
         reporter.bound("events", tried_pace, on_processor=loaded.model.device.type == "cpu")
     workplace.ledger.keep(choice, vars(sizes))
-    workplace.begin(stage_recipes(settings, replace(facts, sizes=vars(sizes))), lambda _: None)
+    workplace.ledger.keep(seen, way)
+    # What stood in the recipes before is known by now; only another way is news.
+    say = reporter.say if way_before not in (None, way) else lambda _: None
+    workplace.begin(stage_recipes(settings, replace(facts, sizes=vars(sizes), way=way)), say)
     per_shard = settings.contexts_per_shard or contexts_per_shard(corpus.context_size)
     record, words = loaded.model_record, loaded.vocabulary
     keeps = has_room(
@@ -222,13 +227,19 @@ def first_contexts(corpus: Corpus, n: int) -> Int64[np.ndarray, " n_chosen"]:
     return np.flatnonzero(corpus.counted.any(axis=1))[:n]
 
 
-def _sizes(settings: PrecomputeSettings, chosen: Mapping[str, int] | None) -> Sizes | None:
-    """What a trial chose, but where the user chose; None before the trial."""
-    if chosen is None:
-        return None
-    sizes = Sizes(**chosen)
+def _trial(
+    model: LanguageModel, targets: Sequence[Target], corpus: Corpus, reporter: Reporter
+) -> Trial:
+    with reporter.stage("trial", len(targets), "dictionaries") as advance:
+        trial = try_sizes(model, targets, corpus)
+        advance(len(targets))
+    return trial
+
+
+def _told(settings: PrecomputeSettings, chosen: Sizes) -> Sizes:
+    """What a trial chose, but where the user chose."""
     batch = settings.batch_contexts
-    return sizes if batch is None else replace(sizes, batch_contexts=batch)
+    return chosen if batch is None else replace(chosen, batch_contexts=batch)
 
 
 def _dictionaries(inputs: Inputs, sample: str) -> dict[str, dict[str, str]]:

@@ -1,68 +1,93 @@
 """Stage 6: how good each dictionary is, from the events' sums and from spliced cross-entropies.
 
-Takes the sums of the events stage and a seeded sample of contexts; gives one `QualityRecord` a
-dictionary. Computes only counts over features; the formulas are `app.stats.quality`'s and
-`splice`'s.
+Takes a run whose events are there. Cross-entropies are measured on a seeded sample of contexts, a
+stretch of it a piece; the pieces hold sums by context, which `quality_records` joins in order: the
+figures are the same whoever did which. The formulas are `app.stats.quality`'s and `splice`'s.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
+from jaxtyping import Int64
 
 from app.db.records import QualityRecord
 from app.precompute.ablation.texts import Mount
-from app.precompute.events.events import sampled_contexts
-from app.precompute.model.language_model import LanguageModel
-from app.precompute.model.splice import splice_quality
+from app.precompute.drivers.driver import Piece, Task
+from app.precompute.events.events import read_sums, sampled_contexts
+from app.precompute.events.stage import n_shards
+from app.precompute.model.splice import SpliceSums, splice_figures, splice_sums
+from app.precompute.preparation import Run
 from app.precompute.target import Target
-from app.stats.corpus import Corpus
+from app.precompute.workplace.stage_recipes import QUALITY
 from app.stats.events import EventStore
 from app.stats.quality import QualitySums
 
 SPLICE_STREAM = 1
 """Tells this sample of contexts from the one whose hidden_pre is kept."""
 
+CONTEXTS_A_PIECE = 8
+"""Fixed, as the batches of a piece show in the last digits: sizes of machines must not."""
 
-def measure_quality(
-    model: LanguageModel,
-    targets: Sequence[Target],
-    sums: Sequence[QualitySums],
-    corpus: Corpus,
-    *,
-    n_contexts: int,
-    seed: int,
-    advance: Callable[[int], None],
-) -> list[QualityRecord]:
-    """The quality of every dictionary; cross-entropies on `n_contexts` contexts, if any.
 
-    The mean that ablation puts in the activation's place is that over the whole corpus.
-    """
-    spliced: list[dict[str, float | int | None]] = [{} for _ in targets]
-    chosen = np.flatnonzero(
-        sampled_contexts(corpus.n_contexts, n_contexts, seed, stream=SPLICE_STREAM)
-    )
-    if len(chosen) and corpus.counted[chosen].any():
-        mounts = [Mount(target.dictionary, target.hook_name) for target in targets]
-        means = {
-            target.hook_name: found.sum_x / found.n_tokens
-            for target, found in zip(targets, sums, strict=True)
-        }
-        found = splice_quality(
-            model, mounts, corpus.tokens[chosen], corpus.counted[chosen], means, advance
-        )
-        spliced = [asdict(item) for item in found]
+@dataclass(frozen=True)
+class Stretch:
+    """Some contexts of the sample, and what ablation puts in the place of an activation."""
+
+    context_ids: Int64[np.ndarray, " n"]
+    means: dict[str, np.ndarray]
+    """the mean activation over the whole corpus, float64 [d_in], by hook name"""
+
+
+def quality_pieces(run: Run) -> list[Piece]:
+    """The sample, ascending, in stretches, for all dictionaries; none where none is asked for."""
+    n, seed = run.job.settings.quality_contexts, run.job.settings.seed
+    chosen = np.flatnonzero(sampled_contexts(run.corpus.n_contexts, n, seed, stream=SPLICE_STREAM))
+    if not run.corpus.counted[chosen].any():
+        return []
+    means: dict[str, np.ndarray] = {}
+    for target in run.targets:
+        if target.hook_name not in means:
+            sums, _ = read_sums(target, n_shards(run))
+            means[target.hook_name] = sums.sum_x / sums.n_tokens
+    stretches = [
+        chosen[first : first + CONTEXTS_A_PIECE]
+        for first in range(0, len(chosen), CONTEXTS_A_PIECE)
+    ]
     return [
-        _record(target, quality, corpus.n_tokens, splice)
-        for target, quality, splice in zip(targets, sums, spliced, strict=True)
+        Piece((QUALITY,), f"{number:06d}", len(stretch), Stretch(stretch, means))
+        for number, stretch in enumerate(stretches)
     ]
 
 
+def measure_quality(run: Run, stretch: Stretch) -> SpliceSums:
+    """One stretch through the model: clean, ablated at every hook, with every dictionary."""
+    mounts = {target.sae: Mount(target.dictionary, target.hook_name) for target in run.targets}
+    tokens, counted = run.corpus.tokens, run.corpus.counted
+    ids = stretch.context_ids
+    return splice_sums(run.model, mounts, tokens[ids], counted[ids], stretch.means)
+
+
+QUALITIES = Task(measure_quality, "model")
+
+
+def quality_records(run: Run, found: Iterable[SpliceSums]) -> dict[str, QualityRecord]:
+    """The quality of every dictionary by its name, from what all pieces found, in order."""
+    parts = list(found)
+    spliced = SpliceSums.joined(parts) if parts else None
+    records = {}
+    for target in run.targets:
+        figures = spliced and splice_figures(spliced, target.sae, target.hook_name)
+        sums, _ = read_sums(target, n_shards(run))
+        records[target.sae] = _record(
+            target, sums, run.corpus.n_tokens, asdict(figures) if figures else {}
+        )
+    return records
+
+
 def _record(
-    target: Target,
-    sums: QualitySums,
-    n_tokens: int,
-    splice: dict[str, float | int | None],
+    target: Target, sums: QualitySums, n_tokens: int, spliced: dict[str, Any]
 ) -> QualityRecord:
     figures = sums.figures()
     n_active = EventStore.open(target.folder).n_active()
@@ -76,5 +101,5 @@ def _record(
         n_dead=int((n_active == 0).sum()),
         n_dense_1=int((n_active > 0.01 * n_tokens).sum()),
         n_dense_10=int((n_active > 0.1 * n_tokens).sum()),
-        **{name: value for name, value in splice.items() if name in known},  # type: ignore[arg-type]
+        **{name: value for name, value in spliced.items() if name in known},
     )

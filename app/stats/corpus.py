@@ -142,6 +142,20 @@ class Corpus:
         return offsets(self.occurrences), places[order].astype(np.int32 if small else np.int64)
 
 
+def write_corpus(folder: Path, corpus: Corpus) -> None:
+    """Writes the folder that `Corpus.open` reads, over an older one, from arrays in memory.
+
+    A corpus that needn't fit into memory is written by the job's tokens stage, row by row.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    np.save(folder / "tokens.npy", corpus.tokens)
+    np.save(folder / "counted.npy", corpus.counted)
+    np.save(folder / "document_ids.npy", corpus.document_ids)
+    metadata = {**corpus.metadata, "d_vocab": corpus.d_vocab}
+    (folder / "documents.json").write_text(json.dumps(corpus.document_names), "utf-8")
+    (folder / "corpus.json").write_text(json.dumps(metadata), "utf-8")
+
+
 def _mapped(path: Path) -> np.ndarray:
     try:
         # A plain ndarray over the map: indexing np.memmap itself costs microseconds every time.

@@ -10,6 +10,7 @@ import pytest
 from app.precompute import counting
 from app.precompute.panels import coactive_panels, range_bundles
 from app.precompute.workplace import result_file
+from app.stats.corpus import Corpus, write_corpus
 from app.stats.event_writer import write_manifest, write_shard
 from app.stats.events import EventStore
 from app.stats.feature import StatisticsSettings
@@ -25,13 +26,8 @@ def folder(tmp_path: Path) -> Path:
     tokens = rng.integers(1, 9, (N_CONTEXTS, SIZE)).astype(np.uint16)
     counted = np.ones(tokens.shape, np.bool_)
     counted[:, 0] = False
-    corpus = tmp_path / "corpus"
-    corpus.mkdir()
-    np.save(corpus / "tokens.npy", tokens)
-    np.save(corpus / "counted.npy", counted)
-    np.save(corpus / "document_ids.npy", np.zeros(tokens.shape, np.int32))
-    (corpus / "documents.json").write_text('["all"]')
-    (corpus / "corpus.json").write_text('{"d_vocab": 9}')
+    corpus = Corpus(tokens, counted, np.zeros(tokens.shape, np.int32), 9, ["all"])
+    write_corpus(tmp_path / "corpus", corpus)
     events = tmp_path / "events"
     write_manifest(
         events, d_sae=D_SAE, context_size=SIZE, contexts_per_shard=8, n_contexts=N_CONTEXTS

@@ -16,15 +16,18 @@ from app.db.catalog import list_saes
 from app.db.checks.check import check_atlas
 from app.db.engine import open_atlas
 from app.errors import AtlasError
-from app.precompute import counting, model_tasks, silent
+from app.precompute import counting, quality, silent
 from app.precompute.ablation.stage import text_lengths
 from app.precompute.drivers.driver import Outcome, Piece, Task, do
 from app.precompute.drivers.interruption import Stop
+from app.precompute.events import stage as event_stage
+from app.precompute.model.language_model import LanguageModel
 from app.precompute.pipeline import run
 from app.precompute.preparation import Run, equip
 from app.precompute.progress.reporter import Reporter
 from app.precompute.settings import PrecomputeSettings
 from app.precompute.weights import direction_map
+from app.precompute.weights import stage as weights_stage
 from app.precompute.workplace.workplace import Workplace
 from app.stats.corpus import Corpus
 from app.stats.events import EventStore
@@ -81,6 +84,8 @@ def test_sizes_and_workers_change_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(counting, "EVENTS_AT_ONCE", 2_000)  # several ranges, so several workers
+    monkeypatch.setattr(quality, "CONTEXTS_A_PIECE", 5)
+    monkeypatch.setattr(weights_stage, "ROWS", 8)
     options = {"batch_contexts": 50, "contexts_per_shard": 64, "output": tmp_path / "atlas.db"}
     run(judged.settings.model_copy(update=options), reporter=quiet)
     expected = read_content(judged.settings.output)
@@ -159,7 +164,7 @@ def test_a_name_that_is_taken_needs_replace(
     before = small().output.read_bytes()
     other = write_sae(tmp_path / "other", seed=5)
     with monkeypatch.context() as patch:
-        patch.setattr(model_tasks, "extract_shard", lambda *_, **__: pytest.fail("too late"))
+        patch.setattr(event_stage, "extract_shard", lambda *_, **__: pytest.fail("too late"))
         with pytest.raises(AtlasError, match="already holds tiny/resid: use --replace"):
             run(small(sae=[other]), reporter=quiet)
     assert small().output.read_bytes() == before
@@ -184,7 +189,7 @@ def test_another_model_under_the_same_name_is_refused_before_the_work(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     run(small(), reporter=quiet)
-    monkeypatch.setattr(model_tasks, "extract_shard", lambda *_, **__: pytest.fail("too late"))
+    monkeypatch.setattr(event_stage, "extract_shard", lambda *_, **__: pytest.fail("too late"))
     with pytest.raises(AtlasError, match=r"another model called 'tiny' .its weights differs"):
         run(small(model=str(model_folder("gpt2")), name=["tiny/new"]), reporter=quiet)
     assert leftovers(tmp_path) == ["atlas.db", "atlas.decoders", "atlas.events"]
@@ -366,7 +371,7 @@ def test_shards_that_are_done_are_not_run_again(
 ) -> None:
     """Stopped in the middle of the events (a real process that is killed: see tests/torture)."""
     settings, seen, runs = small(contexts_per_shard=1), list[int](), 0
-    extract = model_tasks.extract_shard
+    extract = event_stage.extract_shard
 
     def watched(*arguments: Any, **options: Any) -> None:
         nonlocal runs
@@ -376,7 +381,7 @@ def test_shards_that_are_done_are_not_run_again(
         extract(*arguments, **options)
         seen.append(arguments[3])
 
-    monkeypatch.setattr(model_tasks, "extract_shard", watched)
+    monkeypatch.setattr(event_stage, "extract_shard", watched)
     with pytest.raises(Killed):
         run(settings, reporter=quiet)
     run(settings, reporter=quiet)
@@ -412,6 +417,8 @@ def test_pieces_done_elsewhere_give_the_same_atlas(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """What a second driver relies on: tasks, pieces and jobs travel, order means nothing."""
+    monkeypatch.setattr(quality, "CONTEXTS_A_PIECE", 2)
+    monkeypatch.setattr(weights_stage, "ROWS", 8)
     run(small("here.db"), reporter=quiet)
     monkeypatch.setattr("app.precompute.pipeline.Loop", Elsewhere)
     run(small("elsewhere.db"), reporter=quiet)
@@ -434,7 +441,7 @@ def test_a_map_that_fell_back_is_said(
     monkeypatch.setattr(direction_map, "_umap", die)
     run(small())
     said = capsys.readouterr().err
-    assert "Warning: resid: UMAP failed (no room): the map of directions shows principal" in said
+    assert "Warning: map/resid: UMAP failed (no room): the map of directions shows" in said
 
 
 def test_a_changed_corpus_is_not_resumed(
@@ -459,6 +466,28 @@ def test_a_changed_corpus_is_not_resumed(
     assert "the rest (weights, map) is kept." in said
     assert corpus_of(tmp_path / "atlas.events").n_contexts < 20
     shutil.rmtree(tmp_path / "atlas.events")
+
+
+def test_another_way_of_running_the_model_makes_the_events_again(
+    small: Callable[..., PrecomputeSettings],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """As on another machine, whose plain modules don't agree with the bridge."""
+
+    def kill(*_: Any, **__: Any) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr("app.db.writer.AtlasWriter.publish", kill)
+        run(small())
+    monkeypatch.setattr(LanguageModel, "tolerance", -1.0)
+    run(small())
+    said = capsys.readouterr().err
+    assert "Since the unfinished run the way the model is run changed: events, statistics" in said
+    with open_atlas(small().output).connect() as connection:
+        (sae,) = list_saes(connection)
+        assert sae.record.recipe["model_run_through"] == "the bridge"
 
 
 def test_two_jobs_on_one_output(

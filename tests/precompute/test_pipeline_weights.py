@@ -229,6 +229,8 @@ def test_what_was_run_is_stored(judged: Any) -> None:
         assert (corpus.name, corpus.source, corpus.n_documents) == ("texts", "texts", 5)
         assert record.ablation["window"] == 4
         assert record.recipe["batch_contexts"] == 7
+        assert record.recipe["tile_features"] == 24  # narrower than any tile that is tried
+        assert record.recipe["model_run_through"] == "the plain modules with sdpa attention"
         assert record.recipe["seed"] == 0
         text = repr(record) + repr(corpus)
         assert str(judged.settings.output.parent) not in text

@@ -1,7 +1,7 @@
 """Counts and the index of places equal a look at every token."""
 
-import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import AtlasError
-from app.stats.corpus import Corpus
+from app.stats.corpus import Corpus, write_corpus
 
 
 @given(data=st.data())
@@ -45,11 +45,10 @@ def test_edges_and_gaps_of_contexts(draw_world: Callable[..., Any], data: st.Dat
     assert corpus.gaps.tolist() == gaps
 
 
-def test_open_maps_what_the_tokens_stage_wrote(
-    tmp_path: Path, make_corpus: Callable[..., Corpus]
-) -> None:
+def test_open_maps_what_was_written(tmp_path: Path, make_corpus: Callable[..., Corpus]) -> None:
     corpus = make_corpus([[0, 1, 2], [3, 4, 1]])
-    _write(tmp_path, corpus)
+    corpus = replace(corpus, document_names=["a.py"], metadata={"name": "two rows"})
+    write_corpus(tmp_path, corpus)
     opened = Corpus.open(tmp_path)
     np.testing.assert_array_equal(opened.tokens, corpus.tokens)
     assert (opened.n_contexts, opened.context_size, opened.d_vocab) == (2, 3, 10)
@@ -59,7 +58,7 @@ def test_open_maps_what_the_tokens_stage_wrote(
 
 
 def test_a_missing_file_is_one_sentence(tmp_path: Path, make_corpus: Callable[..., Corpus]) -> None:
-    _write(tmp_path, make_corpus([[0, 1]]))
+    write_corpus(tmp_path, make_corpus([[0, 1]]))
     (tmp_path / "documents.json").unlink()
     with pytest.raises(AtlasError, match=r"documents\.json.*run precompute again"):
         Corpus.open(tmp_path)
@@ -71,15 +70,7 @@ def test_a_missing_file_is_one_sentence(tmp_path: Path, make_corpus: Callable[..
 def test_arrays_of_different_shapes_are_refused(
     tmp_path: Path, make_corpus: Callable[..., Corpus]
 ) -> None:
-    _write(tmp_path, make_corpus([[0, 1]]))
+    write_corpus(tmp_path, make_corpus([[0, 1]]))
     np.save(tmp_path / "counted.npy", np.ones((1, 3), dtype=np.bool_))
     with pytest.raises(AtlasError, match=r"\(1, 3\)"):
         Corpus.open(tmp_path)
-
-
-def _write(folder: Path, corpus: Corpus) -> None:
-    np.save(folder / "tokens.npy", corpus.tokens)
-    np.save(folder / "counted.npy", corpus.counted)
-    np.save(folder / "document_ids.npy", corpus.document_ids)
-    (folder / "documents.json").write_text(json.dumps(["a.py"]))
-    (folder / "corpus.json").write_text(json.dumps({"d_vocab": 10, "name": "two rows"}))

@@ -1,8 +1,8 @@
-"""Arrays of one panel of a feature, packed into one small blob and back.
+"""A record of arrays as one blob and back: the safetensors layout, compressed.
 
-A feature page needs a few dozen short arrays. A row for each number would cost more in keys than in
-content, so every panel is one record (see `records.py`) whose array and scalar fields are stored
-together: the safetensors layout, compressed. Knows no table and no record by name.
+For what is read one at a time and is large enough to need no packing of its own: the tokens of a
+context, the layout of all texts. What hundreds of features have in common is packed for all of them
+at once, see `packing`. Takes any dataclass of arrays, ints and floats; knows none by name.
 """
 
 import zlib

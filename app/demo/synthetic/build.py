@@ -24,7 +24,7 @@ from app.db.records import (
     TokenRanking,
 )
 from app.db.writer import AtlasWriter
-from app.demo.synthetic.events import write_corpus, write_events
+from app.demo.synthetic.events import write_contexts, write_events
 from app.demo.synthetic.examples import ABLATION_WINDOW
 from app.demo.synthetic.feature import make_feature
 from app.demo.synthetic.firings import FiringMaker
@@ -62,7 +62,7 @@ def build_synthetic_atlas(
         corpus = _corpus(text, seed, hostile)
         corpus_id = out.add_corpus(model_id, corpus, text.occurrences, text.documents)
         if events:
-            write_corpus(path, model, corpus.hash, text)
+            write_contexts(path, model, corpus.hash, text)
         out.add_contexts(
             corpus_id,
             (

@@ -4,7 +4,6 @@ Takes the text and each dictionary's firings; writes the files that `app.stats` 
 record of the atlas.
 """
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import numpy as np
 
 from app.demo.synthetic.firings import Firings
 from app.demo.synthetic.text import BOS, SyntheticText
+from app.stats.corpus import Corpus, write_corpus
 from app.stats.event_places import corpus_part, events_folder, sae_part
 from app.stats.event_writer import write_manifest, write_shard
 
@@ -19,18 +19,20 @@ _CONTEXTS_PER_SHARD = 40
 """Few, so that even a small corpus has several shards."""
 
 
-def write_corpus(atlas: Path, model: str, corpus_hash: str, text: SyntheticText) -> None:
+def write_contexts(atlas: Path, model: str, corpus_hash: str, text: SyntheticText) -> None:
     """The contexts every dictionary of the atlas was counted over."""
     folder = events_folder(atlas) / corpus_part(model, corpus_hash)
-    folder.mkdir(parents=True, exist_ok=True)
     counted = text.token_ids != BOS
     counted[:, 0] = False
-    np.save(folder / "tokens.npy", text.token_ids.astype(np.uint16))
-    np.save(folder / "counted.npy", counted)
-    np.save(folder / "document_ids.npy", text.document_ids.astype(np.int32))
-    (folder / "documents.json").write_text(json.dumps(text.documents), "utf-8")
-    metadata = {"d_vocab": len(text.tokens), "hash": corpus_hash, "name": "invented lines"}
-    (folder / "corpus.json").write_text(json.dumps(metadata), "utf-8")
+    corpus = Corpus(
+        text.token_ids.astype(np.uint16),
+        counted,
+        text.document_ids.astype(np.int32),
+        len(text.tokens),
+        list(text.documents),
+        {"hash": corpus_hash, "name": "invented lines"},
+    )
+    write_corpus(folder, corpus)
 
 
 def write_events(

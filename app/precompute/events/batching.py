@@ -3,7 +3,8 @@
 On two cores 64 contexts can be half as fast as 8, on a GPU it is the other way round; one product
 over 16,384 features is slower than tiles that stay in the cache. So both are measured by a short
 trial. Takes the model, dictionaries and the first contexts, gives numbers; the job keeps them in
-its manifest. They change nothing in what is found but the last digits of activations.
+its ledger, so that a run goes on with those it began with, and in the atlas' recipe. They change
+nothing in what is found but the last digits of activations.
 """
 
 import time

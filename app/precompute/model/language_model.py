@@ -108,17 +108,29 @@ class LanguageModel:
         """How far two ways of computing one activation may differ; see `TOLERANCE`."""
         return TOLERANCE[self.dtype]
 
-    def ways(self) -> list[str]:
-        """How each hook that was read so far is run, and what was seen on its first batch."""
+    def way(self, hook_names: Iterable[str]) -> str:
+        """What a pass that reads all these hooks, each of them read before, runs through."""
+        apart = (self._agreement.differences[name] for name in hook_names)
+        if any(difference > self.tolerance for difference in apart):
+            return "the bridge"
         attention = getattr(self.plain.config, "_attn_implementation", None) or "its own"
-        return [
-            f"{name}: through the plain modules with {attention} attention, which equal the bridge "
-            f"within {apart:.1g} (allowed: {self.tolerance:g})."
-            if apart <= self.tolerance
-            else f"{name}: through the bridge, as the plain modules differ by {apart:.1g} "
-            f"(allowed: {self.tolerance:g})."
-            for name, apart in self._agreement.differences.items()
-        ]
+        return f"the plain modules with {attention} attention"
+
+    def ways(self, hook_names: Iterable[str]) -> list[str]:
+        """How a pass that reads all these hooks is run, and what was seen on their first batch."""
+        names = list(dict.fromkeys(hook_names))
+        way, allowed = self.way(names), f"(allowed: {self.tolerance:g})"
+        said = []
+        for name in names:
+            apart = self._agreement.differences[name]
+            if apart > self.tolerance:
+                reason = f"as the plain modules differ by {apart:.1g} {allowed}"
+            elif way == "the bridge":
+                reason = "as a hook that is read in the same pass needs it"
+            else:
+                reason = f"which equal the bridge within {apart:.1g} {allowed}"
+            said.append(f"{name}: through {way}, {reason}.")
+        return said
 
     def twin(self) -> "LanguageModel":
         """The same model for another thread: hooks sit on modules, so it has modules of its own.

@@ -3,23 +3,24 @@
 Takes contexts and dictionaries at their hooks; compares the clean model with the activation
 replaced by its reconstruction, by zero and by its mean. Replaced is the activation at counted
 positions only (position 0, BOS, padding and other special tokens keep their own), measured are
-predictions of counted tokens. Knows nothing of corpora or of the atlas.
+predictions of counted tokens. Gives sums by context, which join exactly however the contexts were
+cut, and the figures of all of them. Knows nothing of corpora or of the atlas.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int, Integer
+from jaxtyping import Bool, Float, Float64, Int, Int64, Integer
 from torch import Tensor
 
 from app.precompute.ablation.texts import Mount
 from app.precompute.model.forward import Visitor
 from app.precompute.model.language_model import LanguageModel
 
-LOGIT_ELEMENTS = 2**25
-"""Most logits of one batch."""
+LOGIT_ELEMENTS = 2**24
+"""Most logits of one batch: some 400 MB for each worker, with what is computed of them."""
 
 MAX_ROWS = 8
 """Most contexts of one batch; more are slower on a CPU."""
@@ -61,45 +62,115 @@ class SpliceQuality:
     spliced_positions: str = SPLICED_POSITIONS
 
 
-def splice_quality(
+@dataclass(frozen=True)
+class SpliceSums:
+    """Sums over the predicted tokens of each context, in float64."""
+
+    n_tokens: Int64[np.ndarray, " n_contexts"]
+    """predicted tokens"""
+    total: dict[str, np.ndarray]
+    """[n_contexts] of every quantity: "clean", "zero HOOK", "mean HOOK", "spliced DICTIONARY" …"""
+
+    @classmethod
+    def joined(cls, parts: Iterable["SpliceSums"]) -> "SpliceSums":
+        """The sums of all contexts of the parts, in their order: as if they had been one.
+
+        ValueError if there is no part.
+        """
+        parts = list(parts)
+        return cls(
+            np.concatenate([part.n_tokens for part in parts]),
+            {name: np.concatenate([part.total[name] for part in parts]) for name in parts[0].total},
+        )
+
+    def mean_and_error(self, name: str) -> tuple[float, float | None]:
+        """The mean over tokens and its standard error, see `SpliceQuality`."""
+        total, n_tokens = self.total[name], self.n_tokens
+        mean = total.sum() / n_tokens.sum()
+        n_contexts = int((n_tokens > 0).sum())
+        if n_contexts < 2:
+            return float(mean), None
+        squared = np.square(total - n_tokens * mean).sum() * n_contexts / (n_contexts - 1)
+        return float(mean), float(np.sqrt(squared) / n_tokens.sum())
+
+
+def splice_sums(
     model: LanguageModel,
-    mounts: Sequence[Mount],
+    mounts: Mapping[str, Mount],
     tokens: Integer[np.ndarray, "n_contexts n_ctx"],
     counted: Bool[np.ndarray, "n_contexts n_ctx"],
-    means: Mapping[str, Float[np.ndarray, " _d_in"]] | None = None,
-    advance: Callable[[int], None] = lambda n_contexts: None,
-) -> list[SpliceQuality]:
-    """The figures of every dictionary; clean and ablated passes are shared.
+    means: Mapping[str, Float[np.ndarray, " _d_in"]],
+) -> SpliceSums:
+    """The sums of these contexts for every dictionary; clean and ablated passes are shared.
 
-    `means`: the mean activation at each hook, by hook name; without it, that over the counted
-    positions of these contexts (one more pass). `advance` is told the contexts done. ValueError if
-    nothing is counted.
+    `mounts`: the dictionaries, by name. `means`: the mean activation at each hook, by hook name.
     """
-    if not counted[:, 1:].any():
-        raise ValueError("no counted token to predict")
-    hook_names = list(dict.fromkeys(mount.hook_name for mount in mounts))
+    fills = {
+        name: torch.from_numpy(np.asarray(mean, dtype=np.float32)).to(model.device)
+        for name, mean in means.items()
+    }
     rows = max(1, min(MAX_ROWS, LOGIT_ELEMENTS // (tokens.shape[1] * model.d_vocab)))
-    batches = [
-        _Batch.of(tokens[start : start + rows], counted[start : start + rows], model.device)
-        for start in range(0, len(tokens), rows)
-    ]
-    fills = _means(model, hook_names, batches) if means is None else _tensors(means, model.device)
-    sums = _Sums()
-    for batch in batches:
-        clean = batch.log_probs(model.logits(batch.tokens))
-        sums.add("clean", batch, -batch.at_target(clean))
-        for name in hook_names:
-            for kind, value in (("zero", torch.zeros_like(fills[name])), ("mean", fills[name])):
-                changed = _run(model, batch, name, lambda x, value=value: value.expand_as(x))
-                sums.add(f"{kind} {name}", batch, -batch.at_target(changed))
-        for number, mount in enumerate(mounts):
-            spliced = _run(model, batch, mount.hook_name, _reconstruct(mount))
-            change = batch.at_target(clean) - batch.at_target(spliced)
-            sums.add(f"delta {number}", batch, change)
-            sums.add(f"spliced {number}", batch, -batch.at_target(spliced))
-            sums.add(f"kl {number}", batch, (clean.exp() * (clean - spliced)).sum(dim=-1))
-        advance(len(batch.tokens))
-    return [_figures(sums, number, mount.hook_name) for number, mount in enumerate(mounts)]
+    parts = []
+    for start in range(0, len(tokens), rows):
+        stretch = slice(start, start + rows)
+        batch = _Batch.of(tokens[stretch], counted[stretch], model.device)
+        by_context = {
+            name: batch.by_context(values)
+            for name, values in _quantities(model, mounts, batch, fills)
+        }
+        parts.append(SpliceSums(counted[stretch, 1:].sum(axis=1).astype(np.int64), by_context))
+    return SpliceSums.joined(parts)
+
+
+def splice_figures(sums: SpliceSums, sae: str, hook_name: str) -> SpliceQuality | None:
+    """The figures of one dictionary; None where no token was predicted."""
+    if not sums.n_tokens.any():
+        return None
+    clean, clean_error = sums.mean_and_error("clean")
+    spliced, spliced_error = sums.mean_and_error(f"spliced {sae}")
+    zero, zero_error = sums.mean_and_error(f"zero {hook_name}")
+    mean, mean_error = sums.mean_and_error(f"mean {hook_name}")
+    delta, delta_error = sums.mean_and_error(f"delta {sae}")
+    kl, kl_error = sums.mean_and_error(f"kl {sae}")
+
+    def recovered(ablated: float) -> float | None:
+        return (ablated - spliced) / (ablated - clean) if ablated != clean else None
+
+    return SpliceQuality(
+        n_ce_tokens=int(sums.n_tokens.sum()),
+        n_ce_contexts=int((sums.n_tokens > 0).sum()),
+        ce_clean=clean,
+        ce_clean_error=clean_error,
+        ce_spliced=spliced,
+        ce_spliced_error=spliced_error,
+        ce_zero_ablated=zero,
+        ce_zero_ablated_error=zero_error,
+        ce_mean_ablated=mean,
+        ce_mean_ablated_error=mean_error,
+        delta_ce=delta,
+        delta_ce_error=delta_error,
+        kl=kl,
+        kl_error=kl_error,
+        ce_recovered_mean=recovered(mean),
+        ce_recovered_zero=recovered(zero),
+    )
+
+
+def _quantities(
+    model: LanguageModel, mounts: Mapping[str, Mount], batch: "_Batch", fills: Mapping[str, Tensor]
+) -> Iterator[tuple[str, Float[Tensor, " n"]]]:
+    """Each quantity by name, at every predicted token of a batch."""
+    clean = batch.log_probs(model.logits(batch.tokens))
+    yield "clean", -batch.at_target(clean)
+    for name in dict.fromkeys(mount.hook_name for mount in mounts.values()):
+        for kind, value in (("zero", torch.zeros_like(fills[name])), ("mean", fills[name])):
+            changed = _run(model, batch, name, lambda x, value=value: value.expand_as(x))
+            yield f"{kind} {name}", -batch.at_target(changed)
+    for sae, mount in mounts.items():
+        spliced = _run(model, batch, mount.hook_name, _reconstruct(mount))
+        yield f"spliced {sae}", -batch.at_target(spliced)
+        yield f"delta {sae}", batch.at_target(clean) - batch.at_target(spliced)
+        yield f"kl {sae}", (clean.exp() * (clean - spliced)).sum(dim=-1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,29 +199,11 @@ class _Batch:
         targets = self.tokens[:, 1:][self.counted[:, 1:]]
         return log_probs.gather(-1, targets[:, None])[:, 0]
 
-
-@dataclass
-class _Sums:
-    """Sums by context of any number of quantities."""
-
-    n_tokens: dict[str, list[float]] = field(default_factory=dict)
-    total: dict[str, list[float]] = field(default_factory=dict)
-
-    def add(self, name: str, batch: _Batch, values: Float[Tensor, " n"]) -> None:
-        by_row = torch.zeros(batch.counted.shape[0], dtype=torch.float64)
-        row = batch.counted[:, 1:].nonzero()[:, 0].cpu()
-        by_row.index_add_(0, row, values.cpu().double())
-        self.total.setdefault(name, []).extend(by_row.tolist())
-        self.n_tokens.setdefault(name, []).extend(batch.counted[:, 1:].sum(dim=1).tolist())
-
-    def mean_and_error(self, name: str) -> tuple[float, float | None]:
-        total, n_tokens = np.array(self.total[name]), np.array(self.n_tokens[name])
-        mean = total.sum() / n_tokens.sum()
-        n_contexts = int((n_tokens > 0).sum())
-        if n_contexts < 2:
-            return float(mean), None
-        squared = np.square(total - n_tokens * mean).sum() * n_contexts / (n_contexts - 1)
-        return float(mean), float(np.sqrt(squared) / n_tokens.sum())
+    def by_context(self, values: Float[Tensor, " n"]) -> Float64[np.ndarray, " rows"]:
+        """Sums of what each predicted token has."""
+        sums = torch.zeros(len(self.counted), dtype=torch.float64)
+        row = self.counted[:, 1:].nonzero()[:, 0].cpu()
+        return sums.index_add_(0, row, values.cpu().double()).numpy()
 
 
 def _run(
@@ -178,57 +231,3 @@ def _reconstruct(mount: Mount) -> Callable[[Float[Tensor, "n d_in"]], Float[Tens
         return dictionary.decode(dictionary.encode(own), own).to(x.device)
 
     return reconstruct
-
-
-def _means(
-    model: LanguageModel, hook_names: Sequence[str], batches: Sequence[_Batch]
-) -> dict[str, Float[Tensor, " _d_in"]]:
-    """The mean activation over the counted positions, at every hook."""
-    totals = {name: torch.zeros(model.hook_width(name)).double() for name in hook_names}
-    n_tokens = 0
-    for batch in batches:
-        for name, x in model.activations(batch.tokens, hook_names).items():
-            totals[name] += x[batch.counted].cpu().double().sum(dim=0)
-        n_tokens += int(batch.counted.sum())
-    return {name: (total / n_tokens).float().to(model.device) for name, total in totals.items()}
-
-
-def _tensors(
-    means: Mapping[str, Float[np.ndarray, " _d_in"]], device: torch.device
-) -> dict[str, Float[Tensor, " _d_in"]]:
-    return {
-        name: torch.from_numpy(np.asarray(mean, dtype=np.float32)).to(device)
-        for name, mean in means.items()
-    }
-
-
-def _figures(sums: _Sums, number: int, hook_name: str) -> SpliceQuality:
-    clean, clean_error = sums.mean_and_error("clean")
-    spliced, spliced_error = sums.mean_and_error(f"spliced {number}")
-    zero, zero_error = sums.mean_and_error(f"zero {hook_name}")
-    mean, mean_error = sums.mean_and_error(f"mean {hook_name}")
-    delta, delta_error = sums.mean_and_error(f"delta {number}")
-    kl, kl_error = sums.mean_and_error(f"kl {number}")
-
-    def recovered(ablated: float) -> float | None:
-        return (ablated - spliced) / (ablated - clean) if ablated != clean else None
-
-    n_tokens = sums.n_tokens["clean"]
-    return SpliceQuality(
-        n_ce_tokens=int(sum(n_tokens)),
-        n_ce_contexts=sum(n > 0 for n in n_tokens),
-        ce_clean=clean,
-        ce_clean_error=clean_error,
-        ce_spliced=spliced,
-        ce_spliced_error=spliced_error,
-        ce_zero_ablated=zero,
-        ce_zero_ablated_error=zero_error,
-        ce_mean_ablated=mean,
-        ce_mean_ablated_error=mean_error,
-        delta_ce=delta,
-        delta_ce_error=delta_error,
-        kl=kl,
-        kl_error=kl_error,
-        ce_recovered_mean=recovered(mean),
-        ce_recovered_zero=recovered(zero),
-    )

@@ -15,7 +15,7 @@ from torch import Tensor
 from app.errors import AtlasError
 from app.precompute.model.direct_path import direct_path
 from app.precompute.model.language_model import LanguageModel
-from app.precompute.model.norms import Norm, read_norm
+from app.precompute.model.norms import read_norm
 
 N_TOKENS = 10
 """Strongest tokens kept at either end."""
@@ -62,6 +62,18 @@ class LensSummary:
     histogram_counts: Integer[np.ndarray, "n_features n_bins"]
 
 
+@dataclass(frozen=True)
+class LensFacts:
+    """What holds for the lens of every feature."""
+
+    linear_path: str | None
+    """how the hook reaches the residual stream; None where it has no linear path"""
+    n_unproducible: int
+    """tokens left out: the tokenizer can't produce them"""
+    n_outlier: int
+    """tokens left out: the norm of their unembedding is an outlier"""
+
+
 class LogitLens:
     """The lens of one hook; everything that does not depend on the feature is computed once."""
 
@@ -98,6 +110,11 @@ class LogitLens:
                 "another model; put the right one into its folder."
             )
         self._kept = torch.from_numpy(self.kept).to(self._W_U.device)
+
+    @property
+    def facts(self) -> LensFacts:
+        """What pages say of the lens."""
+        return LensFacts(self.linear_path, len(self.unproducible_ids), len(self.norm_outlier_ids))
 
     @property
     def features_per_block(self) -> int:
@@ -209,31 +226,6 @@ def _largest(
     found, ids = _numpy(top), token_ids.numpy()[_numpy(columns)]
     order = np.lexsort((ids, -found), axis=1)
     return np.take_along_axis(found, order, axis=1), np.take_along_axis(ids, order, axis=1)
-
-
-def mean_final_norm_scale(
-    model: LanguageModel,
-    tokens: Integer[np.ndarray, "n_contexts n_ctx"],
-    counted: Bool[np.ndarray, "n_contexts n_ctx"],
-    rows: int = 8,
-) -> float | None:
-    """Mean over counted tokens of what the final norm divides the residual stream by.
-
-    Mean activation / this scale, times the adjusted logits, is the average direct contribution in
-    logits. None where the final norm is neither a LayerNorm nor an RMSNorm.
-    """
-    final = model.module("ln_final")
-    norm: Norm | None = read_norm(final, model.d_model) if final is not None else None
-    if norm is None:
-        return None
-    hook_name = f"blocks.{model.n_layers - 1}.hook_resid_post"
-    total = 0.0
-    for start in range(0, len(tokens), rows):
-        part = torch.from_numpy(np.asarray(tokens[start : start + rows], dtype=np.int64))
-        x = model.activations(part, [hook_name])[hook_name]
-        chosen = torch.from_numpy(np.array(counted[start : start + rows])).to(x.device)
-        total += float(norm.scale(x)[chosen].cpu().double().sum())
-    return total / int(counted.sum())
 
 
 def _numpy(tensor: Tensor) -> np.ndarray:

@@ -12,17 +12,22 @@ from torch import Tensor
 
 
 def nearest_features(
-    W_dec: Float[Tensor, "d_sae d_out"], k: int = 10, rows_at_once: int = 1024
+    W_dec: Float[Tensor, "d_sae d_out"],
+    k: int = 10,
+    rows_at_once: int = 1024,
+    part: tuple[int, int] | None = None,
 ) -> Iterator[tuple[Int[Tensor, "rows k"], Float[Tensor, "rows k"]]]:
     """Blocks of (feature_index, signed cosine) in feature order, nearest first, self excluded.
 
+    `part`: of the features [first, stop) alone; every feature may be a neighbour all the same.
     Ties go to the lower feature_index. A dictionary of fewer than k + 1 features gives fewer
     columns; a feature whose decoder row is zero has cosine 0 to every other.
     """
     directions = torch.nn.functional.normalize(W_dec.float(), dim=1)
     k = min(k, len(directions) - 1)
-    for start in range(0, len(directions), rows_at_once):
-        cosine = directions[start : start + rows_at_once] @ directions.T
+    first, stop = part or (0, len(directions))
+    for start in range(first, stop, rows_at_once):
+        cosine = directions[start : min(start + rows_at_once, stop)] @ directions.T
         rows = torch.arange(len(cosine), device=cosine.device)
         cosine[rows, rows + start] = -torch.inf
         yield _top_k_lowest_first(cosine, k)

@@ -1,54 +1,84 @@
 """Stage 4: what a dictionary's weights say of its features: logit lens, neighbours, norms.
 
-A task for a driver: takes a run and a dictionary's name, gives records in feature order and each
-token's features by their effect on its logit. Knows no event.
+Takes a run; a piece is a range of a dictionary's features, and gives records in feature order and
+each token's features by their effect on its logit. `joined_weights` puts the ranges together; they
+are cut by the size of the dictionary alone, so the numbers don't depend on who did which. Knows no
+event.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
 
 from app.db.records import LogitLensPanel, NeighborPanel
+from app.precompute.drivers.driver import Piece, Task
+from app.precompute.job import FeatureRange
 from app.precompute.preparation import Run
 from app.precompute.ranges.dense_ranking import DenseRanking
 from app.precompute.ranges.ranking import Ranking
 from app.precompute.target import Target
-from app.precompute.weights.logit_lens import LensSummary, LogitLens, StrongestTokens
+from app.precompute.weights.logit_lens import LensFacts, LensSummary, LogitLens, StrongestTokens
 from app.precompute.weights.neighbors import encoder_decoder_cosine, nearest_features
+from app.precompute.weights.token_features import N_STRONGEST, JoinedRanking, TokenFeatures
+from app.precompute.workplace.stage_recipes import stage_name
 
 N_NEIGHBORS = 10
 
+ROWS = 1024
+MOST_PIECES = 8
+"""A piece is a multiple of `ROWS` features, such that there are at most so many of a dictionary:
+each keeps up to 1,600 bytes a token of the vocabulary on disk until they are joined."""
+
 
 @dataclass(frozen=True)
-class Weights:
-    """Of every feature of a dictionary, in order."""
+class RangeWeights:
+    """Of the features of a range, in order."""
 
-    decoder_norm: Float[np.ndarray, " d_sae"]
-    encoder_decoder_cosine: Float[np.ndarray, " d_sae"] | None
+    lens: LensFacts
+    decoder_norm: Float[np.ndarray, " n_features"]
+    encoder_decoder_cosine: Float[np.ndarray, " n_features"] | None
     """None where encoder and decoder live in different spaces"""
     lenses: list[LogitLensPanel | None]
     """None where the hook has no linear path"""
     neighbors: list[NeighborPanel]
-    promotes: Ranking
-    suppresses: Ranking
+    promotes: TokenFeatures
+    suppresses: TokenFeatures
     """scores turned round: the lowest logits rank first"""
 
 
-def lens_of(run: Run, target: Target) -> LogitLens:
-    """The logit lens at a dictionary's hook."""
-    return LogitLens(run.model, target.hook_name, run.vocabulary.producible)
+@dataclass(frozen=True)
+class Weights:
+    """The same of every feature of a dictionary."""
+
+    lens: LensFacts
+    decoder_norm: Float[np.ndarray, " d_sae"]
+    encoder_decoder_cosine: Float[np.ndarray, " d_sae"] | None
+    lenses: list[LogitLensPanel | None]
+    neighbors: list[NeighborPanel]
+    promotes: Ranking
+    suppresses: Ranking
 
 
-def read_weights(run: Run, sae: str) -> Weights:
-    """All of it. Memory: the result and a block of logits."""
-    target = run.target(sae)
-    dictionary, lens = target.dictionary, lens_of(run, target)
-    promotes, suppresses = DenseRanking(run.model.d_vocab), DenseRanking(run.model.d_vocab)
+def weight_pieces(run: Run, sae: str) -> list[Piece]:
+    """The features of a dictionary in ranges of equal size."""
+    d_sae = run.target(sae).dictionary.config.d_sae
+    size = ROWS * -(-d_sae // (ROWS * MOST_PIECES))
+    parts = [FeatureRange(sae, first, min(first + size, d_sae)) for first in range(0, d_sae, size)]
+    stages = (stage_name("weights", sae),)
+    return [Piece(stages, part.name, part.last - part.first, part) for part in parts]
+
+
+def read_weights(run: Run, part: FeatureRange) -> RangeWeights:
+    """All of it. Memory: the result, the unembedding and a block of logits."""
+    target = run.target(part.sae)
+    dictionary = target.dictionary
+    lens = LogitLens(run.model, target.hook_name, run.vocabulary.producible)
+    promotes, suppresses = (DenseRanking(run.model.d_vocab, N_STRONGEST) for _ in range(2))
     lenses: list[LogitLensPanel | None] = []
-    for start in range(0, dictionary.config.d_sae, lens.features_per_block):
-        rows = dictionary.W_dec[start : start + lens.features_per_block]
+    for start in range(part.first, part.last, lens.features_per_block):
+        rows = dictionary.W_dec[start : min(start + lens.features_per_block, part.last)]
         if lens.linear_path is None:
             lenses += [None] * len(rows)
             continue
@@ -56,19 +86,49 @@ def read_weights(run: Run, sae: str) -> Weights:
         promotes.add(start, logits, sign=1)
         suppresses.add(start, logits, sign=-1)
         lenses += _lens_panels(lens.summary(rows))
-    cosine = encoder_decoder_cosine(dictionary.W_enc, dictionary.W_dec)
-    return Weights(
-        dictionary.decoder_norm().cpu().numpy(),
+    own = slice(part.first, part.last)
+    cosine = encoder_decoder_cosine(dictionary.W_enc[:, own], dictionary.W_dec[own])
+    return RangeWeights(
+        lens.facts,
+        dictionary.decoder_norm()[own].cpu().numpy(),
         None if cosine is None else cosine.cpu().numpy(),
         lenses,
-        list(_neighbors(target)),
-        promotes.result(),
-        suppresses.result(),
+        list(_neighbors(target, (part.first, part.last))),
+        TokenFeatures.of(promotes.result()),
+        TokenFeatures.of(suppresses.result()),
     )
 
 
-def _neighbors(target: Target) -> Iterator[NeighborPanel]:
-    for index, cosine in nearest_features(target.dictionary.W_dec, N_NEIGHBORS):
+WEIGHTS = Task(read_weights, "machine")
+
+
+def joined_weights(parts: Iterable[RangeWeights], d_vocab: int) -> Weights:
+    """The ranges of one dictionary, all of them and in order, as one.
+
+    Memory: the result and one range.
+    """
+    norms, cosines = list[np.ndarray](), list[np.ndarray]()
+    lenses, neighbors = list[LogitLensPanel | None](), list[NeighborPanel]()
+    promotes, suppresses = JoinedRanking(d_vocab), JoinedRanking(d_vocab)
+    facts: LensFacts | None = None
+    for part in parts:
+        facts = part.lens
+        norms.append(part.decoder_norm)
+        if part.encoder_decoder_cosine is not None:
+            cosines.append(part.encoder_decoder_cosine)
+        lenses += part.lenses
+        neighbors += part.neighbors
+        promotes.add(part.promotes)
+        suppresses.add(part.suppresses)
+    assert facts is not None  # every dictionary has a feature
+    return Weights(
+        facts, np.concatenate(norms), np.concatenate(cosines) if cosines else None,
+        lenses, neighbors, promotes.result(), suppresses.result(),
+    )  # fmt: skip
+
+
+def _neighbors(target: Target, part: tuple[int, int]) -> Iterator[NeighborPanel]:
+    for index, cosine in nearest_features(target.dictionary.W_dec, N_NEIGHBORS, ROWS, part):
         for row in range(len(index)):
             yield NeighborPanel(
                 index[row].cpu().numpy().astype(np.uint32),

@@ -18,6 +18,7 @@ from app.precompute.workplace.ledger import AFTER, Recipe, fingerprint
 from app.stats.feature import OPTIONS as STATISTICS
 
 QUALITY = "quality"
+FINAL_NORM = "final norm"
 SILENT = "silent examples"
 ABLATED = "ablated text"
 
@@ -31,6 +32,7 @@ READS: dict[str, tuple[str, ...]] = {
     "co-activation": ("events",),
     "weights": (),
     "map": (),
+    FINAL_NORM: (TOKENS,),
     QUALITY: ("events",),
     SILENT: ("statistics",),
     ABLATED: ("statistics",),
@@ -44,6 +46,7 @@ SETTINGS: dict[str, tuple[str, ...]] = {
     "co-activation": ("coactivation_tokens",),
     "weights": ("dtype",),
     "map": ("direction_map", "seed"),
+    FINAL_NORM: ("dtype",),
     QUALITY: ("quality_contexts", "seed", "dtype"),
     SILENT: ("dtype",),
     ABLATED: (
@@ -89,6 +92,8 @@ class Facts:
     """None for what follows from the size of the contexts"""
     sizes: Mapping[str, int] | None
     """of batches and tiles, which change the last digits; None until they are chosen"""
+    way: str | None
+    """what the model is run through, which changes them too; None until it was seen"""
 
 
 def stage_recipes(settings: PrecomputeSettings, facts: Facts) -> dict[str, Recipe]:
@@ -136,12 +141,17 @@ def _settled(kind: str, facts: Facts) -> dict[str, Any]:
         return model | {
             "sizes": facts.sizes,
             "contexts_per_shard": facts.contexts_per_shard,
+            "the way the model is run": facts.way,
         }
     if kind == SILENT:
         return model | {"sizes": facts.sizes}
     if kind == "weights":
         return model | {"the tokenizer": facts.tokenizer_hash} | program_versions()
-    return program_versions() if kind == "map" else model if kind in (QUALITY, ABLATED) else {}
+    if kind == "map":
+        return program_versions()
+    if kind == ABLATED:  # its pieces name dictionaries by their place
+        return model | {"the order of the dictionaries": list(facts.dictionaries)}
+    return model if kind in (QUALITY, FINAL_NORM) else {}
 
 
 def program_versions(libraries: Iterable[str] = LIBRARIES) -> dict[str, str]:

@@ -143,15 +143,18 @@ def test_bridge_is_used_where_the_plain_modules_differ(
 
 def test_says_how_a_hook_is_run(model_folder: Callable[[str], Path]) -> None:
     model = LanguageModel.load(model_folder("neox"))
-    assert model.ways() == []
-    name = "blocks.0.hook_resid_post"
-    model.activations(some_tokens(), [name])
-    (said,) = model.ways()
+    name, other = "blocks.0.hook_resid_post", "blocks.1.hook_mlp_out"
+    model.activations(some_tokens(), [name, other])
+    (said,) = model.ways([name, name])
     assert said.startswith(f"{name}: through the plain modules with sdpa attention")
     assert said.endswith("(allowed: 0.001).")
-    assert model.twin().ways() == [said]
+    assert model.twin().ways([name]) == [said]
+    assert model.way([name, other]) == "the plain modules with sdpa attention"
     model._agreement.differences[name] = 0.5
-    assert "through the bridge, as the plain modules differ by 0.5" in model.ways()[0]
+    assert "through the bridge, as the plain modules differ by 0.5" in model.ways([name])[0]
+    # One pass reads both hooks, so both are read as the one needs it.
+    assert "through the bridge, as a hook that is read" in model.ways([name, other])[1]
+    assert model.way([other]) == "the plain modules with sdpa attention"
 
 
 @pytest.mark.parametrize("architecture", ["neox", "gpt2", "llama"])

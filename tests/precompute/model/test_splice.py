@@ -11,7 +11,13 @@ from torch import Tensor
 
 from app.precompute.ablation.texts import Mount
 from app.precompute.model.language_model import LanguageModel
-from app.precompute.model.splice import SpliceQuality, splice_quality
+from app.precompute.model.splice import (
+    MAX_ROWS,
+    SpliceQuality,
+    SpliceSums,
+    splice_figures,
+    splice_sums,
+)
 from app.sae.dictionary import Dictionary
 
 Models = Callable[[str], LanguageModel]
@@ -27,6 +33,26 @@ def some_contexts(n_contexts: int = 11) -> tuple[np.ndarray, np.ndarray]:
     counted = rng.random(tokens.shape) < 0.8
     counted[:, 0] = False
     return tokens, counted
+
+
+def mean_at(
+    model: LanguageModel, hook_name: str, tokens: np.ndarray, counted: np.ndarray
+) -> np.ndarray:
+    """The mean activation over the counted positions."""
+    x = model.activations(torch.from_numpy(tokens), [hook_name])[hook_name]
+    return x[torch.from_numpy(counted)].mean(dim=0).numpy()
+
+
+def splice_quality(
+    model: LanguageModel, mounts: Sequence[Mount], tokens: np.ndarray, counted: np.ndarray
+) -> list[SpliceQuality]:
+    """The figures of every dictionary, ablated by the mean over these contexts."""
+    names = [mount.hook_name for mount in mounts]
+    means = {name: mean_at(model, name, tokens, counted) for name in names}
+    by_name = {str(number): mount for number, mount in enumerate(mounts)}
+    sums = splice_sums(model, by_name, tokens, counted, means)
+    found = [splice_figures(sums, number, mount.hook_name) for number, mount in by_name.items()]
+    return [item for item in found if item is not None]
 
 
 def module_of(plain: Any, hook_name: str) -> tuple[Any, str]:
@@ -157,12 +183,32 @@ def test_dictionaries_share_the_clean_and_ablated_passes(
         assert [v for v in astuple(found) if isinstance(v, float)] == pytest.approx(numbers)
 
 
-def test_means_can_be_given(tiny_model: Models, tiny_dictionary: Dictionaries) -> None:
-    model = tiny_model("neox")
-    mounts = [Mount(tiny_dictionary(16), RESID)]
-    tokens, counted = some_contexts()
-    (found,) = splice_quality(model, mounts, tokens, counted, {RESID: np.zeros(16)})
+def test_the_mean_is_what_it_is_told(tiny_model: Models, tiny_dictionary: Dictionaries) -> None:
+    model, mounts = tiny_model("neox"), {"a": Mount(tiny_dictionary(16), RESID)}
+    sums = splice_sums(model, mounts, *some_contexts(), {RESID: np.zeros(16)})
+    found = splice_figures(sums, "a", RESID)
+    assert found is not None
     assert found.ce_mean_ablated == pytest.approx(found.ce_zero_ablated)
+
+
+def test_cuts_into_whole_batches_change_no_bit(
+    tiny_model: Models, tiny_dictionary: Dictionaries
+) -> None:
+    model, mounts = tiny_model("neox"), {"a": Mount(tiny_dictionary(16), RESID)}
+    tokens, counted = some_contexts(2 * MAX_ROWS + 3)
+    counted[:MAX_ROWS] = False  # a part in which nothing is predicted
+    means = {RESID: mean_at(model, RESID, tokens, counted)}
+    whole = splice_sums(model, mounts, tokens, counted, means)
+    parts = [
+        splice_sums(model, mounts, tokens[part], counted[part], means)
+        for part in (slice(0, MAX_ROWS), slice(MAX_ROWS, None))
+    ]
+    joined = SpliceSums.joined(parts)
+    assert joined.n_tokens.tolist() == whole.n_tokens.tolist()
+    assert {name: values.tolist() for name, values in joined.total.items()} == {
+        name: values.tolist() for name, values in whole.total.items()
+    }
+    assert splice_figures(joined, "a", RESID) == splice_figures(whole, "a", RESID)
 
 
 def test_a_perfect_dictionary_changes_nothing(
@@ -187,5 +233,6 @@ def test_figures_that_do_not_exist(tiny_model: Models, tiny_dictionary: Dictiona
     tokens, counted = some_contexts(n_contexts=1)
     found: SpliceQuality = splice_quality(model, mounts, tokens, counted)[0]
     assert found.ce_clean_error is None
-    with pytest.raises(ValueError, match="no counted token"):
-        splice_quality(model, mounts, tokens, np.zeros_like(counted))
+    zeros = {RESID: np.zeros(16)}
+    nothing = splice_sums(model, {"a": mounts[0]}, tokens, np.zeros_like(counted), zeros)
+    assert splice_figures(nothing, "a", RESID) is None

@@ -15,7 +15,6 @@ from app.precompute.model.vocabulary import vocabulary
 from app.precompute.weights.logit_lens import (
     LogitLens,
     histogram,
-    mean_final_norm_scale,
     norm_outliers,
     strongest,
 )
@@ -234,17 +233,6 @@ def test_paths_are_named(tiny_model: Models) -> None:
     }
     for hook_name, path in named.items():
         assert LogitLens(model, hook_name, all_ids(model)).linear_path == path
-
-
-@pytest.mark.parametrize("architecture", ["neox", "llama"])
-def test_mean_final_norm_scale(tiny_model: Models, architecture: str) -> None:
-    model = tiny_model(architecture)
-    tokens = np.random.default_rng(0).integers(1, 290, (5, 12))
-    counted = np.random.default_rng(1).random((5, 12)) < 0.5
-    x = model.activations(torch.from_numpy(tokens), [LAST])[LAST].double().numpy()
-    scale = x.std(axis=-1) if architecture == "neox" else np.sqrt((x**2).mean(axis=-1))
-    found = mean_final_norm_scale(model, tokens, counted, rows=2)
-    assert found == pytest.approx(scale[counted].mean(), rel=1e-4)
 
 
 def test_what_is_no_norm_is_not_taken_for_one() -> None:

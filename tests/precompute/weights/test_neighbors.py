@@ -38,6 +38,16 @@ def test_exact_ties_go_to_the_lower_index() -> None:
     assert (cosine == 0).all()
 
 
+def test_a_part_of_the_features_has_all_for_neighbours() -> None:
+    W_dec = torch.randn(9, 4, generator=torch.Generator().manual_seed(0))
+    whole = [torch.cat(column) for column in zip(*nearest_features(W_dec, 3), strict=True)]
+    parts = [
+        torch.cat(column) for column in zip(*nearest_features(W_dec, 3, 2, (4, 9)), strict=True)
+    ]
+    assert parts[0].tolist() == whole[0][4:9].tolist()
+    torch.testing.assert_close(parts[1], whole[1][4:9])
+
+
 def test_encoder_and_decoder_of_one_space() -> None:
     W_dec = torch.tensor([[3.0, 4.0], [1.0, 0.0]])
     W_enc = torch.tensor([[3.0, 0.0], [4.0, 2.0]])

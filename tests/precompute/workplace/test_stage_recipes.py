@@ -27,6 +27,7 @@ FACTS = Facts(
     prepend_bos=True,
     contexts_per_shard=None,
     sizes={"batch_contexts": 4, "tile_features": 64},
+    way="the bridge",
 )
 EXAMPLES = {"silent examples", "ablated text"}
 
@@ -66,7 +67,9 @@ def of(*kinds: str, saes: str = "ab") -> set[str]:
         ),
         (
             {"max_tokens": 300},
-            of("events", "statistics", "co-activation") | EXAMPLES | {"quality", "tokens"},
+            of("events", "statistics", "co-activation")
+            | EXAMPLES
+            | {"quality", "tokens", "final norm"},
         ),
         ({"threads": 3, "replace": True, "decoder_megabytes": 1}, set()),
     ],
@@ -80,6 +83,16 @@ def test_a_setting_costs_what_depends_on_it(
     assert reasons == (set(option) if stages else set())
 
 
+def test_another_way_of_running_the_model_costs_the_events(
+    settings: Callable[..., PrecomputeSettings],
+) -> None:
+    """And all that reads them; the trial's sizes as well, so a run keeps those it began with."""
+    behind = of("events", "statistics", "co-activation") | EXAMPLES | {"quality"}
+    for change in ({"way": "the plain modules"}, {"sizes": {"batch_contexts": 8}}):
+        old, new = (stage_recipes(settings(), facts) for facts in (FACTS, replace(FACTS, **change)))
+        assert {stage for stage in old if old[stage] != new[stage]} == behind
+
+
 def test_a_dictionary_costs_only_its_own_stages_and_those_for_all(
     settings: Callable[..., PrecomputeSettings],
 ) -> None:
@@ -87,6 +100,17 @@ def test_a_dictionary_costs_only_its_own_stages_and_those_for_all(
     old, new = stage_recipes(settings(), FACTS), stage_recipes(settings(), other)
     own = of("events", "statistics", "co-activation", "weights", "map", saes="b")
     assert {stage for stage in old if old[stage] != new[stage]} == own | EXAMPLES | {"quality"}
+
+
+def test_another_order_of_dictionaries_costs_what_numbers_them(
+    settings: Callable[..., PrecomputeSettings],
+) -> None:
+    turned = {name: FACTS.dictionaries[name] for name in "ba"}
+    old, new = (
+        stage_recipes(settings(), replace(FACTS, dictionaries=order))
+        for order in (FACTS.dictionaries, turned)
+    )
+    assert {stage for stage in old if old[stage] != new[stage]} == {"ablated text"}
 
 
 def test_stages_come_behind_those_they_read_from(

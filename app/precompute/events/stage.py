@@ -1,21 +1,17 @@
-"""The stages that need the model and no idea of their own: events, quality, the map of directions.
+"""Stage 2 as pieces of a driver: the shards of contexts that dictionaries lack, and doing one.
 
-Tasks for a driver (see `driver.py`): each takes a run and what its piece works on, and calls the
-file that knows how. Lists the pieces too. Knows no table.
+Takes a run; a piece is one shard for all dictionaries that don't have it, so that the model runs
+once for all of them. How a shard is made `events.py` knows.
 """
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from app.db.records import DirectionMap, QualityRecord
 from app.precompute.drivers.driver import Piece, Task, Written
-from app.precompute.events.events import extract_shard, read_sums, sampled_contexts, shard_files
+from app.precompute.events.events import extract_shard, sampled_contexts, shard_files
 from app.precompute.preparation import Run
-from app.precompute.quality import measure_quality
-from app.precompute.weights.direction_map import direction_map
-from app.precompute.weights.stage import read_weights
-from app.precompute.workplace.stage_recipes import QUALITY, stage_name
+from app.precompute.workplace.stage_recipes import stage_name
 
 _sampled = lru_cache(maxsize=1)(sampled_contexts)
 
@@ -70,48 +66,4 @@ def extract(run: Run, shard: EventShard) -> Written:
     return Written(files)
 
 
-def quality_piece(run: Run) -> Piece:
-    """Quality of all dictionaries, which share the clean passes: one piece."""
-    return Piece((QUALITY,), "all", min(run.job.settings.quality_contexts, run.corpus.n_contexts))
-
-
-def measure_all_quality(run: Run, _: None) -> dict[str, QualityRecord]:
-    """Stage 6, by dictionary."""
-    settings = run.job.settings
-    found = measure_quality(
-        run.model,
-        run.targets,
-        [read_sums(target, n_shards(run))[0] for target in run.targets],
-        run.corpus,
-        n_contexts=settings.quality_contexts,
-        seed=settings.seed,
-        advance=lambda _: None,
-    )
-    return {target.sae: item for target, item in zip(run.targets, found, strict=True)}
-
-
-@dataclass(frozen=True)
-class Map:
-    """The map of a dictionary, and what is to be said about how it was made."""
-
-    found: DirectionMap | None
-    said: list[str]
-
-
-def draw_map(run: Run, sae: str) -> Map:
-    """The decoder directions of one dictionary in two dimensions."""
-    settings, said = run.job.settings, list[str]()
-    W_dec = run.target(sae).dictionary.W_dec
-    return Map(direction_map(W_dec, settings.direction_map, settings.seed, said.append), said)
-
-
-def dictionary_piece(run: Run, kind: str, sae: str) -> Piece:
-    """A whole dictionary as one piece of a stage."""
-    d_sae = run.target(sae).dictionary.config.d_sae
-    return Piece((stage_name(kind, sae),), "all", d_sae, sae)
-
-
 EVENTS = Task(extract, "model")
-QUALITIES = Task(measure_all_quality, "machine")
-WEIGHTS = Task(read_weights, "machine")
-MAP = Task(draw_map, "machine")

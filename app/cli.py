@@ -225,7 +225,7 @@ def export_feature(
 @cli.command()
 def info(atlas: AtlasPath) -> None:
     """Print what an atlas holds and how it was made."""
-    from app.db.describe import describe_atlas
+    from app.db.info import describe_atlas
 
     typer.echo(describe_atlas(atlas))
 

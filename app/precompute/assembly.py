@@ -9,25 +9,27 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
+from jaxtyping import Bool
 
-from app.db.records import GROUPS, AblationGroup, FeatureBundle, FeatureRecord, Group
+from app.db.records import GROUPS, AblationGroup, ContextRecord, FeatureBundle, FeatureRecord, Group
 from app.db.writer import AtlasWriter
 from app.precompute.ablation.stage import Chosen, ablation_groups
-from app.precompute.describe import ablation_record, corpus_record, sae_record, token_records
 from app.precompute.events.events import PositionZeroSums, read_sums
 from app.precompute.events.stage import n_shards
 from app.precompute.panels import coactive_panels, range_bundles
 from app.precompute.preparation import Run
 from app.precompute.quality import quality_records
+from app.precompute.run_records import ablation_record, corpus_record, sae_record, token_records
 from app.precompute.silent import gathered
-from app.precompute.store import Rankings, store_contexts, store_rankings
 from app.precompute.summaries import summarised
 from app.precompute.target import Target
+from app.precompute.token_rankings import Rankings, store_rankings
 from app.precompute.weights import directions
 from app.precompute.weights.stage import Weights, joined_weights
 from app.precompute.workplace.findings import Findings
 from app.precompute.workplace.recipe import command_of
 from app.precompute.workplace.stage_recipes import ABLATED, FINAL_NORM, QUALITY, SILENT, stage_name
+from app.stats.corpus import Corpus
 
 Ablations = Mapping[tuple[str, int], dict[Group, AblationGroup]]
 
@@ -93,7 +95,7 @@ def assemble(
             found = findings.single(stage_name("map", target.sae)).found
             if found is not None:
                 writer.add_direction_map(sae_id, found)
-    store_contexts(writer, corpus_id, wanted, run.corpus)
+    _store_contexts(writer, corpus_id, wanted, run.corpus)
 
 
 def _bundles(
@@ -142,6 +144,19 @@ def _record(bundle: FeatureBundle, weights: Weights, zero: PositionZeroSums) -> 
         max_logit=None if lens is None else float(lens.adjusted_positive[0]),
         position_zero_n_active=int(zero.n_active[index]),
         position_zero_max=float(zero.max[index]),
+    )
+
+
+def _store_contexts(
+    writer: AtlasWriter, corpus_id: int, wanted: Bool[np.ndarray, " n_contexts"], corpus: Corpus
+) -> None:
+    """The contexts that examples point to."""
+    writer.add_contexts(
+        corpus_id,
+        (
+            ContextRecord(int(i), np.asarray(corpus.tokens[i]), np.asarray(corpus.document_ids[i]))
+            for i in np.flatnonzero(wanted)
+        ),
     )
 
 

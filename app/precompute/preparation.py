@@ -17,7 +17,6 @@ from app.db.addition import check_addition
 from app.db.records import ModelRecord
 from app.precompute.corpus.documents import Named, Source, from_documents, open_corpus
 from app.precompute.corpus.tokens import TokenSettings, build_contexts
-from app.precompute.describe import model_record
 from app.precompute.events.batching import Sizes, Trial, try_sizes
 from app.precompute.events.events import contexts_per_shard
 from app.precompute.events.kept_activations import KeptActivations, has_room
@@ -25,6 +24,7 @@ from app.precompute.job import ACTIVATIONS, TOKENS, Job
 from app.precompute.model.language_model import LanguageModel
 from app.precompute.model.vocabulary import Vocabulary, vocabulary
 from app.precompute.progress.reporter import Reporter
+from app.precompute.run_records import model_record
 from app.precompute.settings import PrecomputeSettings
 from app.precompute.target import Target
 from app.precompute.targets import device_of, load_targets, shared_bos, shared_context_size

@@ -388,6 +388,28 @@ def test_shards_that_are_done_are_not_run_again(
     assert sorted(seen) == list(range(corpus_of(tmp_path / "atlas.events").n_contexts))
 
 
+def test_quality_goes_on_where_it_was(
+    small: Callable[..., PrecomputeSettings], quiet: Reporter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of three stretches the last is cut short: it alone is left."""
+    monkeypatch.setattr(quality, "CONTEXTS_A_PIECE", 1)
+    measure, runs = quality.splice_sums, 0
+
+    def watched(*arguments: Any) -> Any:
+        nonlocal runs
+        runs += 1
+        if runs == 3:
+            raise Killed
+        return measure(*arguments)
+
+    monkeypatch.setattr(quality, "splice_sums", watched)
+    with pytest.raises(Killed):
+        run(small(), reporter=quiet)
+    begun = runs
+    run(small(), reporter=quiet)
+    assert (begun, runs - begun) == (3, 1)
+
+
 def corpus_of(events: Path) -> Corpus:
     (folder,) = (events / "tiny").glob("corpus-*")
     return Corpus.open(folder)

@@ -44,7 +44,8 @@ class Task:
     or `Written`"""
     needs: Literal["model", "machine", "events"]
     """"model": is given a `Run` with a model of its own, and computes with one thread; "machine":
-    the same, one piece at a time with all threads; "events": is given a `Job`"""
+    the same, with all threads, one piece at a time (under Ray one a GPU); "events": is given a
+    `Job`"""
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,9 @@ class RayDriver:
     def map(self, task: Task, pieces: Iterable[Piece]) -> Iterator[Done]:
         """Every piece with its outcome, as they come."""
         crew = self._counting if task.needs == "events" else self._modelling
-        at_once = 1 if task.needs == "machine" else crew.n_places
+        # Without GPUs a piece for a machine takes all its threads, and who shares one isn't known.
+        alone = max(self._cluster.n_gpus, 1)
+        at_once = alone if task.needs == "machine" else crew.n_places
         with self._stop.finishing():
             yield from self._done(crew, task, pieces, at_once)
 

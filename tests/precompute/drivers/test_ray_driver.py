@@ -196,6 +196,23 @@ def ours(name: str) -> list[int]:
     return sorted(pid for pid in found if descends(pid))
 
 
+@pytest.mark.parametrize(
+    ("needs", "n_gpus", "at_once"),
+    [
+        *(("events", 0, 2), ("model", 0, 2), ("machine", 0, 1)),
+        *(("events", 3, 2), ("model", 3, 6), ("machine", 3, 3)),
+    ],
+)
+def test_how_many_pieces_are_in_hand(
+    ray_here: Cluster, job: Job, needs: Any, n_gpus: int, at_once: int
+) -> None:
+    """Of two processors and so many GPUs; what wants a whole machine has a GPU for itself."""
+    driver, seen = RayDriver(replace(ray_here, n_gpus=n_gpus), job, Stop()), list[int]()
+    driver._done = lambda crew, task, pieces, at_once: iter(seen.append(at_once) or [])
+    assert not list(driver.map(replace(DOUBLE, needs=needs), []))
+    assert seen == [at_once]
+
+
 def test_every_piece_leaves_its_result_in_the_folder(
     driver: Callable[..., RayDriver], job: Job
 ) -> None:

@@ -1,4 +1,4 @@
-"""The last tables: the contexts that examples point to, and the features of every token.
+"""The features of every token as the atlas keeps them: by firings, by rate, by effect on its logit.
 
 Takes what is in memory while the atlas is put together; merges each range's rankings into the whole
 dictionary's.
@@ -8,14 +8,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Int64
+from jaxtyping import Int64
 
-from app.db.records import ContextRecord, TokenRanking
+from app.db.records import TokenRanking
 from app.db.writer import AtlasWriter
 from app.precompute.ranges.ranking import Ranking
 from app.precompute.ranges.rankings import PairRankings
 from app.precompute.weights.stage import Weights
-from app.stats.corpus import Corpus
 
 
 @dataclass(frozen=True)
@@ -30,19 +29,6 @@ class Rankings:
     def of_weights(cls, weights: Weights, occurrences: Int64[np.ndarray, " d_vocab"]) -> "Rankings":
         """What the weights say; of the events nothing yet."""
         return cls(PairRankings(occurrences), weights.promotes, weights.suppresses)
-
-
-def store_contexts(
-    writer: AtlasWriter, corpus_id: int, wanted: Bool[np.ndarray, " n_contexts"], corpus: Corpus
-) -> None:
-    """Stores the contexts that are wanted."""
-    writer.add_contexts(
-        corpus_id,
-        (
-            ContextRecord(int(i), np.asarray(corpus.tokens[i]), np.asarray(corpus.document_ids[i]))
-            for i in np.flatnonzero(wanted)
-        ),
-    )
 
 
 def store_rankings(writer: AtlasWriter, sae_id: int, rankings: Rankings) -> None:

@@ -1,18 +1,22 @@
-"""The stages that only count: what one piece of "statistics" and of "co-activation" is.
+"""The stages that only count: a piece of "statistics", of "co-activation", of "near misses".
 
 Tasks for a driver (see `driver.py`): they take a job and a range of features, read event shards and
 contexts from shared storage, and give arrays. Import no torch, so that processes that do nothing
 else start fast and stay small.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Float64
 
 from app.precompute import statistics
 from app.precompute.drivers.driver import Piece, Task
 from app.precompute.job import Job
 from app.precompute.ranges.coactivation import RangePartners
 from app.precompute.ranges.describe import RangeStatistics
-from app.precompute.workplace.stage_recipes import stage_name
+from app.precompute.ranges.near_misses import RangeNearMisses
+from app.precompute.workplace.stage_recipes import NEAR, stage_name
 from app.stats.events import EventStore
 from app.stats.feature import StatisticsSettings
 
@@ -24,6 +28,8 @@ class FeatureRange:
     sae: str
     first: int
     last: int
+    threshold: Float64[np.ndarray, " n_features"] | None = None
+    """of these features, where they have one of their own and it is asked for"""
 
 
 def range_pieces(job: Job, kind: str, sae: str, events_at_once: int) -> list[Piece]:
@@ -72,8 +78,20 @@ def count_partners(job: Job, matter: FeatureRange) -> RangePartners:
     )
 
 
+def count_near_misses(job: Job, matter: FeatureRange) -> RangeNearMisses:
+    """Where the features nearly fired, in the sample of `hidden_pre`."""
+    return statistics.describe_near_misses(
+        job.events_folder(matter.sae),
+        job.corpus_folder,
+        matter.threshold,
+        job.settings.near_misses,
+        (matter.first, matter.last),
+    )
+
+
 STATISTICS = Task(count_range, "events")
 CO_ACTIVATION = Task(count_partners, "events")
+NEAR_MISSES = Task(count_near_misses, "events")
 
 
 def statistics_pieces(job: Job, sae: str) -> list[Piece]:
@@ -86,6 +104,23 @@ def partner_pieces(job: Job, sae: str) -> list[Piece]:
     if not job.settings.coactivation_tokens:
         return []
     return range_pieces(job, "co-activation", sae, 4 * statistics.EVENTS_AT_ONCE)
+
+
+def near_miss_pieces(
+    job: Job, sae: str, threshold: Float64[np.ndarray, " d_sae"] | None
+) -> list[Piece]:
+    """The pieces of near misses and flicker of one dictionary, cut as its statistics are; none
+    where no `hidden_pre` was kept. `threshold`: of its features, where they have one."""
+    if not job.settings.hidden_pre_contexts:
+        return []
+    pieces = range_pieces(job, NEAR, sae, statistics.EVENTS_AT_ONCE)
+    if threshold is None:
+        return pieces
+    return [
+        replace(piece, matter=replace(own, threshold=threshold[own.first : own.last]))
+        for piece in pieces
+        for own in [piece.matter]
+    ]
 
 
 def forget() -> None:

@@ -8,12 +8,17 @@ cut: a feature gets the same numbers in any. Knows no weights and no table; impo
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
+from jaxtyping import Float64
+
 from app.precompute.ranges.coactivation import FirstTokens, RangePartners, range_partners
 from app.precompute.ranges.describe import RangeStatistics, describe_events
 from app.precompute.ranges.events import Ground, range_events
+from app.precompute.ranges.near_misses import RangeNearMisses, range_near_misses
 from app.stats.corpus import Corpus
 from app.stats.events import EventStore
 from app.stats.feature import StatisticsSettings
+from app.stats.hidden_pre import HiddenPreSample
 
 EVENTS_AT_ONCE = 1_000_000
 """Events of one range: about 60 MB while it is described."""
@@ -52,15 +57,40 @@ def describe_partners(
     return range_partners(range_events(store, ground, *part), first_tokens, ground.context_size)
 
 
+def describe_near_misses(
+    events_folder: Path,
+    corpus_folder: Path,
+    threshold: Float64[np.ndarray, " n_features"] | None,
+    n: int,
+    part: tuple[int, int],
+) -> RangeNearMisses:
+    """The near misses of the features [first, stop), at most `n` each.
+
+    Holds the range's events, a block of the sample of `hidden_pre`, and from call to call the
+    sample's places. Several threads may call it at once.
+    """
+    ground = _ground(corpus_folder)
+    store = EventStore.open(events_folder)
+    sample = _sample(events_folder, len(store.shards))
+    events = range_events(store, ground, *part)
+    return range_near_misses(events, ground, sample, threshold, n)
+
+
 def forget() -> None:
     """Lets go of what is kept from call to call: one process may run several jobs."""
     _ground.cache_clear()
     _first_tokens.cache_clear()
+    _sample.cache_clear()
 
 
 @lru_cache(maxsize=1)
 def _ground(folder: Path) -> Ground:
     return Ground.of(Corpus.open(folder))
+
+
+@lru_cache(maxsize=1)
+def _sample(events: Path, n_shards: int) -> HiddenPreSample:
+    return HiddenPreSample.open(events, n_shards)
 
 
 @lru_cache(maxsize=1)

@@ -360,7 +360,8 @@ def test_the_sample_of_hidden_pre(judged: Any, which: int) -> None:
     folder = judged.settings.output.with_suffix(".events") / "tiny" / sae.stored.record.sae
     parts = [np.load(path) for path in sorted(folder.glob("sums-*.npz"))]
     places = np.concatenate([part["sample_place"] for part in parts])
-    values = np.concatenate([part["sample_hidden_pre"] for part in parts])
+    files = [np.load(path) for path in sorted(folder.glob("hidden-pre-*.npy"))]
+    values = np.concatenate(files, axis=1).T
     contexts = np.unique(places // 20)
     assert contexts.size == 5 == sae.stored.record.hidden_pre_sample["n_contexts"]
     expected = [c * 20 + p for c in contexts for p in np.flatnonzero(judged.counted[c])]

@@ -22,6 +22,7 @@ from app.sae.dictionary import Dictionary
 from app.stats.arrays import offsets
 from app.stats.corpus import Corpus
 from app.stats.event_writer import write_ordered_shard
+from app.stats.hidden_pre import sums_path, write_hidden_pre
 from app.stats.quality import QualitySums, residual_squared
 from app.stats.reconstruction import ErrorSums
 
@@ -37,6 +38,11 @@ class Target:
     dictionary: Dictionary
     hook_name: str
     folder: Path
+
+    def firing_threshold(self) -> Float64[np.ndarray, " d_sae"] | None:
+        """The `hidden_pre` above which each feature fires; None under per-token top-k."""
+        found = self.dictionary.firing_threshold()
+        return None if found is None else found.detach().cpu().numpy().astype(np.float64)
 
 
 @dataclass
@@ -64,11 +70,6 @@ class PositionZeroSums:
         self.n_active += other.n_active
         self.total += other.total
         self.max = np.maximum(self.max, other.max)
-
-
-def sums_path(folder: Path, index: int) -> Path:
-    """The file of a shard's sums."""
-    return folder / f"sums-{index:05d}.npz"
 
 
 class Harvest:
@@ -167,8 +168,8 @@ class Harvest:
         for x in torch.cat(self._position_zero).split(ROWS_AT_ONCE["cpu"]):
             firings, _ = self._finder.find(x)
             zero.add(*on_host(firings.feature, firings.activation.float()))
-        none = (np.zeros(0, np.int64), np.zeros((0, d_sae), np.float16))
-        place, hidden_pre = (np.concatenate(part) for part in zip(none, *self._sample, strict=True))
+        place = np.concatenate([np.zeros(0, np.int64), *(part for part, _ in self._sample)])
+        write_hidden_pre(self.target.folder, index, [rows for _, rows in self._sample])
         path = sums_path(self.target.folder, index)
         temporary = path.with_suffix(".tmp")
         with temporary.open("wb") as file:
@@ -178,7 +179,6 @@ class Harvest:
                 zero_total=zero.total,
                 zero_max=zero.max,
                 sample_place=place,
-                sample_hidden_pre=hidden_pre,
                 quality=json.dumps(self._quality.state()),
             )
             file.flush()

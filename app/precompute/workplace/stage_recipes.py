@@ -17,10 +17,11 @@ from app.precompute.settings import PrecomputeSettings
 from app.precompute.workplace.ledger import AFTER, Recipe, fingerprint
 
 QUALITY = "quality"
+NEAR = "near misses"
 SILENT = "silent examples"
 ABLATED = "ablated text"
 
-PER_DICTIONARY = ("events", "statistics", "co-activation", "weights", "map")
+PER_DICTIONARY = ("events", "statistics", "co-activation", NEAR, "weights", "map")
 """Stages that each dictionary has for itself: `events/resid`."""
 
 READS: dict[str, tuple[str, ...]] = {
@@ -28,6 +29,7 @@ READS: dict[str, tuple[str, ...]] = {
     "events": (TOKENS,),
     "statistics": ("events",),
     "co-activation": ("events",),
+    NEAR: ("events",),
     "weights": (),
     "map": (),
     QUALITY: ("events",),
@@ -43,6 +45,7 @@ SETTINGS: dict[str, tuple[str, ...]] = {
         *("top_examples", "interval_examples", "quantile_examples", "silent_examples", "seed"),
     ),
     "co-activation": ("coactivation_tokens",),
+    NEAR: ("near_misses",),
     "weights": ("dtype",),
     "map": ("direction_map", "seed"),
     QUALITY: ("quality_contexts", "seed", "dtype"),

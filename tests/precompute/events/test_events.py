@@ -18,7 +18,6 @@ from app.precompute.events.batching import BATCHES, choose_sizes
 from app.precompute.events.events import (
     contexts_per_shard,
     extract_events,
-    read_hidden_pre_sample,
     read_sums,
     sampled_contexts,
 )
@@ -27,6 +26,7 @@ from app.precompute.model.language_model import LanguageModel
 from app.sae.dictionary import Dictionary
 from app.stats.corpus import Corpus
 from app.stats.events import EventStore
+from app.stats.hidden_pre import HiddenPreSample
 from app.stats.reconstruction import read_squares
 
 Models = Callable[[str], LanguageModel]
@@ -119,10 +119,11 @@ def check(model: LanguageModel, target: Target) -> None:
     wanted = np.where(CORPUS.counted[:, :, None], both, np.nan)
     np.testing.assert_allclose(np.array(squares), wanted, rtol=1e-3, atol=1e-4)
 
-    places, sample = read_hidden_pre_sample(target, len(store.shards))
+    sample = HiddenPreSample.open(target.folder, len(store.shards))
     chosen = CORPUS.counted & sampled_contexts(N_CONTEXTS, 4, 0)[:, None]
-    assert places.tolist() == np.flatnonzero(chosen).tolist()
-    np.testing.assert_allclose(sample, hidden_pre[chosen], rtol=2e-3, atol=2e-3)
+    assert sample.places.tolist() == np.flatnonzero(chosen).tolist()
+    values = np.concatenate([sample.features(0, 5), sample.features(5, D_SAE)])
+    np.testing.assert_allclose(values.T, hidden_pre[chosen], rtol=2e-3, atol=2e-3)
 
 
 @settings(

@@ -153,10 +153,7 @@ def _highest(
     bounds = [*starts.tolist(), context.size]
     # The first of equal values is the earlier place, here and where contexts are ranked.
     row = np.stack(
-        [
-            start + finite[:, start:stop].argmax(axis=1)
-            for start, stop in pairwise(bounds)
-        ],
+        [start + finite[:, start:stop].argmax(axis=1) for start, stop in pairwise(bounds)],
         axis=1,
     )
     highest = np.take_along_axis(finite, row, axis=1)

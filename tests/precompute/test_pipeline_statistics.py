@@ -213,6 +213,9 @@ def test_near_misses_and_flicker(judged: Any, which: int) -> None:
             own = np.flatnonzero(silent[context])
             if own.size:
                 best.append(max(float(rounded[context, p]) for p in own))
+        if not best:  # it fires on every token of the sample
+            assert "near" not in groups
+            continue
         found, ablations = groups["near"]
         assert ablations is None
         assert found.n_candidates == silent[sampled].sum()

@@ -34,7 +34,7 @@ Dictionaries = Callable[..., Dictionary]
 HOOKS = ("blocks.0.hook_resid_post", "blocks.1.hook_mlp_out", "blocks.0.hook_resid_post")
 KINDS = ("relu", "topk", "jumprelu")
 N_CONTEXTS, SIZE, D_SAE = 11, 16, 24
-NAMES = (("errors", "npy"), ("sums", "npz"))
+NAMES = (("errors", "npy"), ("sums", "npz"), ("hidden-pre", "npy"))
 
 
 def some_corpus() -> Corpus:
@@ -248,8 +248,8 @@ def test_the_layout_on_disk_is_the_documented_one(
     }
     names = sorted(path.name for path in folder.iterdir())
     shards = [f"shard-0000{i}" for i in range(3)]
-    errors, sums = ([f"{n}-0000{i}.{e}" for i in range(3)] for n, e in NAMES)
-    assert names == sorted(["events.json", *errors, *shards, *sums])
+    beside = [f"{n}-0000{i}.{e}" for i in range(3) for n, e in NAMES]
+    assert names == sorted(["events.json", *shards, *beside])
     for shard in shards:
         indptr, token, activation = (
             np.load(folder / shard / f"{name}.npy") for name in ("indptr", "token", "activation")

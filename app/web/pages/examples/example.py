@@ -136,7 +136,7 @@ def _details(source: Source, row: int, effects: list[Effects], sample: Sample) -
     hidden_pre = float(source.stored.hidden_pre[row])
     if source.group in ("silent", "near") and not math.isnan(hidden_pre):
         below = sample.below(hidden_pre) if source.group == "near" else None
-        named = [] if below is None else [f"{text.number(below)} below"]
+        named = [] if below is None else [f"{text.number(below, 2)} below"]
         return [f"pre {text.number(hidden_pre)}", *named]
     return [found.mode for found in effects]
 

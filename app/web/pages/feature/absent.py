@@ -82,7 +82,8 @@ def _none_ablated(material: Material, never: str, group: str, drawn: bool) -> st
             "None of the stored examples inside this band has ablated text in this mode; they are "
             "not a fair draw from it."
         )
-    return f"No {group} example has ablated text; of this feature, {having} examples have it."
+    kind = "near miss" if group == "near" else f"{group} example"
+    return f"No {kind} has ablated text; of this feature, {having} examples have it."
 
 
 def _no_examples(material: Material, group: str) -> str:

@@ -68,6 +68,9 @@ WITHOUT_EFFECT = {
 }
 """Settings that no stage's result depends on; the last is read when the atlas is put together."""
 
+EVENT_LAYOUT = 2
+"""Raised whenever later stages could not read what an unfinished run has written."""
+
 LIBRARIES = ("torch", "transformers", "tokenizers", "numpy")
 
 
@@ -134,6 +137,7 @@ def _settled(kind: str, facts: Facts) -> dict[str, Any]:
         return model | {
             "sizes": facts.sizes,
             "contexts_per_shard": facts.contexts_per_shard,
+            "the layout of event files": EVENT_LAYOUT,
         }
     if kind == SILENT:
         return model | {"sizes": facts.sizes}

@@ -29,7 +29,7 @@ from benchmarks.results import table, write_section
 
 ROUNDS = 100
 SAE = "/synthetic/resid-25k"
-GROUPS = ("top", "interval", "quantile", "silent")
+GROUPS = ("top", "interval", "quantile", "silent", "near")
 
 
 def pages(ask: Callable[[str], Any]) -> dict[str, list[str]]:

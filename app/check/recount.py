@@ -6,19 +6,30 @@ dictionary with its events, gives contradictions as sentences.
 """
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
+from jaxtyping import Float32, Int64
 from sqlalchemy import Connection
 
 from app.check.subject import Subject
 from app.db.examples import get_groups
 from app.db.features import get_feature, get_panels
 from app.db.records import ExampleGroup, FeaturePanels, FeatureRecord
+from app.stats.corpus import Corpus
+from app.stats.events import FeatureEvents
 from app.stats.feature import ExampleGroup as CountedGroup
 from app.stats.feature import FeatureStatistics, StatisticsSettings, describe_feature
+from app.stats.flicker import Flicker, flicker
+from app.stats.hidden_pre import HiddenPreSample
+from app.stats.silent import near_misses
 
 TOLERANCE = 2e-5
+
+
+Seen = tuple[FeatureEvents, Float32[np.ndarray, " n"], Int64[np.ndarray, " n"], Corpus]
+"""A feature's events, its column of the sample of `hidden_pre`, the sample's places, the corpus."""
 
 
 class Pair(NamedTuple):
@@ -39,7 +50,11 @@ def recount_problems(connection: Connection, subject: Subject) -> Iterator[str]:
     """
     beside = subject.beside
     assert beside is not None
-    settings = StatisticsSettings.told(subject.sae.record.recipe)
+    recipe = subject.sae.record.recipe
+    settings = StatisticsSettings.told(recipe)
+    sample = None
+    if subject.sae.record.hidden_pre_sample.get("n_contexts"):
+        sample = HiddenPreSample.open(beside.store.folder, len(beside.store.shards))
     for index in subject.sample.tolist():
         (events,) = beside.store.features(index, index + 1)
         counted = describe_feature(events, beside.corpus, settings)
@@ -50,7 +65,12 @@ def recount_problems(connection: Connection, subject: Subject) -> Iterator[str]:
         stored = get_groups(connection, subject.sae.sae_id, index)
         groups = {group: examples for group, (examples, _) in stored.items()}
         where = f"{subject.sae.address} feature {index}"
-        for pair in _pairs(record, panels, groups, counted):
+        pairs = _pairs(record, panels, groups, counted)
+        if sample is not None:
+            hidden_pre = sample.features(index, index + 1)[0]
+            seen = events, hidden_pre, sample.places, beside.corpus
+            pairs = chain(pairs, _missed_pairs(record, panels, groups, seen, recipe["near_misses"]))
+        for pair in pairs:
             if not _same(pair):
                 found, expected = _shown(pair.stored), _shown(pair.counted)
                 yield f"{where}: {pair.name} is {found}, its events give {expected}."
@@ -130,6 +150,32 @@ def _example_pairs(name: str, stored: ExampleGroup, counted: CountedGroup) -> It
         ("band_n_active", stored.band_n_active, bands.n_active),
     ):
         yield Pair(f"{title} of {name} examples", found, expected, exact=True)
+
+
+def _missed_pairs(
+    record: FeatureRecord,
+    panels: FeaturePanels,
+    groups: dict[Any, ExampleGroup],
+    seen: Seen,
+    n: int,
+) -> Iterator[Pair]:
+    """What follows from the sample of `hidden_pre`."""
+    events, hidden_pre, places, corpus = seen
+    counted = near_misses(hidden_pre, places, events, corpus, n)
+    if "near" in groups:
+        stored = groups["near"]
+        for name in ("context_id", "position", "hidden_pre", "n_candidates"):
+            yield Pair(f"{name} of near misses", getattr(stored, name), getattr(counted, name))
+    else:
+        yield Pair("the number of near misses", 0, counted.position.size)
+    found = flicker(hidden_pre, places, record.threshold, events, corpus) or Flicker(0, 0, 0)
+    if panels.locality is not None:
+        for name, stored, expected in (
+            ("spans in the sample", panels.locality.n_sample_spans, found.n_spans),
+            ("silent tokens in spans", panels.locality.n_span_silent, found.n_silent),
+            ("silent tokens near to firing", panels.locality.n_span_near, found.n_near),
+        ):
+            yield Pair(name, stored, expected)
 
 
 def _same(pair: Pair) -> bool:

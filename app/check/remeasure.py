@@ -3,8 +3,8 @@
 Of each sampled feature a few contexts that its examples lie in are run, and its activation at every
 counted token is held against the stored firings. Equal means: apart by at most `TOLERANCE` of the
 feature's largest activation; one in a hundred firings may fall on the other side of a threshold.
-Silent examples are held against their `hidden_pre`. Takes paths, gives contradictions as sentences.
-Needs torch.
+Silent examples and near misses are held against their `hidden_pre`. Takes paths, gives
+contradictions as sentences. Needs torch.
 """
 
 from collections.abc import Iterator, Sequence
@@ -36,7 +36,7 @@ TOLERANCE = {str(dtype).removeprefix("torch."): bound for dtype, bound in AGREEM
 MAY_FLIP = 0.01
 """Share of a feature's firings that may be on the other side of its threshold."""
 
-CONTEXTS = (("top", 3), ("interval", 2), ("silent", 1))
+CONTEXTS = (("top", 3), ("interval", 2), ("silent", 1), ("near", 1))
 """Contexts of how many examples of each group are run."""
 
 BATCH = 8
@@ -51,7 +51,7 @@ class Stored:
     firings: dict[int, dict[int, float]]
     """activation by context and position, of every firing"""
     hidden_pre: list[tuple[int, int, float]]
-    """(context, position, hidden_pre) of silent examples"""
+    """(context, position, hidden_pre) of silent examples and near misses"""
 
 
 def remeasure_problems(
@@ -215,7 +215,7 @@ def _stored(connection: Connection, subject: Subject) -> Iterator[Stored]:
                         strict=True,
                     )
                 )
-                if group == "silent":
+                if group in ("silent", "near"):
                     value = float(examples.hidden_pre[row])
                     hidden_pre.append((context_id, int(examples.position[row]), value))
         yield Stored(index, record.max_activation, firings, hidden_pre)

@@ -104,7 +104,7 @@ def _against_events(
             recounted += recount_problems(connection, subject)
         except KeyError as error:
             skipped.append(f"the recipe of {subject.sae.address} doesn't say {error.args[0]}")
-        except UNREADABLE as error:
+        except (AtlasError, *UNREADABLE) as error:
             recounted.append(f"{subject.sae.address} can't be read: {one_line(error)}.")
     yield Check(_sized(RECOUNTED, own), recounted, "" if recounted else "; ".join(skipped))
 

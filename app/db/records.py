@@ -17,8 +17,8 @@ from numpy import ndarray
 
 from app.db.stored.compact import ROUNDED
 
-Group = Literal["top", "interval", "quantile", "silent"]
-GROUPS: tuple[Group, ...] = ("top", "interval", "quantile", "silent")
+Group = Literal["top", "interval", "quantile", "silent", "near"]
+GROUPS: tuple[Group, ...] = ("top", "interval", "quantile", "silent", "near")
 
 RankingMode = Literal["fires", "rate", "promotes", "suppresses"]
 RANKING_MODES: tuple[RankingMode, ...] = ("fires", "rate", "promotes", "suppresses")
@@ -201,6 +201,8 @@ class FeatureRecord:
     n_contexts_active: int
     decoder_norm: float
     """‖W_dec[f]‖"""
+    threshold: float | None
+    """the `hidden_pre` above which it fires; None where other features have a say (top-k)"""
     encoder_decoder_cosine: float | None
     top_token_id: int | None
     """token with the largest share of the feature's activation mass"""
@@ -319,6 +321,13 @@ class LocalityPanel:
     firings_per_context: float
     span_fill: float
     n_spans: int
+    n_sample_spans: int
+    """spans in the contexts whose `hidden_pre` was kept; this and the next two are 0 where the
+    feature has no threshold of its own"""
+    n_span_silent: int
+    """silent counted tokens inside them"""
+    n_span_near: int
+    """of these, those whose `hidden_pre` lies at most 10% of the mean active value below firing"""
 
 
 @dataclass(frozen=True)
@@ -376,7 +385,7 @@ class ExampleGroup:
 
     context_id: Integer[ndarray, " n"]
     position: Integer[ndarray, " n"]
-    """of the peak (for silent examples: of the token where it did not fire)"""
+    """of the peak (for silent examples and near misses: of the token where it did not fire)"""
     activation: Float[ndarray, " n"]
     hidden_pre: Float[ndarray, " n"]
     """pre-activation at the position; NaN where not measured"""
@@ -399,7 +408,8 @@ class ExampleGroup:
     band_share: Float[ndarray, " b"]
     """exact share of the active tokens in the band"""
     n_candidates: int
-    """silent: all occurrences it was drawn from; else the contexts or tokens there were"""
+    """silent: all occurrences it was drawn from; near: silent tokens of the sample; else the
+    contexts or firings there were"""
 
 
 @dataclass(frozen=True)

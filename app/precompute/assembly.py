@@ -7,11 +7,12 @@ Knows which stage gives which field.
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import chain, repeat
 
 import numpy as np
 from jaxtyping import Bool
 
-from app.db.records import GROUPS, AblationGroup, ContextRecord, FeatureBundle, FeatureRecord, Group
+from app.db.records import AblationGroup, ContextRecord, FeatureBundle, FeatureRecord, Group
 from app.db.writer import AtlasWriter
 from app.precompute.ablation.stage import Chosen, ablation_groups
 from app.precompute.events.events import PositionZeroSums, read_sums
@@ -19,6 +20,7 @@ from app.precompute.events.stage import n_shards
 from app.precompute.panels import coactive_panels, range_bundles
 from app.precompute.preparation import Run
 from app.precompute.quality import quality_records
+from app.precompute.ranges.near_misses import no_near_misses
 from app.precompute.run_records import ablation_record, corpus_record, sae_record, token_records
 from app.precompute.silent import gathered
 from app.precompute.summaries import summarised
@@ -28,7 +30,14 @@ from app.precompute.weights import directions
 from app.precompute.weights.stage import Weights, joined_weights
 from app.precompute.workplace.findings import Findings
 from app.precompute.workplace.recipe import command_of
-from app.precompute.workplace.stage_recipes import ABLATED, FINAL_NORM, QUALITY, SILENT, stage_name
+from app.precompute.workplace.stage_recipes import (
+    ABLATED,
+    FINAL_NORM,
+    NEAR,
+    QUALITY,
+    SILENT,
+    stage_name,
+)
 from app.stats.corpus import Corpus
 
 Ablations = Mapping[tuple[str, int], dict[Group, AblationGroup]]
@@ -113,13 +122,16 @@ def _bundles(
     partners = findings.of(stage_name("co-activation", target.sae))
     coactive = (panel for found in partners for panel in coactive_panels(found))
     hidden_pre, n_silent = measured.hidden_pre[target.sae], 0
-    for found in findings.ranges(target.sae):
+    threshold = target.firing_threshold()
+    near_misses = chain(findings.of(stage_name(NEAR, target.sae)), repeat(None))
+    for found, near in zip(findings.ranges(target.sae), near_misses, strict=False):
         rankings.of_events.add(found.pairs)
         own = slice(n_silent, n_silent + found.silent.position.size)
         n_silent = own.stop
-        for group in GROUPS:
-            wanted[getattr(found, group).context_id] = True
-        for bundle in range_bundles(found, hidden_pre[own]):
+        near = near or no_near_misses(found.first, found.n_features)
+        for group in (found.top, found.interval, found.quantile, found.silent, near.examples):
+            wanted[group.context_id] = True
+        for bundle in range_bundles(found, hidden_pre[own], near):
             index = bundle.record.feature_index
             panels = replace(
                 bundle.panels,
@@ -128,18 +140,24 @@ def _bundles(
                 coactive=next(coactive, None),
             )
             ablations = measured.ablations.get((target.sae, index), {})
-            record = _record(bundle, weights, zero)
+            record = _record(bundle, weights, zero, threshold)
             whole = FeatureBundle(record, panels, bundle.examples, ablations)
             columns = summarised(whole, run.corpus, run.vocabulary.token)
             yield replace(whole, record=replace(whole.record, **columns))
 
 
-def _record(bundle: FeatureBundle, weights: Weights, zero: PositionZeroSums) -> FeatureRecord:
+def _record(
+    bundle: FeatureBundle,
+    weights: Weights,
+    zero: PositionZeroSums,
+    threshold: np.ndarray | None,
+) -> FeatureRecord:
     index = bundle.record.feature_index
     cosines, lens = weights.encoder_decoder_cosine, weights.lenses[index]
     return replace(
         bundle.record,
         decoder_norm=float(weights.decoder_norm[index]),
+        threshold=None if threshold is None else float(threshold[index]),
         encoder_decoder_cosine=None if cosines is None else float(cosines[index]),
         max_logit=None if lens is None else float(lens.adjusted_positive[0]),
         position_zero_n_active=int(zero.n_active[index]),

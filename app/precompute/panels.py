@@ -29,25 +29,30 @@ from app.db.stored.example_columns import FeatureExamples, GroupColumns
 from app.precompute.ranges.coactivation import RangePartners
 from app.precompute.ranges.describe import RangeStatistics
 from app.precompute.ranges.examples import RangeExamples
+from app.precompute.ranges.near_misses import RangeNearMisses, no_near_misses
 from app.stats.arrays import offsets
 from app.stats.summary_facts import lives_as
 
 
 def range_bundles(
-    found: RangeStatistics, hidden_pre: Float[np.ndarray, " n_silent"] | None = None
+    found: RangeStatistics,
+    hidden_pre: Float[np.ndarray, " n_silent"] | None = None,
+    near: RangeNearMisses | None = None,
 ) -> Iterator[FeatureBundle]:
     """Every feature of the range, in order, without what weights, model and other stages say.
 
-    `hidden_pre` is that of the range's silent examples; NaN where it isn't given.
+    `hidden_pre` is that of the range's silent examples; NaN where it isn't given. `near` are the
+    same features' near misses; there are none where it isn't given.
     """
-    examples = example_columns(found)
+    near = near or no_near_misses(found.first, found.n_features)
+    examples = example_columns(found, near)
     if hidden_pre is not None:
         examples["silent"] = replace(examples["silent"], hidden_pre=hidden_pre)
     columns = zip(
         _records(found),
         _histograms(found),
         _token_panels(found),
-        _locality_panels(found),
+        _locality_panels(found, near),
         _places_panels(found),
         strict=True,
     )
@@ -56,12 +61,18 @@ def range_bundles(
         yield FeatureBundle(record, panels, FeatureExamples(examples, row), {})
 
 
-def example_columns(found: RangeStatistics) -> dict[Group, GroupColumns]:
+def example_columns(found: RangeStatistics, near: RangeNearMisses) -> dict[Group, GroupColumns]:
     """The examples of every group, in the order of GROUPS.
 
     Where a feature fires its `hidden_pre` is its activation; silent examples are measured later.
     """
-    return {group: _example_columns(found, getattr(found, group)) for group in GROUPS}
+    assert near.first == found.first
+    groups = {**vars(found), "near": near.examples}
+    columns: dict[Group, GroupColumns] = {
+        group: _example_columns(found, groups[group]) for group in GROUPS
+    }
+    columns["near"] = replace(columns["near"], hidden_pre=near.hidden_pre)
+    return columns
 
 
 def range_examples(found: RangeStatistics, group: Group) -> Iterator[ExampleGroup | None]:
@@ -143,6 +154,7 @@ def _records(found: RangeStatistics) -> Iterator[FeatureRecord]:
             kurtosis=kurtosis,
             n_contexts_active=n_contexts,
             decoder_norm=0.0,
+            threshold=None,
             encoder_decoder_cosine=None,
             top_token_id=token_ids[first] if has_tokens else None,
             top_token_share=share[first] if has_tokens else None,
@@ -213,7 +225,9 @@ def _token_panels(found: RangeStatistics) -> Iterator[TokenPanel | None]:
         )
 
 
-def _locality_panels(found: RangeStatistics) -> Iterator[LocalityPanel | None]:
+def _locality_panels(
+    found: RangeStatistics, near: RangeNearMisses
+) -> Iterator[LocalityPanel | None]:
     places, lift = found.places, found.lift
     length_counts = places.length_counts.astype(np.uint32)
     curve, null = lift.lift.astype(np.float32), lift.null.astype(np.float32)
@@ -227,6 +241,9 @@ def _locality_panels(found: RangeStatistics) -> Iterator[LocalityPanel | None]:
         _ratio(found.n_active, places.n_contexts).tolist(),
         _ratio(places.span_firings, places.span_tokens).tolist(),
         places.n_spans.tolist(),
+        near.n_spans.tolist(),
+        near.n_span_silent.tolist(),
+        near.n_span_near.tolist(),
         strict=True,
     )
     for row, (n_runs, n_cut, mean, median, single, n_sample, *spans) in enumerate(columns):

@@ -49,6 +49,7 @@ from app.precompute.workplace.recipe import generator
 from app.precompute.workplace.stage_recipes import (
     ABLATED,
     FINAL_NORM,
+    NEAR,
     QUALITY,
     SILENT,
     stage_name,
@@ -172,9 +173,14 @@ class _Stages:
         """Stage 3: every statistic that events alone give."""
         job, n_tokens = self._run.job, self._run.corpus.tokens.size
         first = min(job.settings.coactivation_tokens, n_tokens)
+        near = {
+            target.sae: counting.near_miss_pieces(job, target.sae, target.firing_threshold())
+            for target in self._run.targets
+        }
         for kind, task, pieces_of, tokens in (
             ("statistics", counting.STATISTICS, counting.statistics_pieces, n_tokens),
             ("co-activation", counting.CO_ACTIVATION, counting.partner_pieces, first),
+            (NEAR, counting.NEAR_MISSES, lambda _, sae: near[sae], 0),
         ):
             stages = self._verified(kind)
             pieces = [piece for sae in job.saes for piece in pieces_of(job, sae)]

@@ -82,6 +82,8 @@ class PrecomputeSettings(BaseModel):
     """in each of five groups"""
     silent_examples: int = Field(default=10, ge=0)
     """occurrences of its tokens at which it is silent"""
+    near_misses: int = Field(default=10, ge=0)
+    """silent tokens with the highest hidden_pre, of the contexts it is kept for"""
 
     ablation_examples: int = Field(default=5, ge=0)
     """top examples a feature that get ablated text"""

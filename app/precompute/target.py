@@ -7,6 +7,9 @@ matched to the model `targets.py` knows.
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from jaxtyping import Float64
+
 from app.sae.dictionary import Dictionary
 
 
@@ -21,3 +24,8 @@ class Target:
     """whose activations it reads"""
     folder: Path
     """of its event shards"""
+
+    def firing_threshold(self) -> Float64[np.ndarray, " d_sae"] | None:
+        """The `hidden_pre` above which each feature fires; None under per-token top-k."""
+        found = self.dictionary.firing_threshold()
+        return None if found is None else found.detach().cpu().numpy().astype(np.float64)

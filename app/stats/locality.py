@@ -1,7 +1,7 @@
 """Is a feature about a token or a region? Runs of firings, spans, and the lift over distance.
 
 Takes one feature's events, its token table and the corpus. Knows neither activations' sizes nor
-pre-activations (flicker needs those).
+pre-activations (`flicker` does).
 """
 
 from dataclasses import dataclass
@@ -81,19 +81,27 @@ def runs(events: FeatureEvents, corpus: Corpus) -> Runs:
 
 def span_fill(events: FeatureEvents, corpus: Corpus) -> tuple[int, float | None]:
     """(number of spans, share of their counted tokens on which the feature fires)."""
+    first, last, n_firings = spans(events, corpus)
+    if first.size == 0:
+        return 0, None
+    n_gaps = np.searchsorted(corpus.gaps, last) - np.searchsorted(corpus.gaps, first)
+    n_tokens = int((last - first + 1 - n_gaps).sum())
+    return first.size, int(n_firings.sum()) / n_tokens
+
+
+def spans(
+    events: FeatureEvents, corpus: Corpus
+) -> tuple[
+    Int64[np.ndarray, " n_spans"], Int64[np.ndarray, " n_spans"], Int64[np.ndarray, " n_spans"]
+]:
+    """(first place, last place, firings) of every span, ascending."""
     places = events.places
     document = corpus.flat_document_ids[places]
     same = (events.context_id[1:] == events.context_id[:-1]) & (document[1:] == document[:-1])
-    breaks = np.flatnonzero(~same) + 1
-    bounds = np.concatenate([[0], breaks, [events.n_active]])
+    bounds = np.concatenate([[0], np.flatnonzero(~same) + 1, [events.n_active]])
     n_firings = np.diff(bounds)
-    spans = np.flatnonzero(n_firings >= MIN_SPAN_FIRINGS)
-    if spans.size == 0:
-        return 0, None
-    first, last = places[bounds[spans]], places[bounds[spans + 1] - 1]
-    n_gaps = np.searchsorted(corpus.gaps, last) - np.searchsorted(corpus.gaps, first)
-    n_tokens = int((last - first + 1 - n_gaps).sum())
-    return spans.size, int(n_firings[spans].sum()) / n_tokens
+    found = np.flatnonzero(n_firings >= MIN_SPAN_FIRINGS)
+    return places[bounds[found]], places[bounds[found + 1] - 1], n_firings[found]
 
 
 def _median(by_length: Int64[np.ndarray, " longest_plus_one"]) -> float:

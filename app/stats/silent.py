@@ -25,7 +25,7 @@ class NearMisses:
 
     context_id: Int32[np.ndarray, " n"]
     position: Int32[np.ndarray, " n"]
-    hidden_pre: Float32[np.ndarray, " n"]  # descending
+    hidden_pre: Float32[np.ndarray, " n"]  # descending, finite
     n_candidates: int  # counted tokens of the sample on which the feature is silent
 
 
@@ -73,10 +73,13 @@ def near_misses(
     """The highest `hidden_pre` of counted tokens on which the feature is silent, one per context.
 
     `hidden_pre` is the feature's column of the sample, `sample_places` the sample's places,
-    ascending. Ties go to the earlier place.
+    ascending. Ties go to the earlier place. Where a feature has a threshold of its own, the highest
+    value is the nearest to firing. What half precision can't hold (infinity) is counted, not shown.
     """
     firing = events.places
     candidate = corpus.flat_counted[sample_places] & ~_contains(firing, sample_places)
+    n_candidates = int(np.count_nonzero(candidate))
+    candidate &= np.isfinite(hidden_pre)
     places, values = sample_places[candidate], hidden_pre[candidate]
     context_id, position = np.divmod(places, corpus.context_size)
     ranked = strongest(values, values.size)
@@ -86,7 +89,7 @@ def near_misses(
         context_id[shown].astype(np.int32),
         position[shown].astype(np.int32),
         values[shown],
-        places.size,
+        n_candidates,
     )
 
 

@@ -233,7 +233,7 @@ class SearchView(View):
 class FeatureView(View):
     """One feature: which examples, how they are drawn."""
 
-    group: Literal["mix", "top", "interval", "quantile", "silent"] = "mix"
+    group: Literal["mix", "top", "interval", "quantile", "silent", "near"] = "mix"
     ablation: Literal["delete", "replace", "both", "off"] = "delete"
     effect: Literal["activation", "hidden_pre"] = "activation"
     """what effects of changed texts are measured on: the activation, or the value before ReLU,
@@ -254,7 +254,9 @@ class FeatureView(View):
     """of the logit lens"""
     start: int = Field(default=0, ge=0, le=10_000)
     """examples of the group before the first one shown, where not all fit on a page"""
-    example: str = Field(default="", pattern=r"^((top|interval|quantile|silent|band)-\d{1,4})?$")
+    example: str = Field(
+        default="", pattern=r"^((top|interval|quantile|silent|near|band)-\d{1,4})?$"
+    )
     """one example by its group (or the band's draw) and rank, opened with every value"""
     reading: str = Field(default="", max_length=400)
     """what the feature is believed to fire on, to be tested against its firings"""

@@ -13,6 +13,7 @@ PAGES = {
     "feature, both ablations": f"{FEATURE}?group=top&ablation=both&effect=hidden_pre",
     "feature, whole contexts": f"{FEATURE}?group=top&window=whole&layout=lines",
     "feature, silent": f"{FEATURE}?group=silent&mode=raw",
+    "feature, near misses": f"{FEATURE}?group=near",
     "feature, one example": f"{FEATURE}?example=top-2",
     "feature, a band": f"{FEATURE}?band=1..3",
     "feature, a reading": f"{FEATURE}?reading=self+with+def+within+4+before",

@@ -115,9 +115,9 @@ def test_the_ablation_switch_keeps_the_place_on_the_page(feature: Page) -> None:
 
 def test_groups_layouts_and_windows_are_a_click_away(feature: Page) -> None:
     bar = feature.get_by_role("navigation", name="Group of examples")
-    groups = {"Top": 20, "Intervals": 25, "Quantiles": 25, "Silent": 10}
+    groups = {"Top": 20, "Intervals": 25, "Quantiles": 25, "Silent": 10, "Near misses": 10}
     for name, count in groups.items():
-        prefix = name.lower().removesuffix("s")
+        prefix = name.lower().removesuffix(" misses").removesuffix("s")
         bar.get_by_role("link", name=name).click()
         expect(feature).to_have_url(re.compile(rf"\?group={prefix}$"))
         articles = feature.locator(f"article[id^='{prefix}-']")

@@ -32,6 +32,7 @@ DIRECTIONS = "maps and decoder directions are whole"
 
 RESID = "sae_id = (SELECT sae_id FROM sae WHERE sae = 'resid')"
 FEATURE = 3
+OTHERS: tuple[Group, ...] = ("interval", "quantile", "silent", "near")
 HERE = f"{RESID} AND feature_index = {FEATURE}"
 
 
@@ -227,6 +228,10 @@ def without_last(group: Any) -> Any:
         ("top", lambda g: replace(g, context_id=g.context_id * 0), EXAMPLES, "from one context"),
         ("interval", shifted("activation", -1e9), EXAMPLES, "one does not fire"),
         ("silent", shifted("activation", 1.0), EXAMPLES, "one fires"),
+        ("near", shifted("activation", 1.0), EXAMPLES, "one fires"),
+        ("near", reverse, GROUP_SIZES, "not in order of hidden_pre"),
+        ("near", shifted("hidden_pre", 50.0), GROUP_SIZES, "one lies above the threshold"),
+        ("near", lambda g: replace(g, context_id=g.context_id * 0), GROUP_SIZES, "one context"),
         ("top", shifted("activation", 1.0), GROUP_SIZES, "the strongest is"),
         ("top", lambda g: replace(g, n_candidates=7000), GROUP_SIZES, "chosen from 7000 contexts"),
         ("interval", reverse, GROUP_SIZES, "their bands are not in order"),
@@ -245,7 +250,10 @@ def test_examples_are_not_as_they_should(
 
 @pytest.mark.parametrize(
     ("setting", "group"),
-    [("top_examples", "top"), ("silent_examples", "silent"), ("interval_examples", "interval")],
+    [
+        *(("top_examples", "top"), ("silent_examples", "silent"), ("near_misses", "near")),
+        ("interval_examples", "interval"),
+    ],
 )
 def test_there_are_more_examples_than_the_recipe_says(
     broken: Made, setting: str, group: str
@@ -390,6 +398,16 @@ def test_the_contexts_are_others(broken: Made) -> None:
             ),
             "lift is",
         ),
+        (
+            lambda made: made.change_examples(FEATURE, "near", without_last),
+            "context_id of near misses is",
+        ),
+        (
+            lambda made: made.change_panels(
+                FEATURE, lambda p: replace(p, locality=replace(p.locality, n_span_near=0))
+            ),
+            "silent tokens near to firing is 0, its events give",
+        ),
     ],
 )
 def test_a_number_is_not_what_the_events_give(
@@ -398,6 +416,12 @@ def test_a_number_is_not_what_the_events_give(
     change(broken)
     (problem, *_) = broken.problems(RECOUNTED, n=24)
     assert problem.startswith(f"tiny/resid feature 3: {said}")
+
+
+def test_the_sample_of_hidden_pre_is_gone(broken: Made) -> None:
+    (broken.atlas.parent / EVENTS / "resid" / "hidden-pre-00000.npy").unlink()
+    (problem,) = broken.problems(RECOUNTED)
+    assert problem.startswith("tiny/resid can't be read: The sample of pre-activations in ")
 
 
 def test_an_activation_is_not_what_the_model_gives(broken: Made) -> None:
@@ -410,7 +434,7 @@ def test_an_activation_is_not_what_the_model_gives(broken: Made) -> None:
         activation[peak] *= 1.01
         return replace(group, firing_activation=activation)
 
-    broken.change_examples(FEATURE, "top", a_little_more, also=("interval", "quantile", "silent"))
+    broken.change_examples(FEATURE, "top", a_little_more, also=OTHERS)
     at_hand: dict[str, Any] = {"model": broken.model, "saes": broken.saes}
     problems = broken.problems(REMEASURED, n=24, **at_hand)
     assert problems
@@ -428,6 +452,14 @@ def test_hidden_pre_is_not_what_the_model_gives(broken: Made) -> None:
     assert problem.startswith("tiny/resid feature 3: hidden_pre at context ")
 
 
+def test_a_near_miss_is_not_what_the_model_gives(broken: Made) -> None:
+    broken.change_examples(
+        FEATURE, "near", lambda group: replace(group, hidden_pre=group.hidden_pre - 1)
+    )
+    (problem,) = broken.problems(REMEASURED, n=24, model=broken.model, saes=broken.saes)
+    assert problem.startswith("tiny/resid feature 3: hidden_pre at context ")
+
+
 def test_firings_that_the_model_does_not_give(broken: Made) -> None:
     """Half of the firings gone are more than thresholds explain."""
 
@@ -440,7 +472,7 @@ def test_firings_that_the_model_does_not_give(broken: Made) -> None:
             firing_activation=group.firing_activation[:0],
         ) if n else group  # fmt: skip
 
-    broken.change_examples(FEATURE, "top", fewer, also=("interval", "quantile", "silent"))
+    broken.change_examples(FEATURE, "top", fewer, also=OTHERS)
     problems = broken.problems(REMEASURED, n=24, model=broken.model, saes=broken.saes)
     assert problems and " is 0, the model gives " in problems[0]
 

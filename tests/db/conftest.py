@@ -59,6 +59,7 @@ FEATURE = FeatureRecord(
     kurtosis=1.0,
     n_contexts_active=2,
     decoder_norm=1.0,
+    threshold=None,
     encoder_decoder_cosine=0.5,
     top_token_id=1,
     top_token_share=0.75,

@@ -38,14 +38,16 @@ def pack_one(pack: Callable[[list[Any]], list[bytes]], feature: Any) -> bytes:
 
 
 def same(found: Any, stored: Any, rounding: float = 0.0) -> None:
-    """Every field of a record, real ones as float32 and as close as `rounding`."""
+    """Every field of a record, real ones as float32 and as close as `rounding`; `hidden_pre` where
+    nothing fires keeps 16 significant bits."""
     for field in fields(stored):
         expected, value = getattr(stored, field.name), getattr(found, field.name)
+        own = ROUNDING if field.name == "hidden_pre" else rounding
         if not isinstance(expected, np.ndarray):
             assert value == expected or value != value, field.name
         elif expected.dtype.kind == "f":
             expected = expected.astype(np.float32)
-            np.testing.assert_allclose(value, expected, rtol=rounding, err_msg=field.name)
+            np.testing.assert_allclose(value, expected, rtol=own, err_msg=field.name)
         else:
             np.testing.assert_array_equal(value, expected, err_msg=field.name)
 

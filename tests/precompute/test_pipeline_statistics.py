@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from app.db.examples import get_contexts
+from app.db.features import get_feature
 from app.db.records import LIVES_AS
 from app.db.stored.compact import ROUNDING
 from app.db.tokens import get_tokens, occurrences
@@ -190,6 +191,61 @@ def test_silent_examples(judged: Any, which: int) -> None:
 
 
 @EACH_SAE
+def test_near_misses_and_flicker(judged: Any, which: int) -> None:
+    sae = judged.saes[which]
+    folder = judged.settings.output.with_suffix(".events") / "tiny" / sae.stored.record.sae
+    parts = [np.load(path)["sample_place"] for path in sorted(folder.glob("sums-*.npz"))]
+    sampled = np.unique(np.concatenate(parts) // 20)
+    top_k = sae.stored.record.architecture == "topk"
+    n_shown = n_spans = 0
+    for index, acts in columns_of(judged, which):
+        groups, panel = judged.groups(which, index), judged.panels(which, index).locality
+        record = get_feature(judged.connection, sae.stored.sae_id, index)
+        assert record is not None and record.threshold == (None if top_k else 0.0)
+        if not acts.any():
+            assert groups == {}
+            continue
+        # The job keeps half precision: exact order is that of its rounding.
+        rounded = sae.hidden_pre[..., index].astype(np.float16).astype(np.float32)
+        silent = judged.counted & (acts == 0)
+        best = []
+        for context in sampled.tolist():
+            own = np.flatnonzero(silent[context])
+            if own.size:
+                best.append(max(float(rounded[context, p]) for p in own))
+        if not best:  # it fires on every token of the sample
+            assert "near" not in groups
+            continue
+        found, ablations = groups["near"]
+        assert ablations is None
+        assert found.n_candidates == silent[sampled].sum()
+        expected = sorted(best, reverse=True)[:10]
+        np.testing.assert_allclose(found.hidden_pre, expected, rtol=2e-3, atol=2e-3)
+        assert set(found.context_id.tolist()) <= set(sampled.tolist())
+        for context, position, value in zip(
+            found.context_id, found.position, found.hidden_pre, strict=True
+        ):
+            assert silent[context, position]
+            assert float(rounded[context, position]) == pytest.approx(value, rel=2e-3, abs=2e-3)
+        check_windows(found, acts)
+        n_shown += len(expected)
+        assert panel is not None
+        spans = silent_inside = 0
+        for context in sampled.tolist():
+            for document in np.unique(judged.document_ids[context]):
+                mine = judged.document_ids[context] == document
+                firing = np.flatnonzero(mine & (acts[context] > 0))
+                if firing.size >= 3:
+                    spans += 1
+                    silent_inside += silent[context, firing[0] : firing[-1]].sum()
+        counts = (panel.n_sample_spans, panel.n_span_silent)
+        assert counts == ((0, 0) if top_k else (spans, silent_inside))
+        assert 0 <= panel.n_span_near <= panel.n_span_silent
+        n_spans += spans
+    assert n_shown > 40 and n_spans > 5
+
+
+@EACH_SAE
 def test_token_statistics(judged: Any, which: int) -> None:
     sae = judged.saes[which]
     n_occurrences = np.bincount(judged.tokens[judged.counted], minlength=D_VOCAB)
@@ -360,7 +416,8 @@ def test_the_sample_of_hidden_pre(judged: Any, which: int) -> None:
     folder = judged.settings.output.with_suffix(".events") / "tiny" / sae.stored.record.sae
     parts = [np.load(path) for path in sorted(folder.glob("sums-*.npz"))]
     places = np.concatenate([part["sample_place"] for part in parts])
-    values = np.concatenate([part["sample_hidden_pre"] for part in parts])
+    files = [np.load(path) for path in sorted(folder.glob("hidden-pre-*.npy"))]
+    values = np.concatenate(files, axis=1).T
     contexts = np.unique(places // 20)
     assert contexts.size == 5 == sae.stored.record.hidden_pre_sample["n_contexts"]
     expected = [c * 20 + p for c in contexts for p in np.flatnonzero(judged.counted[c])]

@@ -98,8 +98,8 @@ def test_a_changed_setting_costs_what_depends_on_it(
     ended = command.run(*unfinished.with_options(ablation_window=3))
     assert (
         "Since the unfinished run ablation_window changed: ablated text is made again, the rest "
-        "(tokens, events, statistics, co-activation, weights, map, final norm, quality, silent "
-        "examples) is kept." in ended.said
+        "(tokens, events, statistics, co-activation, near misses, weights, map, final norm, "
+        "quality, silent examples) is kept." in ended.said
     )
     assert stages_in(ended.said) == ["ablated text", "atlas"]
     fresh = make_job("atlas-fresh.db", unfinished.output.parent)

@@ -72,7 +72,7 @@ def test_it_holds_every_example(client: TestClient) -> None:
     assert len(shown) >= 0.8 * len(stored)
 
 
-EXAMPLE = re.compile(r"(top|interval|quantile|silent)-\d+")
+EXAMPLE = re.compile(r"(top|interval|quantile|silent|near)-\d+")
 
 
 def _examples(text: str) -> list[str]:

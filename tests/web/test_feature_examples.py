@@ -104,7 +104,7 @@ def _numbers(text: str) -> list[float]:
     return [float(part) if part not in ("", "-") else 0.0 for part in text.split(" ")]
 
 
-@pytest.mark.parametrize("group", ["mix", "top", "interval", "quantile", "silent"])
+@pytest.mark.parametrize("group", ["mix", "top", "interval", "quantile", "silent", "near"])
 @pytest.mark.parametrize("layout", ["aligned", "wrapped", "lines"])
 @pytest.mark.parametrize("window", ["tight", "snippet", "whole"])
 def test_every_view_stays_inside_its_budget(
@@ -334,7 +334,7 @@ def test_an_example_has_its_own_address_with_every_value(
     assert f"mode=fires&amp;sae=synthetic%2Fresid-2-1k&amp;token={token_id}" in body
 
 
-@pytest.mark.parametrize("name", ["top-20", "interval-25", "quantile-1", "silent-10"])
+@pytest.mark.parametrize("name", ["top-20", "interval-25", "quantile-1", "silent-10", "near-10"])
 @pytest.mark.parametrize("query", ["", "&group=top", "&window=whole", "&band=0..1", "&start=4"])
 def test_an_example_is_shown_whatever_the_rest_of_the_address_says(
     client: TestClient, richest: int, name: str, query: str
@@ -409,7 +409,7 @@ class TestBand:
         panel = _panel(client, richest, f"?band={low}..{high}")
         inside: dict[tuple[int, int], str] = {}
         for name, item in twin.items():
-            if low <= item["activation"] <= high and item["group"] != "silent":
+            if low <= item["activation"] <= high and item["group"] not in ("silent", "near"):
                 inside.setdefault((item["context_id"], item["position"]), name)
         assert set(_articles(panel)) == set(inside.values())
         assert re.search(r"the \d+ stored \w+ examples? inside, not a fair draw from it", panel)

@@ -22,7 +22,7 @@ KEYS = {
 }  # fmt: skip
 EXAMPLE_KEYS = {
     "group", "rank", "interval", "context_id", "position", "activation", "window_start",
-    "token_ids", "tokens", "activations", "ablations", "context_needed",
+    "token_ids", "tokens", "activations", "ablations", "context_needed", "below_firing",
 }  # fmt: skip
 
 
@@ -65,7 +65,7 @@ def test_it_carries_all_groups_whatever_the_view(client: TestClient, index: int)
     plain = client.get(f"{SAE}/{index}.json").json()
     groups = [item["group"] for item in plain["examples"]]
     assert {g: groups.count(g) for g in groups} == {
-        "top": 20, "interval": 25, "quantile": 25, "silent": 10,
+        "top": 20, "interval": 25, "quantile": 25, "silent": 10, "near": 10,
     }  # fmt: skip
     assert client.get(f"{SAE}/{index}.json?group=silent&ablation=off&mode=raw").json() == plain
 
@@ -87,7 +87,7 @@ def test_examples_are_what_is_stored(
             place = item["position"] - item["window_start"]
             assert 0 <= place < n
             assert item["activations"][place] == pytest.approx(item["activation"])
-            assert (item["interval"] is None) == (group in ("top", "silent"))
+            assert (item["interval"] is None) == (group in ("top", "silent", "near"))
             for ablation in item["ablations"]:
                 assert len(ablation["positions"]) == len(ablation["effects"])
                 assert max(ablation["positions"]) <= item["position"]

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from app.db import features
 from app.db.catalog import Sae
-from app.db.records import FeatureRecord
+from app.db.records import GROUPS, FeatureRecord
 from app.web.memory import Memory
 from app.web.pages.feature.page import FeaturePage, build
 from app.web.paths import templates_folder
@@ -37,10 +37,10 @@ def richest(client: TestClient, records: dict[int, dict[str, float]]) -> int:
 
 
 def full_feature(client: TestClient, indices: Iterable[int]) -> int:
-    """The first feature with 20 top, 25 interval, 25 quantile and 10 silent examples."""
+    """The first feature with 20 top, 25 interval, 25 quantile, 10 silent and 10 near examples."""
     for index in indices:
         groups = [item["group"] for item in client.get(f"{SAE}/{index}.json").json()["examples"]]
-        if [groups.count(g) for g in ("top", "interval", "quantile", "silent")] == [20, 25, 25, 10]:
+        if [groups.count(g) for g in GROUPS] == [20, 25, 25, 10, 10]:
             return index
     raise LookupError("no feature of the invented atlas has all its examples")
 
@@ -82,7 +82,8 @@ def test_it_opens_with_a_mix_of_top_and_intervals(client: TestClient, richest: i
 
 
 @pytest.mark.parametrize(
-    ("group", "size"), [("top", 20), ("interval", 25), ("quantile", 25), ("silent", 10)]
+    ("group", "size"),
+    [("top", 20), ("interval", 25), ("quantile", 25), ("silent", 10), ("near", 10)],
 )
 def test_one_group_is_sent_per_address(
     client: TestClient, richest: int, group: str, size: int
@@ -91,11 +92,11 @@ def test_one_group_is_sent_per_address(
     n_shown = len(_ids(html, r"[a-z]+-\d+"))
     assert n_shown == len(_ids(html, rf"{group}-\d+"))
     assert n_shown == size or f"1 – {n_shown} of {size} shown" in html
-    for other, count in (("top", 20), ("interval", 25), ("quantile", 25), ("silent", 10)):
-        assert re.search(rf'group={other}#examples"[^>]*>\w+ <small>{count}</small>', html)
+    for other, count in zip(GROUPS, (20, 25, 25, 10, 10), strict=True):
+        assert re.search(rf'group={other}#examples"[^>]*>[\w ]+ <small>{count}</small>', html)
 
 
-@pytest.mark.parametrize("group", ["mix", "top", "interval", "quantile", "silent"])
+@pytest.mark.parametrize("group", ["mix", *GROUPS])
 @pytest.mark.parametrize(
     "rest",
     [

@@ -90,6 +90,13 @@ def _disagreements(row: Any, panels: FeaturePanels, corpus: dict[str, Any]) -> I
         total = int(panels.locality.run_length_counts.sum())
         if total != panels.locality.n_runs:
             yield f"its runs by length sum to {total}, there are {panels.locality.n_runs}."
+        near, silent = panels.locality.n_span_near, panels.locality.n_span_silent
+        n_sample, n_spans = panels.locality.n_sample_spans, panels.locality.n_spans
+        if not (0 <= near <= silent and 0 <= n_sample <= n_spans):
+            yield (
+                f"of {silent} silent tokens in spans {near} are near to firing, in {n_sample} of "
+                f"{n_spans} spans."
+            )
 
 
 def _with_examples(connection: Connection) -> dict[tuple[int, int], bool]:

@@ -5,6 +5,7 @@ recipe of its dictionary; what that doesn't name is not asked for.
 """
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -18,9 +19,12 @@ from app.db.stored.examples import unpack_examples
 
 N_BANDS = 5
 
-PER_GROUP = {"top": "top_examples", "silent": "silent_examples"}
+PER_GROUP = {"top": "top_examples", "silent": "silent_examples", "near": "near_misses"}
 PER_BAND = {"interval": "interval_examples", "quantile": "quantile_examples"}
 """The settings that say how many examples there are, of a group and of each of its bands."""
+
+HALF, TINY = 2.0**-10, 1e-6
+"""By how much of itself, and how much besides, half precision may round a number up."""
 
 
 def example_problems(connection: Connection) -> Iterator[str]:
@@ -43,7 +47,11 @@ def group_problems(connection: Connection) -> Iterator[str]:
         recipe = sae.record["recipe"]
         feature = _feature(connection, sae.sae_id, row.feature_index)
         for group, found in _groups(where, row).items():
-            for problem in _wrong_size(group, found, recipe, feature):
+            problems = _wrong_size(group, found, recipe, feature)
+            if group == "near":
+                n_contexts = sae.record["hidden_pre_sample"].get("n_contexts")
+                problems = chain(problems, _wrong_misses(found, feature.threshold, n_contexts))
+            for problem in problems:
                 yield f"{where}, {group} examples: {problem}."
 
 
@@ -103,9 +111,10 @@ def _misplaced(group: Group, found: ExampleGroup, context_size: int) -> Iterator
             yield "not in order of activation"
         if np.unique(context).size < context.size:
             yield "two are from one context"
-    if group != "silent" and (found.activation <= 0).any():
+    silent = group in ("silent", "near")
+    if not silent and (found.activation <= 0).any():
         yield "one does not fire"
-    if group == "silent" and (found.activation != 0).any():
+    if silent and (found.activation != 0).any():
         yield "one fires"
 
 
@@ -129,6 +138,21 @@ def _wrong_size(
             yield f"they stand for {found.repeats.sum()} of {found.n_candidates} contexts"
     if group in PER_BAND:
         yield from _wrong_bands(group, found, recipe.get(PER_BAND[group]), feature.n_active)
+
+
+def _wrong_misses(
+    found: ExampleGroup, threshold: float | None, n_contexts: int | None
+) -> Iterator[str]:
+    """Near misses: by `hidden_pre` from the highest on, one a context, none that would fire."""
+    n, hidden_pre = found.position.size, found.hidden_pre
+    if not np.isfinite(hidden_pre).all() or (np.diff(hidden_pre) > 0).any():
+        yield "not in order of hidden_pre"
+    if np.unique(found.context_id).size < n:
+        yield "two are from one context"
+    if n_contexts is not None and n > n_contexts:
+        yield f"there are {n}, hidden_pre was kept of {n_contexts} contexts"
+    if threshold is not None and (hidden_pre > threshold + HALF * abs(threshold) + TINY).any():
+        yield f"one lies above the threshold, {threshold:.6g}"
 
 
 def _wrong_bands(
@@ -189,7 +213,7 @@ def _known_contexts(connection: Connection, corpus_id: int) -> np.ndarray:
 def _feature(connection: Connection, sae_id: int, feature_index: int) -> Row:
     table = schema.feature
     return connection.execute(
-        select(table.c.n_active, table.c.n_contexts_active, table.c.max_activation).where(
-            table.c.sae_id == sae_id, table.c.feature_index == feature_index
-        )
+        select(
+            table.c.n_active, table.c.n_contexts_active, table.c.max_activation, table.c.threshold
+        ).where(table.c.sae_id == sae_id, table.c.feature_index == feature_index)
     ).one()

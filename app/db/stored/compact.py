@@ -33,8 +33,9 @@ Rounded = Annotated[Float[ndarray, " _"], ROUNDED]
 """Real numbers kept to 16 significant bits, off by less than 0.0016%; come back as float32."""
 
 STORED_PRECISION = (
-    "Firings are exact; logits, lifts, shares, means and effects keep 16 significant bits (effects "
-    "of their example's baseline), off by less than 0.0016%."
+    "Firings are exact; logits, lifts, shares, means, effects and the pre-activations of silent "
+    "tokens keep 16 significant bits (effects of their example's baseline), off by less than "
+    "0.0016%."
 )
 """What is lost, for people."""
 

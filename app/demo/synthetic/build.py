@@ -26,7 +26,7 @@ from app.db.records import (
 from app.db.writer import AtlasWriter
 from app.demo.synthetic.events import write_contexts, write_events
 from app.demo.synthetic.examples import ABLATION_WINDOW
-from app.demo.synthetic.feature import make_feature
+from app.demo.synthetic.feature import SAMPLED_CONTEXTS, make_feature
 from app.demo.synthetic.firings import FiringMaker
 from app.demo.synthetic.map import make_map
 from app.demo.synthetic.text import SyntheticText, make_text
@@ -80,7 +80,9 @@ def build_synthetic_atlas(
             sae_id = out.add_sae(model_id, corpus_id, record)
             logits = _logits(n_features, d_vocab, seed, number)
             panels: list[TokenPanel | None] = []
-            out.add_features(sae_id, _bundles(maker, text, logits, panels))
+            out.add_features(
+                sae_id, _bundles(maker, text, logits, panels, record.architecture != "topk")
+            )
             out.add_token_rankings(sae_id, dict(_rankings(panels, logits, text)))
             out.add_direction_map(sae_id, make_map(n_features, seed, number))
             out.add_directions(sae_id, _directions(n_features, record.d_in, seed, number))
@@ -93,6 +95,7 @@ def _bundles(
     text: SyntheticText,
     logits: Float[ndarray, "n_features d_vocab"],
     panels: list[TokenPanel | None],
+    own_threshold: bool,
 ) -> Iterator[FeatureBundle]:
     """All features in order; their token panels are appended to `panels` for the rankings."""
     for index, row in enumerate(logits):
@@ -103,6 +106,7 @@ def _bundles(
             row.astype(np.float64),
             len(logits),
             np.random.default_rng([*maker.seed, index, 1]),
+            own_threshold=own_threshold,
         )
         panels.append(bundle.panels.tokens)
         yield bundle
@@ -216,7 +220,7 @@ def _sae(
         sae=name,
         hook_name=f"blocks.{2 - number % 2}.hook_resid_post",
         sae_format="none",
-        architecture="topk",
+        architecture="topk" if number % 2 else "jumprelu",
         d_in=64,
         d_sae=n_active.size,
         convention="invented; decoder norms between 0.8 and 1.2",
@@ -227,7 +231,7 @@ def _sae(
         n_tokens_outlier=1,
         mean_final_norm_scale=6.5,
         ablation={"examples": 10, "window": ABLATION_WINDOW, "replacements": 1},
-        hidden_pre_sample={"n_contexts": 8},
+        hidden_pre_sample={"n_contexts": SAMPLED_CONTEXTS},
         recipe={"generator": "app.demo.synthetic", "seed": seed},
     )
 

@@ -16,16 +16,21 @@ from app.demo.synthetic.text import SyntheticText
 BEFORE, AFTER = 47, 16
 ABLATION_WINDOW = 32
 KEPT = np.array([0, 1, 2, 4, 8, 16, 32])
-N_BANDS, PER_BAND, N_TOP, N_SILENT = 5, 5, 20, 10
+N_BANDS, PER_BAND, N_TOP, N_SILENT, N_NEAR = 5, 5, 20, 10, 10
 _NO_BANDS = np.zeros(0)
 
 Places = tuple[Int[ndarray, " n"], Int[ndarray, " n"]]
 
 
 def make_examples(
-    firings: Firings, text: SyntheticText, rng: np.random.Generator
+    firings: Firings,
+    text: SyntheticText,
+    rng: np.random.Generator,
+    threshold: float | None,
+    sampled: Int[ndarray, " n"],
 ) -> tuple[dict[Group, ExampleGroup], dict[Group, AblationGroup]]:
-    """All four groups and the ablations of the top 5 and of one example of every interval."""
+    """All five groups, near misses from the contexts `sampled`, and the ablations of the top 5 and
+    of one example of every interval."""
     if firings.n_active == 0:
         return {}, {}
     top = _top(firings, text)
@@ -36,6 +41,9 @@ def make_examples(
         "quantile": _banded(firings, text, _quantile_bands(firings), rng),
         "silent": _silent(firings, text, rng),
     }
+    near = _near(firings, text, 1.0 if threshold is None else threshold, sampled)
+    if near.position.size:
+        groups["near"] = near
     first_of_band = np.unique(interval.band, return_index=True)[1]
     ablations: dict[Group, AblationGroup] = {
         "top": _ablate(top, np.arange(min(5, top.position.size)), rng),
@@ -101,6 +109,23 @@ def _silent(firings: Firings, text: SyntheticText, rng: np.random.Generator) -> 
         firings, text, (chosen[:, 0], chosen[:, 1]), np.zeros(len(chosen)),
         np.full(len(chosen), -1), n_candidates=len(places),
         hidden_pre=-rng.gamma(2.0, 0.5, size=len(chosen)),
+    )  # fmt: skip
+
+
+def _near(
+    firings: Firings, text: SyntheticText, threshold: float, sampled: Int[ndarray, " n"]
+) -> ExampleGroup:
+    """One silent token of each context, by a `hidden_pre` that falls from the threshold on."""
+    rng = np.random.default_rng([firings.n_active, sampled.size])  # what others draw stays
+    silent = ~firings.dense(text.token_ids.shape)
+    silent[:, 0] = False
+    found = [rng.choice(np.flatnonzero(silent[c])) for c in sampled if silent[c].any()]
+    held = rng.permutation([c for c in sampled if silent[c].any()])[:N_NEAR].astype(np.int64)
+    position = np.array(found, np.int64)[np.searchsorted(sampled, held)]
+    return _group(
+        firings, text, (held, position), np.zeros(held.size), np.full(held.size, -1),
+        n_candidates=int(silent[sampled].sum()),
+        hidden_pre=threshold - np.cumsum(rng.gamma(1.0, 0.08, held.size)),
     )  # fmt: skip
 
 

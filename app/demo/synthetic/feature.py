@@ -4,6 +4,8 @@ Scalars come from the panels, so that a list and a page never disagree. Knows th
 database.
 """
 
+from dataclasses import replace
+
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
@@ -23,6 +25,8 @@ from app.demo.synthetic.panels import make_panels, moments
 from app.demo.synthetic.text import SyntheticText
 from app.stats.summary_facts import lives_as
 
+SAMPLED_CONTEXTS = 12
+"""the first ones; `hidden_pre` is known in them"""
 STRIP = 17
 """positions −16 … −1, then the peak"""
 
@@ -34,12 +38,21 @@ def make_feature(
     logits: Float[ndarray, " d_vocab"],
     n_features: int,
     rng: np.random.Generator,
+    own_threshold: bool = True,
 ) -> FeatureBundle:
-    """Everything the job would write about a feature."""
-    panels = make_panels(firings, text, logits, n_features, rng)
-    examples, ablations = make_examples(firings, text, rng)
+    """Everything the job would write about a feature; `own_threshold`: not top-k."""
+    threshold = _threshold(firings) if own_threshold else None
+    sampled = np.arange(min(SAMPLED_CONTEXTS, len(text.token_ids)))
+    panels = make_panels(firings, text, logits, n_features, rng, sampled, own_threshold)
+    examples, ablations = make_examples(firings, text, rng, threshold, sampled)
     record = _record(feature_index, firings, text, panels, ablations, float(logits.max()), rng)
+    record = replace(record, threshold=threshold)
     return FeatureBundle(record, panels, examples, ablations)
+
+
+def _threshold(firings: Firings) -> float:
+    """A little below the weakest firing."""
+    return 0.9 * float(firings.activation.min()) if firings.n_active else 1.0
 
 
 def _record(
@@ -66,6 +79,7 @@ def _record(
         skewness=skewness,
         kurtosis=kurtosis,
         n_contexts_active=int(np.unique(firings.context_id).size),
+        threshold=None,
         decoder_norm=float(rng.uniform(0.8, 1.2)),
         encoder_decoder_cosine=float(rng.uniform(0.3, 0.95)),
         top_token_id=int(tokens.token_id[0]) if tokens else None,

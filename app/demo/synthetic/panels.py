@@ -5,7 +5,7 @@ give (logits, cosines) is drawn at random. Knows the records, no database.
 """
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from numpy import ndarray
 
 from app.db.records import (
@@ -32,14 +32,19 @@ def make_panels(
     logits: Float[ndarray, " d_vocab"],
     n_features: int,
     rng: np.random.Generator,
+    sampled: Int[ndarray, " n"],
+    own_threshold: bool,
 ) -> FeaturePanels:
-    """Every panel; those that need a firing are None for a dead feature."""
+    """Every panel; those that need a firing are None for a dead feature.
+
+    Flicker is that of the contexts `sampled`, where the feature has a threshold of its own.
+    """
     alive = firings.n_active > 0
     return FeaturePanels(
         histogram=_histogram(firings) if alive else None,
         logit_lens=_logit_lens(logits),
         tokens=_tokens(firings, text) if alive else None,
-        locality=_locality(firings, text, rng) if alive else None,
+        locality=_locality(firings, text, rng, sampled, own_threshold) if alive else None,
         places=_places(firings, text) if alive else None,
         neighbors=_neighbors(n_features, rng),
         coactive=_coactive(firings, text, n_features, rng) if alive else None,
@@ -104,7 +109,13 @@ def _tokens(firings: Firings, text: SyntheticText) -> TokenPanel:
     )
 
 
-def _locality(firings: Firings, text: SyntheticText, rng: np.random.Generator) -> LocalityPanel:
+def _locality(
+    firings: Firings,
+    text: SyntheticText,
+    rng: np.random.Generator,
+    sampled: Int[ndarray, " n"],
+    own_threshold: bool,
+) -> LocalityPanel:
     n_contexts, context_size = text.token_ids.shape
     mask = firings.dense((n_contexts, context_size))
     starts = np.argwhere(mask & ~np.pad(mask, ((0, 0), (1, 0)))[:, :-1])
@@ -122,6 +133,8 @@ def _locality(firings: Firings, text: SyntheticText, rng: np.random.Generator) -
     first_at, last_at = np.argmax(mask, axis=1), context_size - 1 - np.argmax(mask[:, ::-1], axis=1)
     spans = per_context >= 3
     fill = per_context[spans].sum() / max(1, (last_at - first_at + 1)[spans].sum())
+    inside = sampled[spans[sampled]] if own_threshold else sampled[:0]
+    n_silent = int((last_at - first_at + 1 - per_context)[inside].sum())
     return LocalityPanel(
         run_length_counts=np.bincount(np.minimum(lengths, 8), minlength=9)[1:],
         n_runs=lengths.size,
@@ -135,6 +148,9 @@ def _locality(firings: Firings, text: SyntheticText, rng: np.random.Generator) -
         firings_per_context=float(per_context[per_context > 0].mean()),
         span_fill=float(fill) if spans.any() else float("nan"),
         n_spans=int(spans.sum()),
+        n_sample_spans=inside.size,
+        n_span_silent=n_silent,
+        n_span_near=n_silent // 3,
     )
 
 

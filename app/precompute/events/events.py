@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Bool
 
-from app.precompute.events.harvest import Harvest, PositionZeroSums, sums_path
+from app.precompute.events.harvest import Harvest, PositionZeroSums
 from app.precompute.events.kept_activations import KeptActivations
 from app.precompute.model.language_model import LanguageModel
 from app.precompute.target import Target
@@ -23,6 +23,7 @@ from app.stats.corpus import Corpus
 from app.stats.event_writer import write_manifest
 from app.stats.events import shard_name
 from app.stats.hashing import place_hashes
+from app.stats.hidden_pre import sums_path
 from app.stats.quality import QualitySums
 
 
@@ -103,15 +104,3 @@ def read_sums(target: Target, n_shards: int) -> tuple[QualitySums, PositionZeroS
                 PositionZeroSums(arrays["zero_n_active"], arrays["zero_total"], arrays["zero_max"])
             )
     return quality, zero
-
-
-def read_hidden_pre_sample(
-    target: Target, n_shards: int
-) -> tuple[Int64[np.ndarray, " n"], Float[np.ndarray, "n d_sae"]]:
-    """(places, hidden_pre) of the sampled contexts' counted tokens; float16 as stored."""
-    places, rows = [], []
-    for index in range(n_shards):
-        with np.load(sums_path(target.folder, index), allow_pickle=False) as arrays:
-            places.append(arrays["sample_place"])
-            rows.append(arrays["sample_hidden_pre"])
-    return np.concatenate(places), np.concatenate(rows)

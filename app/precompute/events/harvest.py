@@ -7,7 +7,6 @@ long runs on the device of the activations, and only what fires comes back. Know
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -22,6 +21,7 @@ from app.precompute.target import Target
 from app.stats.arrays import offsets
 from app.stats.corpus import Corpus
 from app.stats.event_writer import write_ordered_shard
+from app.stats.hidden_pre import sums_path, write_hidden_pre
 from app.stats.quality import QualitySums, residual_squared
 from app.stats.reconstruction import ErrorSums
 
@@ -54,11 +54,6 @@ class PositionZeroSums:
         self.n_active += other.n_active
         self.total += other.total
         self.max = np.maximum(self.max, other.max)
-
-
-def sums_path(folder: Path, index: int) -> Path:
-    """The file of a shard's sums."""
-    return folder / f"sums-{index:05d}.npz"
 
 
 class Harvest:
@@ -157,8 +152,8 @@ class Harvest:
         for x in torch.cat(self._position_zero).split(ROWS_AT_ONCE["cpu"]):
             firings, _ = self._finder.find(x)
             zero.add(*on_host(firings.feature, firings.activation.float()))
-        none = (np.zeros(0, np.int64), np.zeros((0, d_sae), np.float16))
-        place, hidden_pre = (np.concatenate(part) for part in zip(none, *self._sample, strict=True))
+        place = np.concatenate([np.zeros(0, np.int64), *(part for part, _ in self._sample)])
+        write_hidden_pre(self.target.folder, index, [rows for _, rows in self._sample])
         with replacing(sums_path(self.target.folder, index)) as file:
             np.savez(
                 file,
@@ -166,7 +161,6 @@ class Harvest:
                 zero_total=zero.total,
                 zero_max=zero.max,
                 sample_place=place,
-                sample_hidden_pre=hidden_pre,
                 quality=json.dumps(self._quality.state()),
             )
 

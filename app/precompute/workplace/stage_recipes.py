@@ -19,10 +19,11 @@ from app.stats.feature import OPTIONS as STATISTICS
 
 QUALITY = "quality"
 FINAL_NORM = "final norm"
+NEAR = "near misses"
 SILENT = "silent examples"
 ABLATED = "ablated text"
 
-PER_DICTIONARY = ("events", "statistics", "co-activation", "weights", "map")
+PER_DICTIONARY = ("events", "statistics", "co-activation", NEAR, "weights", "map")
 """Stages that each dictionary has for itself: `events/resid`."""
 
 READS: dict[str, tuple[str, ...]] = {
@@ -30,6 +31,7 @@ READS: dict[str, tuple[str, ...]] = {
     "events": (TOKENS,),
     "statistics": ("events",),
     "co-activation": ("events",),
+    NEAR: ("events",),
     "weights": (),
     "map": (),
     FINAL_NORM: (TOKENS,),
@@ -44,6 +46,7 @@ SETTINGS: dict[str, tuple[str, ...]] = {
     "events": ("dtype", "hidden_pre_contexts", "seed"),
     "statistics": tuple(STATISTICS.values()),
     "co-activation": ("coactivation_tokens",),
+    NEAR: ("near_misses",),
     "weights": ("dtype",),
     "map": ("direction_map", "seed"),
     FINAL_NORM: ("dtype",),
@@ -71,6 +74,9 @@ HOW = {"replace", "threads", "progress", "workers", "num_gpus", "ray_address"} |
 
 WITHOUT_EFFECT = HOW | {"output", "device", "verify"}
 """Settings that no content depends on: `verify` refuses or lets pass."""
+
+EVENT_LAYOUT = 2
+"""Raised whenever later stages could not read what an unfinished run has written."""
 
 LIBRARIES = ("torch", "transformers", "transformer-lens", "tokenizers", "numpy")
 """Those that compute."""
@@ -142,6 +148,7 @@ def _settled(kind: str, facts: Facts) -> dict[str, Any]:
             "sizes": facts.sizes,
             "contexts_per_shard": facts.contexts_per_shard,
             "the way the model is run": facts.way,
+            "the layout of event files": EVENT_LAYOUT,
         }
     if kind == SILENT:
         return model | {"sizes": facts.sizes}

@@ -40,6 +40,7 @@ TITLES: dict[Group, str] = {
     "interval": "From five bands of activation",
     "quantile": "From five groups of equal count",
     "silent": "Silent where it usually fires",
+    "near": "Near misses",
 }
 
 BuildPage = Callable[[FeatureView], FeaturePage]

@@ -18,7 +18,6 @@ from app.precompute.events.batching import BATCHES, choose_sizes
 from app.precompute.events.events import (
     contexts_per_shard,
     extract_shard,
-    read_hidden_pre_sample,
     read_sums,
     sampled_contexts,
     write_manifests,
@@ -30,6 +29,7 @@ from app.precompute.target import Target
 from app.sae.dictionary import Dictionary
 from app.stats.corpus import Corpus
 from app.stats.events import EventStore
+from app.stats.hidden_pre import HiddenPreSample
 from app.stats.reconstruction import read_squares
 
 Models = Callable[[str], LanguageModel]
@@ -37,7 +37,7 @@ Dictionaries = Callable[..., Dictionary]
 HOOKS = ("blocks.0.hook_resid_post", "blocks.1.hook_mlp_out", "blocks.0.hook_resid_post")
 KINDS = ("relu", "topk", "jumprelu")
 N_CONTEXTS, SIZE, D_SAE = 11, 16, 24
-NAMES = (("errors", "npy"), ("sums", "npz"))
+NAMES = (("errors", "npy"), ("sums", "npz"), ("hidden-pre", "npy"))
 
 
 def some_corpus() -> Corpus:
@@ -130,10 +130,11 @@ def check(model: LanguageModel, target: Target) -> None:
     wanted = np.where(CORPUS.counted[:, :, None], both, np.nan)
     np.testing.assert_allclose(np.array(squares), wanted, rtol=1e-3, atol=1e-4)
 
-    places, sample = read_hidden_pre_sample(target, len(store.shards))
+    sample = HiddenPreSample.open(target.folder, len(store.shards))
     chosen = CORPUS.counted & sampled_contexts(N_CONTEXTS, 4, 0)[:, None]
-    assert places.tolist() == np.flatnonzero(chosen).tolist()
-    np.testing.assert_allclose(sample, hidden_pre[chosen], rtol=2e-3, atol=2e-3)
+    assert sample.places.tolist() == np.flatnonzero(chosen).tolist()
+    values = np.concatenate([sample.features(0, 5), sample.features(5, D_SAE)])
+    np.testing.assert_allclose(values.T, hidden_pre[chosen], rtol=2e-3, atol=2e-3)
 
 
 @settings(
@@ -263,8 +264,8 @@ def test_the_layout_on_disk_is_the_documented_one(
     }
     names = sorted(path.name for path in folder.iterdir())
     shards = [f"shard-0000{i}" for i in range(3)]
-    errors, sums = ([f"{n}-0000{i}.{e}" for i in range(3)] for n, e in NAMES)
-    assert names == sorted(["events.json", *errors, *shards, *sums])
+    beside = [f"{n}-0000{i}.{e}" for i in range(3) for n, e in NAMES]
+    assert names == sorted(["events.json", *shards, *beside])
     for shard in shards:
         indptr, token, activation = (
             np.load(folder / shard / f"{name}.npy") for name in ("indptr", "token", "activation")

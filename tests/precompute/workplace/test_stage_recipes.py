@@ -59,15 +59,16 @@ def of(*kinds: str, saes: str = "ab") -> set[str]:
         ({"context_draws": 3}, {"ablated text"}),
         ({"quality_contexts": 3}, {"quality"}),
         ({"coactivation_tokens": 3}, of("co-activation")),
+        ({"near_misses": 3}, of("near misses")),
         ({"direction_map": "pca"}, of("map")),
         ({"top_examples": 3}, of("statistics") | EXAMPLES),
         (
             {"hidden_pre_contexts": 3},
-            of("events", "statistics", "co-activation") | EXAMPLES | {"quality"},
+            of("events", "statistics", "co-activation", "near misses") | EXAMPLES | {"quality"},
         ),
         (
             {"max_tokens": 300},
-            of("events", "statistics", "co-activation")
+            of("events", "statistics", "co-activation", "near misses")
             | EXAMPLES
             | {"quality", "tokens", "final norm"},
         ),
@@ -98,7 +99,7 @@ def test_a_dictionary_costs_only_its_own_stages_and_those_for_all(
 ) -> None:
     other = replace(FACTS, dictionaries={"a": {"weights_hash": "1"}, "b": {"weights_hash": "3"}})
     old, new = stage_recipes(settings(), FACTS), stage_recipes(settings(), other)
-    own = of("events", "statistics", "co-activation", "weights", "map", saes="b")
+    own = of("events", "statistics", "co-activation", "near misses", "weights", "map", saes="b")
     assert {stage for stage in old if old[stage] != new[stage]} == own | EXAMPLES | {"quality"}
 
 

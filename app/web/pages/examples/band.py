@@ -128,7 +128,7 @@ def _stored(
     seen: set[tuple[int, int]] = set()
     sections: list[Chosen] = []
     for group, stored in material.groups.items():
-        if group == "silent":
+        if group in ("silent", "near"):
             continue
         source = Source(group, stored, material.ablations.get(group))
         rows = []

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from app.db.records import GROUPS, AblationGroup, ContextRecord, ExampleGroup, Group
 from app.web import text
+from app.web.pages.examples.near_misses import Sample
 
 MIX_TOP, MIX_PER_BAND = 5, 2
 """The page opens with the strongest five and two of every interval: top examples alone flatter."""
@@ -82,13 +83,14 @@ def chosen_sections(
     groups: Mapping[Group, ExampleGroup],
     ablations: Mapping[Group, AblationGroup],
     rows: Mapping[Group, list[int]],
+    sample: Sample,
 ) -> list[Chosen]:
-    """The sections of a view, strongest first."""
+    """The sections of a view, strongest first; near misses come from `sample`."""
     sections: list[Chosen] = []
     for group, wanted in rows.items():
         source = Source(group, groups[group], ablations.get(group))
         if source.stored.band_low.size == 0:
-            heading, detail = _group_words(group, source.stored, len(wanted))
+            heading, detail = _group_words(group, source.stored, len(wanted), sample)
             sections.append(Chosen(source, heading, detail, list(map(Choice, wanted))))
             continue
         for band in sorted(set(source.stored.band[wanted].tolist()), reverse=True):
@@ -150,7 +152,11 @@ def _first_of_band(group: ExampleGroup, band: int, measured: set[int]) -> list[i
     return sorted(sorted(rows, key=lambda row: (row not in measured, row))[:MIX_PER_BAND])
 
 
-def _group_words(group: Group, stored: ExampleGroup, n_shown: int) -> tuple[str, str]:
+def _group_words(
+    group: Group, stored: ExampleGroup, n_shown: int, sample: Sample
+) -> tuple[str, str]:
+    if group == "near":
+        return "Near misses", sample.detail(n_shown, stored.n_candidates)
     if group == "silent":
         return (
             "Silent where it usually fires",

@@ -11,6 +11,7 @@ from typing import cast
 from app.db.records import Group
 from app.web import text
 from app.web.pages.examples.choice import BAND, Choice, Source, shown_span
+from app.web.pages.examples.near_misses import Sample
 from app.web.pages.examples.stored import MODES, effects_of, text_of, window_of
 from app.web.pages.examples.token_line import Effects, Line, Window, ablated_line, activation_line
 from app.web.pages.examples.values import ValueRow, value_rows
@@ -38,9 +39,10 @@ class Example:
     name: str
     """group and rank from 1, e.g. top-3: its anchor and its address"""
     value: str
-    """activation, or for silent examples 0"""
+    """activation; 0 for silent examples and near misses"""
     details: list[str]
-    """what stands under the value: the ablation modes shown, or hidden_pre"""
+    """what stands under the value: the ablation modes shown; where it is silent, `hidden_pre`, and
+    of a near miss how far that is below firing"""
     lines: list[Line]
     context_id: int
     position: int
@@ -85,7 +87,7 @@ def build_example(
     return Example(
         name=name,
         value=text.number(float(stored.activation[row])),
-        details=_details(source, row, effects),
+        details=_details(source, row, effects, Sample.of(material.sae, material.record)),
         lines=_lines(window, _maximum(material, window, view), effects, layout_of(view)),
         context_id=context.context_id,
         position=window.peak,
@@ -130,10 +132,12 @@ def _lines(window: Window, maximum: float, effects: list[Effects], layout: str) 
     return [activation_line(window, maximum, effects)]
 
 
-def _details(source: Source, row: int, effects: list[Effects]) -> list[str]:
+def _details(source: Source, row: int, effects: list[Effects], sample: Sample) -> list[str]:
     hidden_pre = float(source.stored.hidden_pre[row])
-    if source.group == "silent" and not math.isnan(hidden_pre):
-        return [f"pre {text.number(hidden_pre)}"]
+    if source.group in ("silent", "near") and not math.isnan(hidden_pre):
+        below = sample.below(hidden_pre) if source.group == "near" else None
+        named = [] if below is None else [f"{text.number(below, 2)} below"]
+        return [f"pre {text.number(hidden_pre)}", *named]
     return [found.mode for found in effects]
 
 

@@ -13,6 +13,7 @@ from app.web import text
 from app.web.memory import Memory
 from app.web.pages.examples.band import BandExamples, load_band
 from app.web.pages.examples.choice import BAND, chosen_rows, chosen_sections, split_name
+from app.web.pages.examples.near_misses import Sample
 from app.web.pages.examples.sections import Shown, build_examples
 from app.web.pages.examples.toolbar import Toolbar, build_toolbar
 from app.web.pages.feature.material import Material
@@ -67,8 +68,9 @@ def build_examples_panel(
         group = view.group
     _check_example(view.example, sizes, band)
     if band is None:
+        sample = Sample.of(material.sae, material.record)
         rows = chosen_rows(material.groups, material.ablations, group)
-        chosen = chosen_sections(material.groups, material.ablations, rows)
+        chosen = chosen_sections(material.groups, material.ablations, rows, sample)
     else:
         chosen, material = band.sections, band.material
     shown = build_examples(material, chosen, view)

@@ -17,6 +17,7 @@ GROUP_LABELS = {
     "interval": "Intervals",
     "quantile": "Quantiles",
     "silent": "Silent",
+    "near": "Near misses",
 }
 _WINDOWS = {
     "tight": ("Tight", "12 tokens before the peak and 8 after"),

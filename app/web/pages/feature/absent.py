@@ -3,6 +3,7 @@
 Takes a feature's material and the names of the panels that have nothing to show.
 """
 
+from app.web.pages.examples.near_misses import Sample
 from app.web.pages.feature.material import Material
 
 
@@ -48,7 +49,11 @@ def _sentence(name: str, material: Material, group: str, drawn: bool) -> str:
                 )
             )
         case "sections":
-            return f"{never}, so there is no example of it." if never else _no_examples(group)
+            return (
+                f"{never}, so there is no example of it."
+                if never
+                else _no_examples(material, group)
+            )
         case _:
             return f"{never}." if never else "Not measured in this atlas."
 
@@ -77,13 +82,19 @@ def _none_ablated(material: Material, never: str, group: str, drawn: bool) -> st
             "None of the stored examples inside this band has ablated text in this mode; they are "
             "not a fair draw from it."
         )
-    return f"No {group} example has ablated text; of this feature, {having} examples have it."
+    kind = "near miss" if group == "near" else f"{group} example"
+    return f"No {kind} has ablated text; of this feature, {having} examples have it."
 
 
-def _no_examples(group: str) -> str:
+def _no_examples(material: Material, group: str) -> str:
     if group == "silent":
         return (
             "There is no silent example: wherever the tokens that carry 90% of its activation "
             "occur, it fires."
         )
+    if group == "near":
+        sample = Sample.of(material.sae, material.record)
+        if not sample.n_contexts or material.sae.record.recipe.get("near_misses") == 0:
+            return "No near miss is stored: the job that built this atlas was asked for none."
+        return f"There is no near miss: it fires on every counted token of {sample.contexts}."
     return f"No example of the group {group} is stored for this feature."

@@ -9,14 +9,24 @@ from dataclasses import dataclass
 import numpy as np
 
 from app.db.records import LocalityPanel, PlacesPanel
+from app.stats.flicker import NEAR
 from app.stats.summary_facts import lives_as
 from app.web import text
 from app.web.charts.columns import Series, bars_over, columns, curves
 from app.web.charts.plot import Chart
 from app.web.charts.scales import Tick
+from app.web.pages.examples.near_misses import Sample
 from app.web.pages.feature.material import Material
 
 _POSITION_BARS = 24
+
+
+@dataclass(frozen=True)
+class Flicker:
+    """How often it only just falls silent inside a span, as printed."""
+
+    value: str
+    counts: str
 
 
 @dataclass(frozen=True)
@@ -24,6 +34,8 @@ class Locality:
     """Runs and lift as printed."""
 
     sentence: str
+    flicker: Flicker | None
+    """None where no silent token inside a span is in the sample, or no threshold is its own"""
     runs: Chart
     lift: Chart
 
@@ -54,7 +66,9 @@ def build_locality(material: Material) -> Locality | None:
     panel = material.panels.locality
     if panel is None or panel.n_runs == 0:
         return None
-    return Locality(_sentence(panel), _run_chart(panel), _lift_chart(panel))
+    return Locality(
+        _sentence(panel), _flicker(material, panel), _run_chart(panel), _lift_chart(panel)
+    )
 
 
 def build_places(material: Material) -> Places | None:
@@ -94,6 +108,19 @@ def _sentence(panel: LocalityPanel) -> str:
     else:
         parts.append("No document holds the three firings a span needs.")
     return " ".join(parts)
+
+
+def _flicker(material: Material, panel: LocalityPanel) -> Flicker | None:
+    if not panel.n_span_silent:
+        return None
+    n, near = panel.n_span_silent, panel.n_span_near
+    sample = Sample.of(material.sae, material.record)
+    return Flicker(
+        text.percent(near / n),
+        f"{near:,} of the {n:,} silent token{'s' if n > 1 else ''} inside its spans in "
+        f"{sample.contexts} {'lies' if near == 1 else 'lie'} below firing by at most "
+        f"{NEAR:.0%} of its mean activation.",
+    )
 
 
 def _word(panel: LocalityPanel) -> str:

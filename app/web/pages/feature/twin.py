@@ -10,16 +10,17 @@ from typing import Any
 
 import numpy as np
 
-from app.db.records import ExampleGroup, Group
+from app.db.records import ExampleGroup, Group, LocalityPanel
 from app.stats.wording import plain
+from app.web.pages.examples.near_misses import Sample
 from app.web.pages.examples.stored import MODES, measured_at, place_of
 from app.web.pages.feature.activation_panel import bin_edges
 from app.web.pages.feature.material import Material
 
 _SCALARS = (
     "n_active", "density", "max_activation", "mean_activation", "std_activation", "skewness",
-    "kurtosis", "n_contexts_active", "decoder_norm", "encoder_decoder_cosine", "top_token_id",
-    "top_token_share", "top_token_rate", "context_share", "ablation_token_id",
+    "kurtosis", "n_contexts_active", "decoder_norm", "threshold", "encoder_decoder_cosine",
+    "top_token_id", "top_token_share", "top_token_rate", "context_share", "ablation_token_id",
     "ablation_token_effect", "run_length", "span_fill", "max_logit", "position_zero_n_active",
     "position_zero_max",
 )  # fmt: skip
@@ -49,7 +50,7 @@ def feature_json(material: Material) -> dict[str, Any]:
             for row in range(stored.context_id.size)
         ],
         "token_statistics": _token_statistics(material),
-        "locality": None if panels.locality is None else _values(asdict(panels.locality)),
+        "locality": None if panels.locality is None else _locality(panels.locality),
         "places": _places(material),
         "neighbors": _related(material, panels.neighbors, ("feature_index", "cosine_similarity")),
         "coactive": _related(
@@ -66,7 +67,14 @@ def feature_json(material: Material) -> dict[str, Any]:
         ),
         "corpus": {"name": sae.corpus.name, "position_zero": sae.corpus.position_zero},
         "ablation_settings": sae.record.ablation,
+        "hidden_pre_sample": sae.record.hidden_pre_sample,
     }
+
+
+def _locality(panel: LocalityPanel) -> dict[str, Any]:
+    """The panel, and the share its counts of flicker give."""
+    n = panel.n_span_silent
+    return _values(asdict(panel)) | {"flicker": panel.n_span_near / n if n else None}
 
 
 def _logit_lens(material: Material) -> dict[str, Any] | None:
@@ -131,6 +139,7 @@ def _example(material: Material, group: Group, row: int) -> dict[str, Any]:
         "document": material.documents.get(document_id),
         "activation": _number(float(stored.activation[row])),
         "hidden_pre": _number(float(stored.hidden_pre[row])),
+        "below_firing": _below_firing(material, stored, row),
         "repeats": int(stored.repeats[row]),
         "window_start": start,
         "token_ids": token_ids,
@@ -139,6 +148,14 @@ def _example(material: Material, group: Group, row: int) -> dict[str, Any]:
         "ablations": _ablations(material, group, row),
         "context_needed": _context_needed(material, group, row),
     }
+
+
+def _below_firing(material: Material, stored: ExampleGroup, row: int) -> float | None:
+    """Of a token on which it is silent, where the feature has a threshold of its own."""
+    if stored.activation[row] > 0:
+        return None
+    below = Sample.of(material.sae, material.record).below(float(stored.hidden_pre[row]))
+    return None if below is None else _number(below)
 
 
 def _interval(stored: ExampleGroup, row: int) -> dict[str, Any] | None:

@@ -24,7 +24,6 @@ from app.db.fulltext.queries import (
     count_places,
     features_by_summary,
     find_phrase,
-    has_fulltext,
     load_examples,
     load_text,
 )
@@ -289,16 +288,4 @@ def test_what_search_misses_is_a_contradiction(write_atlas: Callable[..., Path])
         connection.execute(delete(schema.context).where(schema.context.c.context_id == 1))
         [problem] = check_atlas(connection)
         assert problem == "tiny/first: search knows 3 contexts, 2 are stored."
-    engine.dispose()
-
-
-def test_an_atlas_without_it_is_recognised(write_atlas: Callable[..., Path]) -> None:
-    path = write_atlas()
-    engine = create_engine(f"sqlite:///{path}")
-    with engine.begin() as connection:
-        assert has_fulltext(connection)
-        for table in (schema.text_layout, schema.text_word, schema.example_places):
-            table.drop(connection)
-        assert not has_fulltext(connection)
-        assert check_atlas(connection) == []
     engine.dispose()

@@ -110,10 +110,9 @@ def build(connection: Connection, memory: Memory, view: SuggestView) -> SuggestP
             for sae in known
             if number.is_of(sae.address) and number.index < sae.record.d_sae
         ]
-    has_fulltext = any(memory.words(connection, sae.corpus_id) is not None for sae in scope)
     said: list[tuple[Sae, int]] = []
     words = words_of(text.replace('"', " "))
-    if has_fulltext and words and number is None and len(words[-1]) >= SHORTEST_WORD:
+    if words and number is None and len(words[-1]) >= SHORTEST_WORD:
         ranking = rank_summaries(connection, memory, scope, [Term(" ".join(words), "prefix")])
         said = [(hit.sae, hit.feature_index) for hit in ranking.hits(0, N_SUMMARIES)]
     return SuggestPage(
@@ -121,7 +120,7 @@ def build(connection: Connection, memory: Memory, view: SuggestView) -> SuggestP
         list(_tokens(connection, scope, view)),
         _features(connection, numbered[:N_FEATURES]),
         _features(connection, said),
-        _phrase(view) if has_fulltext and words and number is None else None,
+        _phrase(view) if scope and words and number is None else None,
     )
 
 

@@ -14,6 +14,9 @@ class AtlasError(Exception):
 
 
 def closest(name: str, valid: Iterable[str], n: int = 5) -> str:
-    """The valid names most like `name`, joined for a sentence; all of them when none is close."""
+    """The valid names most like `name`, joined for a sentence; all of them when none is close.
+
+    Where there are none at all, "none".
+    """
     names = sorted(set(valid))
-    return ", ".join(get_close_matches(name, names, n=n, cutoff=0.4) or names[: n * 2])
+    return ", ".join(get_close_matches(name, names, n=n, cutoff=0.4) or names[: n * 2]) or "none"

@@ -192,8 +192,8 @@ def _find(connection: Connection, name: str) -> tuple[Sae, int]:
     if sae is None or not (number.isascii() and number.isdigit()):
         known = [item.address for item in list_saes(connection)]
         raise AtlasError(
-            f"{name!r} names no feature: write model/sae/number, with one of "
-            f"{closest(address, known)}."
+            f"{name!r} names no feature: write model/sae/number; known dictionaries "
+            f"are {closest(address, known)}."
         )
     if int(number) >= sae.record.d_sae:
         raise AtlasError(

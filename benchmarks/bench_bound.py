@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from app.precompute.events.batching import choose_sizes
+from app.precompute.events.batching import try_sizes
 from app.precompute.events.events import extract_events, sampled_contexts
 from app.precompute.events.harvest import Target
 from app.precompute.model.language_model import LanguageModel
@@ -77,7 +77,7 @@ def measure(
         target = Target("bench", dictionary, HOOK, Path(folder) / "events")
         corpus_folder = Path(folder) / "corpus"
         _write(corpus, corpus_folder)
-        sizes = choose_sizes(model, [target], corpus)
+        sizes = try_sizes(model, [target], corpus).sizes
         print(f"bound {bound.sizes}, ours {sizes}", flush=True)
 
         def events() -> None:

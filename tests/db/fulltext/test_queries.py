@@ -14,8 +14,8 @@ from app.db import schema
 from app.db.catalog import Sae, list_saes
 from app.db.checks.check import check_atlas
 from app.db.engine import open_atlas
-from app.db.examples import get_contexts, get_groups, iterate_group
-from app.db.features import get_panels, list_feature_indices, short_forms
+from app.db.examples import get_contexts, get_groups, iterate_groups
+from app.db.features import get_panels, short_forms
 from app.db.fulltext.queries import (
     NEAR,
     Examples,
@@ -170,7 +170,7 @@ def test_every_distinct_example_is_known_once(
     connection: Connection, sae: Sae, text: Text, examples: Examples
 ) -> None:
     size = text.context_size
-    for feature in list_feature_indices(connection, sae.sae_id):
+    for feature in range(sae.record.d_sae):
         rows = np.flatnonzero(examples.feature == feature)
         groups = {
             name: group
@@ -233,7 +233,7 @@ def test_summaries_have_every_word(
 def test_token_pairs_are_those_of_the_panels(connection: Connection, sae: Sae) -> None:
     pairs = load_token_pairs(connection, sae.sae_id, sae.record.d_sae)
     n = 0
-    for feature in list_feature_indices(connection, sae.sae_id):
+    for feature in range(sae.record.d_sae):
         panel = get_panels(connection, sae.sae_id, feature).tokens
         if panel is None:
             continue
@@ -262,7 +262,6 @@ def test_a_replaced_dictionary_takes_its_examples_along(write_atlas: Callable[..
     write_atlas([bundle(i, short=[["text", "after"]]) for i in range(2)], replace_sae=True)
     with closing(open_atlas(path)) as atlas, atlas.connect() as connection:
         text = load_text(connection, 1)
-        assert text is not None
         assert text.context_id.tolist() == [0, 1, 2]
         sizes = {}
         for sae in list_saes(connection):
@@ -271,8 +270,8 @@ def test_a_replaced_dictionary_takes_its_examples_along(write_atlas: Callable[..
             assert features_by_summary(connection, sae.sae_id, [("before", False)])[0].size == 0
             after = features_by_summary(connection, sae.sae_id, [("after", False)])[0]
             assert after.size == (2 if sae.record.sae == "first" else 0)
-            groups = iterate_group(connection, sae.sae_id, "top")
-            assert sum(group.position.size for _, group in groups) == len(examples)
+            groups = iterate_groups(connection, sae.sae_id, {"top"})
+            assert sum(group["top"].position.size for _, group in groups) == len(examples)
         assert sizes == {"first": [2, 2], "second": [2]}
         # In each of three contexts of 8 tokens, ` self`, `self` and `Self` make one word twice.
         spans = find_phrase(connection, text, ["selfselfself"])

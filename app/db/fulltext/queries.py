@@ -163,17 +163,6 @@ def find_phrase(
     return Spans(start[kept], stop[kept])
 
 
-def count_places(connection: Connection, corpus_id: int, word: str) -> int:
-    """How often a word stands in the stored contexts of a corpus."""
-    table = schema.text_word
-    return (
-        connection.scalar(
-            select(table.c.n_places).where(table.c.corpus_id == corpus_id, table.c.word == word)
-        )
-        or 0
-    )
-
-
 class Matches:
     """The matches of one phrase in one text, asked for by the windows of many examples."""
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sqlalchemy import Connection, create_engine, delete, select
+from sqlalchemy import Connection, create_engine, delete, inspect, select
 
 from app.db import schema
 from app.db.catalog import Sae, list_saes
@@ -21,7 +21,6 @@ from app.db.fulltext.queries import (
     Examples,
     Matches,
     Text,
-    count_places,
     features_by_summary,
     find_phrase,
     load_examples,
@@ -126,14 +125,6 @@ def test_the_phrases_above_are_worth_searching(connection: Connection, text: Tex
 def test_no_words_are_found_nowhere(connection: Connection, text: Text) -> None:
     assert find_phrase(connection, text, []).start.size == 0
     assert features_by_summary(connection, 1, [])[0].size == 0
-
-
-def test_words_are_counted(
-    connection: Connection, sae: Sae, lines: list[list[tuple[str, int, int]]]
-) -> None:
-    for word in ("self", "(", "nothing"):
-        n = sum(own == word for line in lines for own, _, _ in line)
-        assert count_places(connection, sae.corpus_id, word) == n
 
 
 @pytest.mark.parametrize(("phrase", "prefix"), PHRASES)
@@ -277,6 +268,21 @@ def test_a_replaced_dictionary_takes_its_examples_along(write_atlas: Callable[..
         spans = find_phrase(connection, text, ["selfselfself"])
         assert spans.start.tolist() == [1, 5, 9, 13, 17, 21]
         assert spans.stop.tolist() == [4, 8, 12, 16, 20, 24]
+
+
+def test_an_addition_makes_the_tables_anew(write_atlas: Callable[..., Path]) -> None:
+    """An atlas may come from a program that kept more for each word."""
+    path = write_atlas()
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        schema.text_word.drop(connection)
+        connection.exec_driver_sql("CREATE TABLE text_word (word TEXT, n_places INT NOT NULL)")
+    engine.dispose()
+    write_atlas(sae=replace(SAE, sae="second"))
+    with closing(open_atlas(path)) as atlas, atlas.connect() as connection:
+        names = [column["name"] for column in inspect(connection).get_columns("text_word")]
+        assert names == ["corpus_id", "word", "places"]
+        assert find_phrase(connection, load_text(connection, 1), ["selfselfself"]).start.size == 6
 
 
 def test_what_search_misses_is_a_contradiction(write_atlas: Callable[..., Path]) -> None:

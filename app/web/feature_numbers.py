@@ -5,6 +5,8 @@ Takes text, gives the numbers in the order they were written, each once. Knows n
 
 import re
 
+from app.errors import echoed
+
 FEWEST, MOST = 2, 4
 
 
@@ -18,8 +20,8 @@ def parse_features(text: str) -> list[int]:
     for part in parts:
         if not re.fullmatch(r"[0-9]{1,9}", part):
             raise ValueError(
-                f"{part!r} is no feature number: write two to four of them between commas, such "
-                "as features=3,17."
+                f"{echoed(part)!r} is no feature number: write two to four of them between "
+                "commas, such as features=3,17."
             )
     found = list(dict.fromkeys(int(part) for part in parts))
     if not FEWEST <= len(found) <= MOST:

@@ -17,7 +17,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, Response
 from starlette.exceptions import HTTPException
 
-from app.errors import AtlasError
+from app.errors import AtlasError, echoed
 from app.web.headers import SECURITY_HEADERS
 from app.web.urls import json_twin, with_query
 
@@ -153,7 +153,7 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     sentence = str(error.detail)
     if sentence == HTTPStatus(error.status_code).phrase:
-        sentence = f"{sentence}: {request.method} {request.url.path}."
+        sentence = f"{sentence}: {echoed(request.method)} {echoed(request.url.path)}."
     return error_response(request, error.status_code, sentence)
 
 
@@ -164,11 +164,11 @@ async def on_invalid_arguments(request: Request, error: Exception) -> Response:
     place, *names = first["loc"]
     message = str(first["msg"]).removeprefix("Value error, ")
     if place == "path":
-        return error_response(request, 404, f"There is nothing at {request.url.path}.")
+        return error_response(request, 404, f"There is nothing at {echoed(request.url.path)}.")
     if first["type"] != "value_error":
         value = first.get("input")
         named = ".".join(str(name) for name in names[:1])
-        message = f"The argument {named}={value} can't be used: {message}."
+        message = f"The argument {echoed(named)}={echoed(value)} can't be used: {message}."
     # An unknown argument has no name here: then the page opens without any.
     wrong = [str(name) for name in names[:1]] or request.query_params.keys()
     return error_response(request, 400, message, wrong)

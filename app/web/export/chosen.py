@@ -9,7 +9,7 @@ import re
 from sqlalchemy import Connection
 
 from app.db.catalog import Sae, list_saes
-from app.errors import AtlasError, closest
+from app.errors import AtlasError, closest, echoed
 
 
 def choose_saes(connection: Connection, addresses: list[str]) -> list[Sae]:
@@ -25,7 +25,7 @@ def choose_saes(connection: Connection, addresses: list[str]) -> list[Sae]:
     for address in addresses:
         if address not in known:
             raise AtlasError(
-                f"There is no dictionary {address} in this atlas: known are "
+                f"There is no dictionary {echoed(address)} in this atlas: known are "
                 f"{closest(address, known)}."
             )
     return [sae for sae in saes if not addresses or sae.address in addresses]
@@ -45,14 +45,15 @@ def choose_features(sae: Sae, text: str) -> list[int]:
         read = re.fullmatch(r"\s*(\d+)(?:\.\.(\d+))?\s*", part, re.ASCII)
         if read is None:
             raise AtlasError(
-                f"{text!r} names no features: write all, a range (0..99) or numbers (1,5,7)."
+                f"{echoed(text)!r} names no features: write all, a range (0..99) or numbers "
+                "(1,5,7)."
             )
         low, high = int(read[1]), int(read[2] or read[1])
         if low > high:
-            raise AtlasError(f"{part.strip()!r} runs backwards: write {high}..{low}.")
+            raise AtlasError(f"{echoed(part.strip())!r} runs backwards: write {high}..{low}.")
         if high >= n:
             raise AtlasError(
-                f"{text!r} goes beyond {sae.address}, which has features 0 to {n - 1:,}."
+                f"{echoed(text)!r} goes beyond {sae.address}, which has features 0 to {n - 1:,}."
             )
         found |= set(range(low, high + 1))
     return sorted(found)

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from app.db.catalog import Sae, list_saes
 from app.db.cursor import BadCursor, decode_cursor, encode_cursor
 from app.db.features import get_features
-from app.errors import closest
+from app.errors import closest, echoed
 from app.web.memory import Memory
 from app.web.pages.feature_row import FeatureRow, make_rows
 from app.web.pages.search.groups import (
@@ -198,7 +198,7 @@ def _scope(saes: list[Sae], address: str) -> list[Sae]:
     found = [sae for sae in saes if sae.address == address]
     if not found:
         known = closest(address, [sae.address for sae in saes])
-        raise HTTPException(404, f"There is no dictionary {address}: known are {known}.")
+        raise HTTPException(404, f"There is no dictionary {echoed(address)}: known are {known}.")
     return found
 
 

@@ -19,7 +19,7 @@ from app.db.display import display, shorten
 from app.db.features import short_forms
 from app.db.fulltext.words import words_of
 from app.db.tokens import TokenMatch, match_tokens
-from app.errors import closest
+from app.errors import closest, echoed
 from app.web.chips import chip
 from app.web.memory import Memory
 from app.web.pages.search.query import Term, read_query
@@ -99,7 +99,7 @@ def build(connection: Connection, memory: Memory, view: SuggestView) -> SuggestP
     scope = [sae for sae in saes if view.sae in ("", sae.address)]
     if not scope and saes:
         known = closest(view.sae, [sae.address for sae in saes])
-        raise HTTPException(404, f"There is no dictionary {view.sae}: known are {known}.")
+        raise HTTPException(404, f"There is no dictionary {echoed(view.sae)}: known are {known}.")
     text = view.q
     number = read_query(text).number
     numbered: list[tuple[Sae, int]] = []

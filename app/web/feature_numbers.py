@@ -16,9 +16,9 @@ def parse_features(text: str) -> list[int]:
     Raises:
         ValueError: something is no number, or there are too few or too many.
     """
-    parts = [part for part in re.split(r"[,\s]+", text) if part]
+    parts = _parts(text)
     for part in parts:
-        if not re.fullmatch(r"[0-9]{1,9}", part):
+        if not _NUMBER.fullmatch(part):
             raise ValueError(
                 f"{echoed(part)!r} is no feature number: write two to four of them between "
                 "commas, such as features=3,17."
@@ -31,3 +31,15 @@ def parse_features(text: str) -> list[int]:
             "commas, such as features=3,17."
         )
     return found
+
+
+def readable_features(text: str) -> list[int]:
+    """What of a text are feature numbers, each once."""
+    return list(dict.fromkeys(int(part) for part in _parts(text) if _NUMBER.fullmatch(part)))
+
+
+def _parts(text: str) -> list[str]:
+    return [part for part in re.split(r"[,\s]+", text) if part]
+
+
+_NUMBER = re.compile("[0-9]{1,9}")

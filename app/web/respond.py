@@ -128,6 +128,8 @@ def error_response(
     if wants_json(request) or ("application/json" in accept and "text/html" not in accept):
         return json_response({"ok": False, "status": status, "error": sentence}, status, headers)
     back = "" if without is None else _url_without(request, without)
+    if not back:
+        back = getattr(request.state, "back_url", "")
     list_url = getattr(request.state, "list_url", "")
     problem = Problem(
         status, HTTPStatus(status).phrase, sentence, back, "" if list_url == back else list_url
@@ -143,7 +145,7 @@ class Problem:
     title: str
     sentence: str
     back: str
-    """the same page without what is wrong; empty where there is none"""
+    """the same page without what is wrong, or the one nearest to it; empty where there is none"""
     list_url: str
     """the features of the dictionary it is about; empty where it is about none"""
 
@@ -154,7 +156,10 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
     sentence = str(error.detail)
     if sentence == HTTPStatus(error.status_code).phrase:
         sentence = f"{sentence}: {echoed(request.method)} {echoed(request.url.path)}."
-    return error_response(request, error.status_code, sentence)
+    answer = error_response(request, error.status_code, sentence)
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        answer.headers["Allow"] = "GET, HEAD"  # of every address there is
+    return answer
 
 
 async def on_invalid_arguments(request: Request, error: Exception) -> Response:

@@ -281,17 +281,12 @@ class FeatureView(View):
 class CompareView(View):
     """A few features of one dictionary side by side."""
 
-    features: str = Field(default="", max_length=100, examples=["3,17"])
+    features: str = Field(default="", examples=["3,17"])
     """two to four feature numbers, between commas"""
     axis: Literal["share", "absolute"] = "share"
     """of the histograms: activation as a share of each feature's own maximum, or as it is"""
     scale: Count = "linear"
     """of the histograms' heights"""
-
-    @field_validator("features")
-    @classmethod
-    def _readable_features(cls, value: str) -> str:
-        return ",".join(map(str, parse_features(value)))
 
     def indices(self) -> list[int]:
         """The features in the order they were named.

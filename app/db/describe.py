@@ -25,9 +25,7 @@ def describe_atlas(path: Path) -> str:
     ]
     problem = _cut_short(path, size)
     lines += [f"damaged: {problem}"] if problem else []
-    lines += [
-        "its description alone was read: `feature-atlas check` verifies all of it"
-    ]
+    lines += ["its description alone was read: `feature-atlas check` verifies all of it"]
     for sae in saes:
         lines += ["", *_describe(sae)]
     return "\n".join(lines)

@@ -13,7 +13,19 @@ class AtlasError(Exception):
     """A mistake or a limit a user can act on; its text is shown as it is, without a traceback."""
 
 
+_MOST_ECHOED = 60
+
+
+def echoed(text: object) -> str:
+    """What somebody wrote, as a sentence may repeat it: its first 60 characters, however long."""
+    said = str(text)
+    return said if len(said) <= _MOST_ECHOED else f"{said[: _MOST_ECHOED - 1]}…"
+
+
 def closest(name: str, valid: Iterable[str], n: int = 5) -> str:
-    """The valid names most like `name`, joined for a sentence; all of them when none is close."""
+    """The valid names most like `name`, joined for a sentence; all of them when none is close.
+
+    Where there are none at all, "none".
+    """
     names = sorted(set(valid))
-    return ", ".join(get_close_matches(name, names, n=n, cutoff=0.4) or names[: n * 2])
+    return ", ".join(get_close_matches(name, names, n=n, cutoff=0.4) or names[: n * 2]) or "none"

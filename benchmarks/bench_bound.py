@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from app.precompute.counting import EVENTS_AT_ONCE, describe_range, forget
-from app.precompute.events.batching import choose_sizes
+from app.precompute.events.batching import try_sizes
 from app.precompute.events.events import (
     extract_shard,
     sampled_contexts,
@@ -83,7 +83,7 @@ def measure(
         target = Target("bench", dictionary, HOOK, Path(folder) / "events")
         corpus_folder = Path(folder) / "corpus"
         write_corpus(corpus_folder, corpus)
-        sizes = choose_sizes(model, [target], corpus)
+        sizes = try_sizes(model, [target], corpus).sizes
         print(f"bound {bound.sizes}, ours {sizes}", flush=True)
 
         per_shard = 2**16 // CONTEXT_SIZE

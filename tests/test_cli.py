@@ -129,6 +129,8 @@ def test_an_atlas_from_the_command_line(place: Place, command: Callable[..., End
     assert names == ["atlas.db", "atlas.decoders", "atlas.events"]
 
     shown = command("info", place.output)
+    assert "`feature-atlas check` verifies all of it" in shown.stdout
+    assert "damaged" not in shown.stdout
     assert shown.code == 0
     assert "tiny/a: 24 features on blocks.0.hook_resid_post (standard)" in shown.stdout
     assert "946 tokens in 50 contexts of 20" in shown.stdout
@@ -399,7 +401,10 @@ def test_an_atlas_is_held_against_its_model(place: Place, command: Callable[...,
     assert "ok       activations computed again by the model (3 features)" in checked.stdout
     assert checked.stdout.endswith("16 of 16 checks passed (--seed 5).\n")
     assert "give both --model and --sae" in command(*asked).sentence
-    assert "none" in command(*asked, "--model", place.folder / "none").sentence
+    for missing in (["--model", place.folder / "none"], ["--sae", place.folder / "none"]):
+        ended = command(*asked, *missing)
+        assert f"There is no {place.folder / 'none'}" in ended.sentence
+        assert ended.stdout == ""  # said before anything is looked at
 
 
 def test_progress_for_programs(place: Place, command: Callable[..., Ended]) -> None:

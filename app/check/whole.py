@@ -48,6 +48,9 @@ def check_whole(path: Path, asked: Asked) -> Iterator[Check]:
         AtlasError: it is no atlas of this version, or the model or a dictionary that was named
             can't be read or isn't the one the atlas was made from.
     """
+    for named in filter(None, (asked.model, *asked.saes)):
+        if not named.exists():
+            raise AtlasError(f"There is no {named}: give a model or a dictionary that is here.")
     atlas = open_atlas(path)
     try:
         with atlas.connect() as connection:

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Float32
 from numpy import ndarray
-from sqlalchemy import Connection, inspect, select
+from sqlalchemy import Connection, select
 
 from app import durable
 from app.db import schema
@@ -64,8 +64,8 @@ def get_directions(
 ) -> dict[int, Float32[ndarray, " d_in"]]:
     """Unit decoder rows by feature, rounded to float16 when they were stored.
 
-    Empty where `directions_problem` has something to say, the dictionary was too large to keep
-    them, or the atlas is older than they are. A cosine of two of them is off by less than 0.001.
+    Empty where `directions_problem` has something to say or the dictionary was too large to keep
+    them. A cosine of two of them is off by less than 0.001.
     """
     path, problem = _find(connection, sae_id)
     if path is None or problem:
@@ -89,8 +89,6 @@ def directions_problem(connection: Connection, sae_id: int) -> str:
 def _find(connection: Connection, sae_id: int) -> tuple[Path | None, str]:
     """The file of a dictionary and what is wrong with it."""
     table = schema.decoder_file
-    if not inspect(connection).has_table(table.name):
-        return None, ""
     row = connection.execute(select(table).where(table.c.sae_id == sae_id)).one_or_none()
     if row is None:
         return None, ""

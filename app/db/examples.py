@@ -53,14 +53,6 @@ def pick_groups(
     }
 
 
-def iterate_group(
-    connection: Connection, sae_id: int, group: Group
-) -> Iterator[tuple[int, ExampleGroup]]:
-    """One group of every feature that has it, as (feature_index, examples) in feature order."""
-    for feature_index, groups in iterate_groups(connection, sae_id, {group}):
-        yield feature_index, groups[group]
-
-
 def iterate_groups(
     connection: Connection, sae_id: int, groups: Iterable[Group] = GROUPS
 ) -> Iterator[tuple[int, dict[Group, ExampleGroup]]]:

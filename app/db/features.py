@@ -50,16 +50,6 @@ def get_features(
     return {row.feature_index: _record(row) for row in rows}
 
 
-def list_feature_indices(connection: Connection, sae_id: int) -> list[int]:
-    """Every feature_index of a dictionary, ascending."""
-    rows = connection.scalars(
-        select(_feature.c.feature_index)
-        .where(_feature.c.sae_id == sae_id)
-        .order_by(_feature.c.feature_index)
-    )
-    return list(rows)
-
-
 def short_forms(
     connection: Connection, sae_id: int, feature_indices: Iterable[int]
 ) -> dict[int, list[list[str]]]:

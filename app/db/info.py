@@ -23,9 +23,21 @@ def describe_atlas(path: Path) -> str:
         f"{path}: atlas {atlas.build_id}, {size / 1e6:.1f} MB",
         f"made by: {versions}",
     ]
+    problem = _cut_short(path, size)
+    lines += [f"damaged: {problem}"] if problem else []
+    lines += ["its description alone was read: `feature-atlas check` verifies all of it"]
     for sae in saes:
         lines += ["", *_describe(sae)]
     return "\n".join(lines)
+
+
+def _cut_short(path: Path, size: int) -> str:
+    """What the file's header says against its size; empty where they agree."""
+    with path.open("rb") as file:
+        header = file.read(32)
+    page = int.from_bytes(header[16:18])
+    whole = (65_536 if page == 1 else page) * int.from_bytes(header[28:32])
+    return "" if size == whole else f"the file has {size:,} bytes, its header says {whole:,}."
 
 
 def _describe(sae: Sae) -> list[str]:

@@ -229,7 +229,6 @@ text_word = Table(
     metadata,
     Column("corpus_id", Integer, primary_key=True, autoincrement=False),
     Column("word", String, primary_key=True),
-    Column("n_places", Integer, nullable=False),
     Column("places", LargeBinary, nullable=False),
     sqlite_with_rowid=False,
 )

@@ -91,7 +91,7 @@ class FeatureStatistics:
 def describe_feature(
     events: FeatureEvents, corpus: Corpus, settings: StatisticsSettings | None = None
 ) -> FeatureStatistics:
-    """Every statistic of one feature, dead ones too. Costs its events, not the corpus."""
+    """Every statistic of one feature, dead ones too. Costs its events and its tokens' places."""
     use = settings or StatisticsSettings()
     table = token_table(events, corpus)
     sets = (

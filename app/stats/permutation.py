@@ -1,9 +1,8 @@
 """The seeded hash examples are drawn by: a pseudo-random order of all places, for each feature.
 
-Takes places (context_id * context_size + position) and gives hashes, or hashes and gives places.
-The hash of a place is its image under a permutation of all k-bit words, where k is the fewest bits
-that hold every place of the corpus: no two places share a hash, and the places with the smallest
-hashes can be listed without hashing the others. Draws depend on neither batch size nor order.
+Takes places (context_id * context_size + position) and gives hashes. The hash of a place is its
+image under a permutation of all k-bit words, where k is the fewest bits that hold every place of
+the corpus: no two places share a hash. Draws depend on neither batch size nor order.
 
 Four rounds of: add a key, multiply by an odd number, xor the upper half onto the lower; all modulo
 2**k, each step a bijection. The keys come from `hashing.mix` over seed, feature and round. Integer
@@ -43,13 +42,11 @@ class PlaceHash:
     def of(self, places: Integer[np.ndarray, " n"]) -> UInt[np.ndarray, " n"]:
         """The hash of each place."""
         words = places.astype(self._dtype)
-        self._in_blocks(words, inverse=False)
-        return words
-
-    def places(self, first: int, stop: int) -> UInt[np.ndarray, " n"]:
-        """The words with the hashes first, first + 1 … stop - 1; from n_places on, no places."""
-        words = np.arange(first, stop, dtype=self._dtype)
-        self._in_blocks(words, inverse=True)
+        rounds = self._rounds()
+        scratch = np.empty(min(_BLOCK, words.size), dtype=words.dtype)
+        for start in range(0, words.size, _BLOCK):
+            block = words[start : start + _BLOCK]
+            _do_rounds(block, scratch[: block.size], rounds, self.n_bits)
         return words
 
     @property
@@ -57,24 +54,15 @@ class PlaceHash:
         # Arithmetic modulo 2**k is the same in both; the narrower one is twice as fast.
         return np.uint32 if self.n_bits < 32 else np.uint64
 
-    def _in_blocks(self, words: UInt[np.ndarray, " n"], *, inverse: bool) -> None:
-        rounds = self._rounds(inverse=inverse)
-        scratch = np.empty(min(_BLOCK, words.size), dtype=words.dtype)
-        step = _undo_rounds if inverse else _do_rounds
-        for start in range(0, words.size, _BLOCK):
-            block = words[start : start + _BLOCK]
-            step(block, scratch[: block.size], rounds, self.n_bits)
-
-    def _rounds(self, *, inverse: bool) -> list[tuple[int, int]]:
-        """(key, odd factor) of each round, modulo 2**k; the inverse undoes the last one first."""
+    def _rounds(self) -> list[tuple[int, int]]:
+        """(key, odd factor) of each round, modulo 2**k."""
         size = 1 << self.n_bits
         state = mix(mix(self.seed) + self.feature_index)
         rounds: list[tuple[int, int]] = []
         for index in range(_ROUNDS):
             state = mix(state + index)
-            key, factor = (state >> 1) % size, (mix(state) | 1) % size
-            rounds.append((-key % size, pow(factor, -1, size)) if inverse else (key, factor))
-        return rounds[::-1] if inverse else rounds
+            rounds.append(((state >> 1) % size, (mix(state) | 1) % size))
+        return rounds
 
 
 def _do_rounds(
@@ -91,19 +79,3 @@ def _do_rounds(
         words &= mask
         np.right_shift(words, half, out=scratch)
         words ^= scratch
-
-
-def _undo_rounds(
-    words: UInt[np.ndarray, " n"],
-    scratch: UInt[np.ndarray, " n"],
-    rounds: list[tuple[int, int]],
-    n_bits: int,
-) -> None:
-    number = words.dtype.type
-    mask, half = number((1 << n_bits) - 1), number((n_bits + 1) // 2)
-    for key, factor in rounds:
-        np.right_shift(words, half, out=scratch)  # by half the bits or more: its own inverse
-        words ^= scratch
-        words *= number(factor)
-        words += number(key)
-        words &= mask

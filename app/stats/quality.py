@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float, Float64
+from jaxtyping import Float, Float64
 
 
 @dataclass(frozen=True)
@@ -123,44 +123,6 @@ def residual_squared(products: Float64[np.ndarray, "three n"]) -> Float64[np.nda
     """|x - x̂|² from |x|², x·x̂ and |x̂|²: off by less than 1e-15 |x|² where those are float64."""
     x_squared, dot, reconstruction_squared = products
     return np.maximum(x_squared - 2 * dot + reconstruction_squared, 0)
-
-
-@dataclass
-class Quality:
-    """The counted tokens, and the tokens at position 0 apart."""
-
-    counted: QualitySums
-    position_zero: QualitySums
-
-    @classmethod
-    def empty(cls, d_in: int) -> "Quality":
-        return cls(QualitySums.empty(d_in), QualitySums.empty(d_in))
-
-    def add(
-        self,
-        x: Float[np.ndarray, "n d_in"],
-        reconstruction: Float[np.ndarray, "n d_in"],
-        n_active: Float[np.ndarray, " n"] | np.ndarray,
-        counted: Bool[np.ndarray, " n"],
-        position_zero: Bool[np.ndarray, " n"],
-    ) -> None:
-        """Add a batch of tokens; those that are neither counted nor at position 0 are ignored."""
-        for sums, mask in ((self.counted, counted), (self.position_zero, position_zero)):
-            sums.merge(QualitySums.of(x[mask], reconstruction[mask], int(n_active[mask].sum())))
-
-    def merge(self, other: "Quality") -> None:
-        self.counted.merge(other.counted)
-        self.position_zero.merge(other.position_zero)
-
-    def state(self) -> dict[str, Any]:
-        return {"counted": self.counted.state(), "position_zero": self.position_zero.state()}
-
-    @classmethod
-    def from_state(cls, state: dict[str, Any]) -> "Quality":
-        return cls(
-            QualitySums.from_state(state["counted"]),
-            QualitySums.from_state(state["position_zero"]),
-        )
 
 
 _SCALARS = (

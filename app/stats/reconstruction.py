@@ -22,25 +22,13 @@ class ErrorSums:
         self._squares = np.full((n_contexts * context_size, 2), np.nan, np.float32)
         self._shape = (n_contexts, context_size, 2)
 
-    def add(
-        self,
-        place: Int64[np.ndarray, " n"],
-        x: Float[np.ndarray, "n d_in"],
-        x_hat: Float[np.ndarray, "n d_in"],
-    ) -> None:
-        """Takes in tokens at places (local context · context_size + position) of the shard."""
-        difference = x - x_hat
-        self.add_squares(
-            place, np.einsum("nd,nd->n", difference, difference), np.einsum("nd,nd->n", x, x)
-        )
-
     def add_squares(
         self,
         place: Int64[np.ndarray, " n"],
         residual_squared: Float[np.ndarray, " n"],
         x_squared: Float[np.ndarray, " n"],
     ) -> None:
-        """The same from ‖x − x̂‖² and ‖x‖²."""
+        """Takes in tokens at places (local context · context_size + position) of the shard."""
         self._squares[place, 0] = residual_squared
         self._squares[place, 1] = x_squared
 

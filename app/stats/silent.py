@@ -38,18 +38,13 @@ def silent_examples(
     the mass reaches 90%. `n_candidates` counts all their counted occurrences with activation 0.
     """
     own = own_tokens(table)
-    n_firing = int(table.n_active[np.searchsorted(table.token_id, own)].sum())
-    n_silent = int(corpus.occurrences[own].sum()) - n_firing
+    places = corpus.places_by_token(own)
+    places = places[~_contains(events.places, places)]
     hashing = PlaceHash(seed, events.feature_index, corpus.tokens.size)
-    # List places by ascending hash and keep what fits, or hash all the tokens' places: the same
-    # answer, and the cheaper of the two never grows faster than the root of the corpus.
-    n_listed = 16 * n * hashing.n_hashes // max(n_silent, 1)
-    if n_silent == 0:
-        drawn = np.zeros(0, dtype=np.int64)
-    elif n_silent + n_firing <= n_listed:
-        drawn = _by_hashing(events, own, corpus, hashing, n)
-    else:
-        drawn = _by_listing(events, own, corpus, hashing, n, n_listed)
+    chosen = draw_one_per_context(
+        hashing.of(places), places // corpus.context_size, n, hashing.n_hashes
+    )
+    drawn = places[chosen]
     context_id, position = np.divmod(drawn, corpus.context_size)
     return ExampleSet(
         "silent",
@@ -59,7 +54,7 @@ def silent_examples(
         np.full(drawn.size, -1, dtype=np.int8),
         np.ones(drawn.size, dtype=np.int32),
         no_bands(),
-        n_silent,
+        places.size,
     )
 
 
@@ -101,42 +96,6 @@ def own_tokens(table: TokenTable) -> Int64[np.ndarray, " n_ids"]:
     running = np.cumsum(table.mass[order])
     n_kept = int(np.searchsorted(running, MASS_SHARE * running[-1], side="left")) + 1
     return table.token_id[order[:n_kept]]
-
-
-def _by_hashing(
-    events: FeatureEvents,
-    own: Int64[np.ndarray, " n_ids"],
-    corpus: Corpus,
-    hashing: PlaceHash,
-    n: int,
-) -> Int64[np.ndarray, " m"]:
-    """The silent places of the tokens `own` with the smallest hashes, one per context."""
-    places = corpus.places_by_token(own)
-    places = places[~_contains(events.places, places)]
-    context_id = places // corpus.context_size
-    return places[draw_one_per_context(hashing.of(places), context_id, n, hashing.n_hashes)]
-
-
-def _by_listing(
-    events: FeatureEvents,
-    own: Int64[np.ndarray, " n_ids"],
-    corpus: Corpus,
-    hashing: PlaceHash,
-    n: int,
-    n_listed: int,
-) -> Int64[np.ndarray, " m"]:
-    """The same by listing the `n_listed` smallest hashes of any place, more until `n` fit."""
-    is_own = np.zeros(corpus.d_vocab, dtype=np.bool_)
-    is_own[own] = True
-    while True:
-        places = hashing.places(0, min(n_listed, hashing.n_hashes)).astype(np.int64)
-        places = places[places < corpus.tokens.size]
-        places = places[is_own[corpus.flat_tokens[places]] & corpus.flat_counted[places]]
-        places = places[~_contains(events.places, places)]
-        _, first = np.unique(places // corpus.context_size, return_index=True)
-        if first.size >= n or n_listed >= hashing.n_hashes:
-            return places[np.sort(first)[:n]]
-        n_listed *= 8
 
 
 def _contains(

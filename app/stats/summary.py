@@ -31,10 +31,6 @@ class Summary:
     def plain(self) -> str:
         return plain(self.sentence)
 
-    @property
-    def plain_short(self) -> str:
-        return plain(self.short)
-
 
 def summarise(facts: SummaryFacts) -> Summary:
     """Apply the rules, in this order: how often, on what, deletions before it, point or region."""

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from app.db.catalog import Sae
 from app.db.engine import Atlas
-from app.errors import closest
+from app.errors import closest, echoed
 from app.web.memory import Memory
 from app.web.urls import sae_url
 
@@ -52,7 +52,7 @@ async def get_sae(
     name = f"{model}/{sae}"
     if name not in known:
         raise HTTPException(
-            404, f"There is no dictionary {name}: known are {closest(name, list(known))}."
+            404, f"There is no dictionary {echoed(name)}: known are {closest(name, list(known))}."
         )
     request.state.list_url = sae_url(known[name])
     return known[name]

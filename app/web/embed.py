@@ -4,6 +4,8 @@ Takes the text after `?embed=`, gives names of panels in the order of the page. 
 header.
 """
 
+from app.errors import echoed
+
 EMBED_PANELS = (
     "summary",
     "facts",
@@ -32,8 +34,8 @@ def parse_embed(text: str) -> tuple[str, ...]:
     for name in names:
         if name not in EMBED_PANELS:
             raise ValueError(
-                f"There is no panel {name!r} to embed: choose from {', '.join(EMBED_PANELS)}, "
-                "separated by commas."
+                f"There is no panel {echoed(name)!r} to embed: choose from "
+                f"{', '.join(EMBED_PANELS)}, separated by commas."
             )
     chosen = names or EMBED_DEFAULT.split(",")
     return tuple(name for name in EMBED_PANELS if name in chosen)

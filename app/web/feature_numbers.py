@@ -5,6 +5,8 @@ Takes text, gives the numbers in the order they were written, each once. Knows n
 
 import re
 
+from app.errors import echoed
+
 FEWEST, MOST = 2, 4
 
 
@@ -14,12 +16,12 @@ def parse_features(text: str) -> list[int]:
     Raises:
         ValueError: something is no number, or there are too few or too many.
     """
-    parts = [part for part in re.split(r"[,\s]+", text) if part]
+    parts = _parts(text)
     for part in parts:
-        if not re.fullmatch(r"[0-9]{1,9}", part):
+        if not _NUMBER.fullmatch(part):
             raise ValueError(
-                f"{part!r} is no feature number: write two to four of them between commas, such "
-                "as features=3,17."
+                f"{echoed(part)!r} is no feature number: write two to four of them between "
+                "commas, such as features=3,17."
             )
     found = list(dict.fromkeys(int(part) for part in parts))
     if not FEWEST <= len(found) <= MOST:
@@ -29,3 +31,15 @@ def parse_features(text: str) -> list[int]:
             "commas, such as features=3,17."
         )
     return found
+
+
+def readable_features(text: str) -> list[int]:
+    """What of a text are feature numbers, each once."""
+    return list(dict.fromkeys(int(part) for part in _parts(text) if _NUMBER.fullmatch(part)))
+
+
+def _parts(text: str) -> list[str]:
+    return [part for part in re.split(r"[,\s]+", text) if part]
+
+
+_NUMBER = re.compile("[0-9]{1,9}")

@@ -10,6 +10,7 @@ import socket
 from fastapi import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from app.errors import echoed
 from app.settings import Settings
 from app.web.respond import error_response
 
@@ -35,8 +36,8 @@ class HostMiddleware:
                 answer = error_response(
                     request,
                     400,
-                    f"This server doesn't answer as {name or 'a nameless host'!r}: start it with "
-                    "--allowed-host and that name if it is meant to.",
+                    f"This server doesn't answer as {echoed(name or 'a nameless host')!r}: start "
+                    "it with --allowed-host and that name if it is meant to.",
                 )
                 await answer(scope, receive, send)
                 return

@@ -15,7 +15,7 @@ from app.db.catalog import Sae, list_saes
 from app.db.columns import FeatureColumns, read_columns
 from app.db.engine import Atlas
 from app.db.feature_texts import read_texts
-from app.db.fulltext.queries import Examples, Text, has_fulltext, load_examples, load_text
+from app.db.fulltext.queries import Examples, Text, load_examples, load_text
 from app.db.maps import has_direction_map
 from app.db.records import TokenRecord
 from app.db.tokens import TokenPairs, get_tokens, load_token_pairs
@@ -49,7 +49,7 @@ class Memory:
         self._tokens: dict[tuple[int, int], TokenRecord] = {}
         self._columns: Recent[FeatureColumns] = Recent(MOST_COLUMNS)
         self._texts: Recent[list[str]] = Recent(MOST_TEXTS)
-        self._words: dict[int, Text | None] = {}
+        self._words: dict[int, Text] = {}
         self._examples: Recent[Examples] = Recent(MOST_EXAMPLES)
         self._pairs: Recent[TokenPairs] = Recent(MOST_PAIRS)
         self._maps: dict[int, bool] = {}
@@ -105,12 +105,11 @@ class Memory:
                 self._grounds[sae.corpus_id] = Ground(corpus, Vocabulary(texts, special))
             return self._grounds[sae.corpus_id]
 
-    def words(self, connection: Connection, corpus_id: int) -> Text | None:
-        """Where the words of a corpus' stored contexts lie; None in an atlas made without."""
+    def words(self, connection: Connection, corpus_id: int) -> Text:
+        """Where the words of a corpus' stored contexts lie."""
         with self._lock:
             if corpus_id not in self._words:
-                made = has_fulltext(connection)
-                self._words[corpus_id] = load_text(connection, corpus_id) if made else None
+                self._words[corpus_id] = load_text(connection, corpus_id)
             return self._words[corpus_id]
 
     def examples(self, connection: Connection, sae: Sae, text: Text) -> Examples:

@@ -9,6 +9,8 @@ from typing import Annotated
 
 from pydantic import Field
 
+from app.errors import echoed
+
 RangeText = Annotated[str, Field(max_length=60, examples=["0.1%..1%", "0.5..", "..3"])]
 IndexText = Annotated[str, Field(max_length=400, examples=["7,12", "100..199"])]
 
@@ -23,7 +25,7 @@ def parse_range(text: str) -> tuple[float | None, float | None]:
     low, high = _number(low_text, text), _number(high_text, text)
     if low is not None and high is not None and low > high:
         raise ValueError(
-            f"The range {text!r} holds nothing: its lower border is above the upper one."
+            f"The range {echoed(text)!r} holds nothing: its lower border is above the upper one."
         )
     return low, high if dots else None
 
@@ -40,7 +42,7 @@ def parse_indices(text: str) -> tuple[tuple[int, int], ...]:
         low_text, dots, high_text = (piece.strip().removeprefix("#") for piece in pieces)
         low, high = _index(low_text or "0", text), _index(high_text or str(_LARGEST), text)
         if not (low_text or high_text) or low > high:
-            raise ValueError(f"{part.strip()!r} holds no feature: {_INDEX_HELP}")
+            raise ValueError(f"{echoed(part.strip())!r} holds no feature: {_INDEX_HELP}")
         found.append((low, high if dots else low))
     return tuple(found)
 
@@ -57,7 +59,7 @@ def range_words(text: str) -> str:
 
 def _index(part: str, whole: str) -> int:
     if not (part.isascii() and part.isdigit() and len(part) < 11):
-        raise ValueError(f"{whole!r} names no features: {_INDEX_HELP}")
+        raise ValueError(f"{echoed(whole)!r} names no features: {_INDEX_HELP}")
     return int(part)
 
 
@@ -72,7 +74,7 @@ def _number(part: str, whole: str) -> float | None:
         value = math.nan
     if not math.isfinite(value):
         raise ValueError(
-            f"{whole!r} is not a range: write 0.1%..1%, 0.5.. (at least) or ..3 (at most)."
+            f"{echoed(whole)!r} is not a range: write 0.1%..1%, 0.5.. (at least) or ..3 (at most)."
         )
     return value
 

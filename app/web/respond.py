@@ -17,7 +17,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, Response
 from starlette.exceptions import HTTPException
 
-from app.errors import AtlasError
+from app.errors import AtlasError, echoed
 from app.web.headers import SECURITY_HEADERS
 from app.web.urls import json_twin, with_query
 
@@ -128,6 +128,8 @@ def error_response(
     if wants_json(request) or ("application/json" in accept and "text/html" not in accept):
         return json_response({"ok": False, "status": status, "error": sentence}, status, headers)
     back = "" if without is None else _url_without(request, without)
+    if not back:
+        back = getattr(request.state, "back_url", "")
     list_url = getattr(request.state, "list_url", "")
     problem = Problem(
         status, HTTPStatus(status).phrase, sentence, back, "" if list_url == back else list_url
@@ -143,7 +145,7 @@ class Problem:
     title: str
     sentence: str
     back: str
-    """the same page without what is wrong; empty where there is none"""
+    """the same page without what is wrong, or the one nearest to it; empty where there is none"""
     list_url: str
     """the features of the dictionary it is about; empty where it is about none"""
 
@@ -153,8 +155,11 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     sentence = str(error.detail)
     if sentence == HTTPStatus(error.status_code).phrase:
-        sentence = f"{sentence}: {request.method} {request.url.path}."
-    return error_response(request, error.status_code, sentence)
+        sentence = f"{sentence}: {echoed(request.method)} {echoed(request.url.path)}."
+    answer = error_response(request, error.status_code, sentence)
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        answer.headers["Allow"] = "GET, HEAD"  # of every address there is
+    return answer
 
 
 async def on_invalid_arguments(request: Request, error: Exception) -> Response:
@@ -164,11 +169,11 @@ async def on_invalid_arguments(request: Request, error: Exception) -> Response:
     place, *names = first["loc"]
     message = str(first["msg"]).removeprefix("Value error, ")
     if place == "path":
-        return error_response(request, 404, f"There is nothing at {request.url.path}.")
+        return error_response(request, 404, f"There is nothing at {echoed(request.url.path)}.")
     if first["type"] != "value_error":
         value = first.get("input")
         named = ".".join(str(name) for name in names[:1])
-        message = f"The argument {named}={value} can't be used: {message}."
+        message = f"The argument {echoed(named)}={echoed(value)} can't be used: {message}."
     # An unknown argument has no name here: then the page opens without any.
     wrong = [str(name) for name in names[:1]] or request.query_params.keys()
     return error_response(request, 400, message, wrong)

@@ -11,6 +11,7 @@ from pathlib import Path
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import FileResponse, Response
 
+from app.errors import echoed
 from app.web.paths import source_files, static_folder
 
 _FOREVER = "public, max-age=31536000, immutable"
@@ -58,7 +59,7 @@ def static_file(request: Request, version: str, name: str) -> Response:
     static: StaticFiles = request.app.state.static
     path = static.files.get(name)
     if path is None:
-        raise HTTPException(404, f"There is no static file {name!r}.")
+        raise HTTPException(404, f"There is no static file {echoed(name)!r}.")
     return FileResponse(
         path,
         media_type=_TYPES.get(path.suffix),

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validat
 
 from app.db.records import LivesAs, RankingMode
 from app.db.schema import SORTABLE
-from app.errors import closest
+from app.errors import closest, echoed
 from app.web.embed import parse_embed
 from app.web.feature_numbers import parse_features
 from app.web.ranges import IndexText, RangeText, parse_indices, parse_range
@@ -24,7 +24,8 @@ LISTABLE = ("top_tokens", "sparkline", "ablation_strip", "lives_as", *SORTABLE)
 def _known_column(value: str) -> str:
     if value not in SORTABLE:
         raise ValueError(
-            f"There is no column {value!r} to draw: choose one of {closest(value, SORTABLE)}."
+            f"There is no column {echoed(value)!r} to draw: choose one of "
+            f"{closest(value, SORTABLE)}."
         )
     return value
 
@@ -56,7 +57,7 @@ class View(BaseModel):
             for name in data:
                 if name not in known:
                     raise ValueError(
-                        f"There is no argument {name!r} here: known are "
+                        f"There is no argument {echoed(name)!r} here: known are "
                         f"{', '.join(known) or 'none'}."
                     )
         return data
@@ -142,8 +143,8 @@ class DictionaryView(View):
         column = value.removeprefix("-")
         if column not in cls.sortable:
             raise ValueError(
-                f"Can't sort by {column!r}: choose one of {closest(column, cls.sortable)}, with a "
-                "minus before it for descending."
+                f"Can't sort by {echoed(column)!r}: choose one of "
+                f"{closest(column, cls.sortable)}, with a minus before it for descending."
             )
         return value
 
@@ -166,7 +167,8 @@ class DictionaryView(View):
         for name in filter(None, value.split(",")):
             if name not in LISTABLE:
                 raise ValueError(
-                    f"There is no column {name!r} to list: choose of {closest(name, LISTABLE)}."
+                    f"There is no column {echoed(name)!r} to list: choose of "
+                    f"{closest(name, LISTABLE)}."
                 )
         return value
 
@@ -281,17 +283,12 @@ class FeatureView(View):
 class CompareView(View):
     """A few features of one dictionary side by side."""
 
-    features: str = Field(default="", max_length=100, examples=["3,17"])
+    features: str = Field(default="", examples=["3,17"])
     """two to four feature numbers, between commas"""
     axis: Literal["share", "absolute"] = "share"
     """of the histograms: activation as a share of each feature's own maximum, or as it is"""
     scale: Count = "linear"
     """of the histograms' heights"""
-
-    @field_validator("features")
-    @classmethod
-    def _readable_features(cls, value: str) -> str:
-        return ",".join(map(str, parse_features(value)))
 
     def indices(self) -> list[int]:
         """The features in the order they were named.

@@ -107,9 +107,3 @@ def test_a_replaced_dictionary_takes_its_file_with_it(tmp_path: Path) -> None:
     assert [found.name for found in decoders_folder(atlas).iterdir()] == [f"{second.hash[:32]}.npy"]
     drop_other_files(atlas, set())
     assert not decoders_folder(atlas).exists()
-
-
-def test_an_atlas_without_the_table_has_none(tmp_path: Path) -> None:
-    with AtlasWriter(tmp_path / "atlas.db", {}) as writer:
-        decoder_file.drop(writer.connection)
-        assert get_directions(writer.connection, 1, D_IN, [0]) == {}

@@ -1,7 +1,7 @@
 """Features read one by one, several at a time, and as whole columns."""
 
 from app.db.engine import open_atlas
-from app.db.features import column_values, get_feature, get_features, list_feature_indices
+from app.db.features import column_values, get_feature, get_features
 from app.db.records import FeatureRecord
 from tests.db.conftest import WriteAtlas, bundle
 
@@ -24,7 +24,6 @@ def test_several_features_by_index(write_atlas: WriteAtlas) -> None:
         found = get_features(connection, 1, [3, 1, 9])
         assert found == {1: written[1].record, 3: written[3].record}
         assert get_features(connection, 1, []) == {}
-        assert list_feature_indices(connection, 1) == [0, 1, 2, 3]
 
 
 def test_columns_of_the_whole_dictionary(write_atlas: WriteAtlas) -> None:

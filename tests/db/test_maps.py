@@ -1,6 +1,5 @@
 """The stored map of directions: written, read, replaced, and absent."""
 
-import sqlite3
 from dataclasses import replace
 from pathlib import Path
 
@@ -65,10 +64,4 @@ def test_a_replaced_dictionary_loses_its_map(write_atlas: WriteAtlas) -> None:
 
 
 def test_an_atlas_without_maps_has_none(write_atlas: WriteAtlas) -> None:
-    path = write_atlas()
-    assert _read(path) is None
-    connection = sqlite3.connect(path)
-    connection.execute("DROP TABLE direction_map")
-    connection.commit()
-    connection.close()
-    assert _read(path) is None
+    assert _read(write_atlas()) is None

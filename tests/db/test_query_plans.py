@@ -93,7 +93,6 @@ def _rankings(connection: Connection, mode: RankingMode) -> object:
         lambda c: tokens.load_token_pairs(c, SAE_ID, 120),
         lambda c: fulltext.find_phrase(c, _text(c), ["raise", "val"], prefix=True),
         lambda c: fulltext.features_by_summary(c, SAE_ID, [("self", False), ("de", True)]),
-        lambda c: fulltext.count_places(c, CORPUS_ID, "self"),
         lambda c: fulltext.load_examples(c, SAE_ID, 120, _text(c)),
         lambda c: examples.pick_groups(c, SAE_ID, {3: "top", 5: "quantile"}),
         lambda c: examples.first_context(c, CORPUS_ID),

@@ -268,12 +268,6 @@ def dense_events(folder: Path) -> np.ndarray:
     return dense.reshape(n_contexts, size, -1)
 
 
-@pytest.fixture(scope="session")
-def read_dense() -> Callable[[Path], np.ndarray]:
-    """`dense_events`, for tests of other runs."""
-    return dense_events
-
-
 def atlas_content(path: Path) -> dict[str, Any]:
     """Everything an atlas holds but who made it and when, under names that don't depend on ids.
 

@@ -102,6 +102,7 @@ def test_ablated_text(judged: Any, which: int, index: int, read: Read) -> None:
 def test_context_needed(judged: Any, which: int, index: int, read: Read) -> None:
     sae = judged.saes[which]
     fillers = Fillers(judged.tokens, None, [0], 0)
+    n_filled = 0
     for examples, ablations, row in examples_of(judged, which, index):
         rank = int(ablations.rank[row])
         position = int(examples.position[rank])
@@ -121,6 +122,8 @@ def test_context_needed(judged: Any, which: int, index: int, read: Read) -> None
             ]
             check([filled * baseline], [np.mean(others)])
             check([truncated * baseline], [read(sae, index, [0, *tail])[0]])
+            n_filled += 1
+    assert n_filled > 5
 
 
 def check(found: Any, expected: Any) -> None:

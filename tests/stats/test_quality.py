@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.stats.quality import Quality, QualitySums
+from app.stats.quality import QualitySums
 
 
 def batch(seed: int, n: int = 40, d_in: int = 6) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -49,22 +49,6 @@ def test_merging_and_saving_change_nothing(first: int, second: int) -> None:
     found, expected = merged.figures(), whole.figures()
     assert found.explained_variance == pytest.approx(expected.explained_variance)
     assert found.cosine == pytest.approx(expected.cosine)
-
-
-def test_position_zero_is_kept_apart() -> None:
-    x, x_hat, n_active = batch(2)
-    x[::10] *= 1000  # the attention sink
-    zero = np.arange(40) % 10 == 0
-    counted = ~zero
-    counted[5] = False  # a special token: in neither
-    quality = Quality.empty(6)
-    quality.add(x, x_hat, n_active, counted, zero)
-    expected = QualitySums.of(x[counted], x_hat[counted], int(n_active[counted].sum()))
-    assert quality.counted.figures() == expected.figures()
-    assert quality.position_zero.n_tokens == 4
-    again = Quality.from_state(json.loads(json.dumps(quality.state())))
-    again.merge(Quality.empty(6))
-    assert again.state() == quality.state()
 
 
 def test_nothing_is_not_a_number() -> None:

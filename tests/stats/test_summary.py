@@ -7,7 +7,7 @@ import pytest
 
 from app.stats.summary import summarise
 from app.stats.summary_facts import AblationCase, SummaryFacts, SummaryToken, lives_as
-from app.stats.wording import clipped, percent, share_or_count
+from app.stats.wording import clipped, percent, plain, share_or_count
 
 N = 1_048_576
 SELF = SummaryToken("self", 0.83, 2700, 11_200)
@@ -27,7 +27,7 @@ def test_a_token_and_the_deletion_before_it() -> None:
         "Fires on 0.31% of tokens; 83% of its activation is on ‘self’, and it fires on 24% of "
         "them. In 14 of 14 examples deleting ‘def’ before it cuts it by more than half."
     )
-    assert found.plain_short == "83% on ‘self’ · ‘def’ before it −62%"
+    assert plain(found.short) == "83% on ‘self’ · ‘def’ before it −62%"
     assert ("token", "self") in found.sentence and ("number", "0.31%") in found.sentence
 
 
@@ -54,15 +54,15 @@ def test_examples_without_the_token_are_named() -> None:
 def test_deletions_that_name_no_token(ablations: list[AblationCase], ending: str) -> None:
     found = summarise(replace(ON_SELF, ablations=ablations))
     assert found.plain.endswith(ending)
-    assert found.plain_short == "83% on ‘self’"
+    assert plain(found.short) == "83% on ‘self’"
 
 
 def test_the_dead_and_the_rare() -> None:
     assert summarise(SummaryFacts(N, 0)).plain == "Never fired in 1,048,576 tokens."
-    assert summarise(SummaryFacts(N, 0)).plain_short == "never fired"
+    assert plain(summarise(SummaryFacts(N, 0)).short) == "never fired"
     once = summarise(SummaryFacts(N, 1, [SummaryToken("x", 1.0, 1, 9)], 1))
     assert once.plain == "Fired 1 time in 1,048,576 tokens."
-    assert once.plain_short == "fired 1 time"
+    assert plain(once.short) == "fired 1 time"
     few = summarise(SummaryFacts(N, 30, [SummaryToken("x", 0.9, 28, 34)], 2))
     assert few.plain == (
         "Fired 30 times in 1,048,576 tokens; 90% of its activation is on ‘x’, and it fires on "
@@ -74,14 +74,14 @@ def test_many_tokens() -> None:
     three = [SummaryToken(text, 0.2, 500, 900) for text in (" the", " a", " an", " some")]
     found = summarise(SummaryFacts(N, 5000, three, 12))
     assert "; 60% of its activation is on ‘ the’, ‘ a’ and ‘ an’." in found.plain
-    assert found.plain_short == "60% on ‘ the’ ‘ a’ ‘ an’"
+    assert plain(found.short) == "60% on ‘ the’ ‘ a’ ‘ an’"
     spread = [SummaryToken(text, 0.04, 500, 900) for text in "abcd"]
     found = summarise(SummaryFacts(N, 200_000, spread, 1812))
     assert found.plain == (
         "Dense: fires on 19% of tokens; its activation is spread over 1,812 different tokens, at "
         "most 4.0% on one."
     )
-    assert found.plain_short == "dense, 19% · 1,812 different tokens"
+    assert plain(found.short) == "dense, 19% · 1,812 different tokens"
 
 
 def test_points_and_regions() -> None:
@@ -90,7 +90,7 @@ def test_points_and_regions() -> None:
         " It stays on over stretches: between first and last firing it fires on 71% of tokens, "
         "6.3 in a row on average."
     )
-    assert summarise(region).plain_short == "83% on ‘self’ · runs of 6.3"
+    assert plain(summarise(region).short) == "83% on ‘self’ · runs of 6.3"
     point = replace(ON_SELF, n_runs=3000, mean_run=1.1, share_single=0.94)
     assert summarise(point).plain.endswith(" 94% of its runs are a single token.")
     unclear = replace(region, n_spans=4)
@@ -125,7 +125,7 @@ def test_the_short_form_fits_a_list() -> None:
     long = SummaryToken("x" * 200, 0.9, 500, 900)
     ablations = [AblationCase("top", [("y" * 200, -0.9)])] * 9
     facts = SummaryFacts(N, 200_000, [long], 3, 9, 0.9, 9, 5.0, 0.1, ablations)
-    short = summarise(facts).plain_short
+    short = plain(summarise(facts).short)
     assert len(short) <= 60
     assert short.startswith("dense, 19% · 90% on ‘xxxxxxxxxxxxxxx…’")
 

@@ -1,13 +1,15 @@
 """Invented atlases, built once, and clients that ask a real application about them."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import Connection
+from sqlalchemy import Connection, create_engine, delete
 
+from app.db import schema
 from app.db.catalog import Sae, list_saes
 from app.db.engine import Atlas, open_atlas
 from app.demo.synthetic import build_synthetic_atlas
@@ -28,6 +30,18 @@ def hostile_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same with tokens that try to break a page."""
     path = tmp_path_factory.mktemp("hostile") / "atlas.db"
     return build_synthetic_atlas(path, n_features=60, hostile=True, saes=("resid-2-1k",))
+
+
+@pytest.fixture(scope="session")
+def bare_path(atlas_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The ordinary atlas without its dictionaries; no atlas is published so."""
+    path = tmp_path_factory.mktemp("bare") / "atlas.db"
+    shutil.copy(atlas_path, path)
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        connection.execute(delete(schema.sae))
+    engine.dispose()
+    return path
 
 
 @pytest.fixture(scope="session")

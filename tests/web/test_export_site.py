@@ -14,6 +14,7 @@ from app.errors import AtlasError
 from app.web.export.chosen import choose_features
 from app.web.export.rewrite import KEPT_SCRIPTS, only_examples
 from app.web.export.search_index import shard
+from app.web.export.single import export_feature
 from app.web.export.site import export_site
 from app.web.export.site_map import SiteMap, group_file, page_file, relative
 from app.web.paths import static_folder
@@ -222,6 +223,9 @@ def test_a_later_export_replaces_its_own_files_alone(atlas_path: Path, tmp_path:
         ([SAE], "some", "names no features"),
         ([SAE], "3..", "names no features"),
         ([SAE], "99999999999..", "names no features"),
+        ([SAE], "0..²", "names no features"),
+        ([SAE], "5..1", "'5..1' runs backwards: write 1..5"),
+        ([SAE], "0..99999999999", "goes beyond"),
     ],
 )
 def test_a_choice_that_can_not_be_is_a_sentence(
@@ -231,6 +235,14 @@ def test_a_choice_that_can_not_be_is_a_sentence(
     with pytest.raises(AtlasError, match=sentence):
         export_site(atlas_path, out, saes, features, "", lambda _: None)
     assert not out.exists()
+
+
+def test_an_atlas_without_dictionaries_is_a_sentence(bare_path: Path, tmp_path: Path) -> None:
+    with pytest.raises(AtlasError, match="This atlas holds no dictionary"):
+        export_site(bare_path, tmp_path / "out", [], "all", "", lambda _: None)
+    with pytest.raises(AtlasError, match="known dictionaries are none"):
+        export_feature(bare_path, "a/b/1", tmp_path / "out.html", "")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_features_as_people_write_them(sae) -> None:

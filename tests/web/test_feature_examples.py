@@ -444,3 +444,18 @@ def test_a_special_token_is_grey_and_not_searched(
     first = article.split("<tbody>")[1].split("</tr>")[0]
     assert 'class="uncounted"' in first
     assert "/-/search" not in first
+
+
+def test_a_section_says_how_much_of_it_fits_beside_a_reading(client: TestClient) -> None:
+    """Examples have less room there; the sentence above them counts those of the page."""
+    n_cut = 0
+    for query in ("", "?reading=self"):
+        page = client.get(f"/synthetic/resid-2-1k/3{query}").text
+        for group in page.split('<div class="group">')[1:]:
+            said = re.search(r"<p>([^<]*)</p>", group)
+            n = group.count("<article")
+            assert said is not None and n > 0
+            here = re.search(r"(\d+) of them on this page", said[1])
+            assert here is None or int(here[1]) == n
+            n_cut += here is not None
+    assert n_cut > 0

@@ -25,6 +25,22 @@ def test_a_number_without_end_is_no_address(client: TestClient, place: str) -> N
     assert client.get(f"{SAE}/context/{ENDLESS}").status_code == 404
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        f"{SAE}/LONG", "/synthetic/LONG", "/-/search?sae=LONG", f"{SAE}?LONG=1",
+        f"{SAE}?sort=LONG", f"{SAE}?columns=LONG", f"{SAE}?only=LONG", f"{SAE}?group=LONG",
+        f"{SAE}/compare?features=3,LONG", f"{SAE}/3?embed=LONG", f"{SAE}/3?group=LONG",
+        f"{SAE}/3/figure.svg?panel=LONG", "/-/static/0/LONG.css",
+    ],
+)  # fmt: skip
+def test_what_was_sent_is_repeated_in_part(client: TestClient, address: str) -> None:
+    for n in (80, 3000):
+        url = address.replace("LONG", "x" * n)
+        error = client.get(url, headers={"accept": "application/json"}).json()["error"]
+        assert "x" * 60 not in error
+
+
 @pytest.mark.parametrize("place", PLACES, ids=str)
 @pytest.mark.parametrize("mode", ["fires", "summaries", "examples"])
 def test_a_forged_place_in_a_search_is_refused(

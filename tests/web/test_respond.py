@@ -74,7 +74,13 @@ def test_unknown_dictionaries_name_the_close_ones(client: TestClient) -> None:
          ["/synthetic/resid-2-1k?dead=no", "/synthetic/resid-2-1k"]),
         ("/synthetic/resid-2-1k?sort=colour", ["/synthetic/resid-2-1k"]),
         ("/synthetic/resid-2-1k?next=damaged", ["/synthetic/resid-2-1k"]),
-        ("/synthetic/resid-2-1k/compare?features=1,99", ["/synthetic/resid-2-1k"]),
+        ("/synthetic/resid-2-1k/compare?features=1,99",
+         ["/synthetic/resid-2-1k/1", "/synthetic/resid-2-1k"]),
+        ("/synthetic/resid-2-1k/compare?features=1,5x,7,7",
+         ["/synthetic/resid-2-1k/compare?features=1,7", "/synthetic/resid-2-1k"]),
+        ("/synthetic/resid-2-1k/compare?features=1,2,3,4,5",
+         ["/synthetic/resid-2-1k/compare?features=1,2,3,4", "/synthetic/resid-2-1k"]),
+        ("/synthetic/resid-2-1k/compare?features=,", ["/synthetic/resid-2-1k"]),
         ("/synthetic/resid-2-1k/features.csv?density=abc",
          ["/synthetic/resid-2-1k/features.csv", "/synthetic/resid-2-1k"]),
         ("/synthetic/none/3", []), ("/nothing", []),
@@ -102,8 +108,10 @@ def test_errors_elsewhere_come_as_accept_says(client: TestClient) -> None:
 
 
 def test_only_get(client: TestClient) -> None:
-    answer = client.post("/index.json")
-    assert (answer.status_code, answer.json()["status"]) == (405, 405)
+    for url in ("/index.json", "/synthetic/resid-2-1k/3.json"):
+        answer = client.post(url)
+        assert (answer.status_code, answer.json()["status"]) == (405, 405)
+        assert answer.headers["allow"] == "GET, HEAD"
 
 
 @pytest.mark.parametrize("url", [*PAGES, *TWINS, "/-/health", "/nothing", "/index.json?x=1"])

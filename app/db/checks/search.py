@@ -9,13 +9,11 @@ from sqlalchemy import Connection, func, select
 
 from app.db import schema
 from app.db.checks.rows import address
-from app.db.fulltext.queries import has_fulltext, load_examples, load_text
+from app.db.fulltext.queries import load_examples, load_text
 
 
 def search_problems(connection: Connection) -> Iterator[str]:
-    """Whether search knows the contexts and the examples there are; old atlases have none."""
-    if not has_fulltext(connection):
-        return
+    """Whether search knows the contexts and the examples there are."""
     for sae in connection.execute(select(schema.sae)).all():
         yield from _problems(connection, sae.sae_id, sae.corpus_id, address(sae))
 
@@ -27,14 +25,12 @@ def _problems(connection: Connection, sae_id: int, corpus_id: int, name: str) ->
         .select_from(schema.context)
         .where(schema.context.c.corpus_id == corpus_id)
     )
-    n_indexed = 0 if text is None else text.context_id.size
-    if n_indexed != n_contexts:
-        yield f"{name}: search knows {n_indexed} contexts, {n_contexts} are stored."
+    if text.context_id.size != n_contexts:
+        yield f"{name}: search knows {text.context_id.size} contexts, {n_contexts} are stored."
         return
     d_sae = connection.scalar(
         select(func.count()).select_from(schema.feature).where(schema.feature.c.sae_id == sae_id)
     )
-    assert text is not None
     examples = load_examples(connection, sae_id, d_sae or 0, text)
     if (examples.stop > text.n_tokens).any() or (examples.peak >= examples.stop).any():
         yield f"{name}: search knows examples outside their contexts."

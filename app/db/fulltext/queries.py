@@ -13,7 +13,7 @@ from functools import cached_property, reduce
 import numpy as np
 from jaxtyping import Bool, Float, Int, Integer
 from numpy import ndarray
-from sqlalchemy import ColumnElement, Connection, inspect, select
+from sqlalchemy import ColumnElement, Connection, select
 
 from app.db import schema
 from app.db.fulltext.records import ExamplePlaces, TextLayout, unpack_numbers
@@ -82,18 +82,11 @@ class Examples:
         return self.feature.size
 
 
-def has_fulltext(connection: Connection) -> bool:
-    """Whether the atlas was made with full-text search; those of early builds weren't."""
-    return inspect(connection).has_table(schema.text_layout.name)
-
-
-def load_text(connection: Connection, corpus_id: int) -> Text | None:
-    """The layout of a corpus' words; None where it has none."""
+def load_text(connection: Connection, corpus_id: int) -> Text:
+    """The layout of a corpus' words."""
     table = schema.text_layout
-    blob = connection.scalar(select(table.c.layout).where(table.c.corpus_id == corpus_id))
-    if blob is None:
-        return None
-    layout = codec.unpack(TextLayout, blob)
+    blob = connection.execute(select(table.c.layout).where(table.c.corpus_id == corpus_id))
+    layout = codec.unpack(TextLayout, blob.scalar_one())
     n_contexts = layout.context_id.size
     size = layout.context_size
     flat = np.int32 if (n_contexts + 1) * size < 2**31 else np.int64
@@ -168,17 +161,6 @@ def find_phrase(
     kept = np.ones(start.size, bool)
     kept[:-1] = stop[:-1] != stop[1:]
     return Spans(start[kept], stop[kept])
-
-
-def count_places(connection: Connection, corpus_id: int, word: str) -> int:
-    """How often a word stands in the stored contexts of a corpus."""
-    table = schema.text_word
-    return (
-        connection.scalar(
-            select(table.c.n_places).where(table.c.corpus_id == corpus_id, table.c.word == word)
-        )
-        or 0
-    )
 
 
 class Matches:

@@ -12,7 +12,7 @@ from dataclasses import fields
 import numpy as np
 from jaxtyping import Int
 from numpy import ndarray
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, func, insert, select
 
 from app.db import schema
 from app.db.examples import iterate_groups
@@ -37,12 +37,16 @@ _PAINTED = str.maketrans("·↵→", "   ")
 
 
 def write_fulltext(connection: Connection) -> None:
-    """Replaces the whole of full-text search by that of the other tables."""
+    """Replaces the whole of full-text search by that of the other tables.
+
+    Its tables are made anew too: nothing of how an older program kept them is left.
+    """
     for table in (
         schema.text_layout, schema.text_word, schema.example_places, schema.feature_tokens,
         schema.summary_word,
     ):  # fmt: skip
-        connection.execute(delete(table))
+        table.drop(connection)
+        table.create(connection)
     for corpus in connection.execute(select(schema.corpus.c.corpus_id, schema.corpus.c.model_id)):
         _write_words(connection, corpus.corpus_id, corpus.model_id)
     for sae_id in connection.scalars(select(schema.sae.c.sae_id).order_by(schema.sae.c.sae_id)):
@@ -90,7 +94,6 @@ def _write_words(connection: Connection, corpus_id: int, model_id: int) -> None:
             {
                 "corpus_id": corpus_id,
                 "word": word,
-                "n_places": places[i].size,
                 "places": pack_numbers(places[i]),
             }
             for word, i in sorted(ids.items())

@@ -32,13 +32,6 @@ Exact = Float[ndarray, " _"]
 Rounded = Annotated[Float[ndarray, " _"], ROUNDED]
 """Real numbers kept to 16 significant bits, off by less than 0.0016%; come back as float32."""
 
-STORED_PRECISION = (
-    "Firings are exact; logits, lifts, shares, means, effects and the pre-activations of silent "
-    "tokens keep 16 significant bits (effects of their example's baseline), off by less than "
-    "0.0016%."
-)
-"""What is lost, for people."""
-
 ROUNDING = 2.0**-16
 """By how much of itself a number kept to 16 significant bits is off at most."""
 

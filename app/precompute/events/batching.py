@@ -52,11 +52,6 @@ class Trial:
     else: time of one thread on the CPU, else wall time"""
 
 
-def choose_sizes(model: LanguageModel, targets: Sequence[Target], corpus: Corpus) -> Sizes:
-    """The sizes that `try_sizes` finds best."""
-    return try_sizes(model, targets, corpus).sizes
-
-
 def try_sizes(model: LanguageModel, targets: Sequence[Target], corpus: Corpus) -> Trial:
     """The sizes with the most tokens a second in one worker, each at its best of `ROUNDS`.
 

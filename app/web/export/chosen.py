@@ -4,24 +4,28 @@ Takes `model/sae` and `0..99`, `1,5,7` or `all`; gives dictionaries with their f
 file.
 """
 
+import re
+
 from sqlalchemy import Connection
 
 from app.db.catalog import Sae, list_saes
-from app.errors import AtlasError, closest
+from app.errors import AtlasError, closest, echoed
 
 
 def choose_saes(connection: Connection, addresses: list[str]) -> list[Sae]:
     """The dictionaries named, in the order of the atlas; all of them where none is.
 
     Raises:
-        AtlasError: the atlas has no such dictionary.
+        AtlasError: the atlas has no such dictionary, or none at all.
     """
     saes = list_saes(connection)
+    if not saes:
+        raise AtlasError("This atlas holds no dictionary: there is nothing to export.")
     known = [sae.address for sae in saes]
     for address in addresses:
         if address not in known:
             raise AtlasError(
-                f"There is no dictionary {address} in this atlas: known are "
+                f"There is no dictionary {echoed(address)} in this atlas: known are "
                 f"{closest(address, known)}."
             )
     return [sae for sae in saes if not addresses or sae.address in addresses]
@@ -38,12 +42,18 @@ def choose_features(sae: Sae, text: str) -> list[int]:
         return list(range(n))
     found: set[int] = set()
     for part in text.split(","):
-        low, dots, high = part.strip().partition("..")
-        if not low.isascii() or not low.isdigit() or (dots and not high.isdigit()):
+        read = re.fullmatch(r"\s*(\d+)(?:\.\.(\d+))?\s*", part, re.ASCII)
+        if read is None:
             raise AtlasError(
-                f"{text!r} names no features: write all, a range (0..99) or numbers (1,5,7)."
+                f"{echoed(text)!r} names no features: write all, a range (0..99) or numbers "
+                "(1,5,7)."
             )
-        found |= set(range(int(low), int(high if dots else low) + 1)) if int(low) < n else {n}
-    if not found or max(found) >= n:
-        raise AtlasError(f"{text!r} goes beyond {sae.address}, which has features 0 to {n - 1:,}.")
+        low, high = int(read[1]), int(read[2] or read[1])
+        if low > high:
+            raise AtlasError(f"{echoed(part.strip())!r} runs backwards: write {high}..{low}.")
+        if high >= n:
+            raise AtlasError(
+                f"{echoed(text)!r} goes beyond {sae.address}, which has features 0 to {n - 1:,}."
+            )
+        found |= set(range(low, high + 1))
     return sorted(found)

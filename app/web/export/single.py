@@ -20,7 +20,7 @@ from app import __version__
 from app.db.catalog import Sae, find_sae, list_saes
 from app.db.engine import open_atlas
 from app.db.records import GROUPS, Group
-from app.errors import AtlasError, closest
+from app.errors import AtlasError, closest, echoed
 from app.settings import Settings
 from app.web.export.plain_html import lean, unlinked
 from app.web.memory import MemoryOfBuild
@@ -193,8 +193,8 @@ def _find(connection: Connection, name: str) -> tuple[Sae, int]:
     if sae is None or not (number.isascii() and number.isdigit()):
         known = [item.address for item in list_saes(connection)]
         raise AtlasError(
-            f"{name!r} names no feature: write model/sae/number, with one of "
-            f"{closest(address, known)}."
+            f"{echoed(name)!r} names no feature: write model/sae/number; known dictionaries "
+            f"are {closest(address, known)}."
         )
     if int(number) >= sae.record.d_sae:
         raise AtlasError(

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from pydantic import Field, field_validator
 
+from app.errors import echoed
 from app.web.charts.plot import Chart
 from app.web.figures.chart import draw_chart
 from app.web.figures.examples_block import Legend, draw_examples
@@ -32,7 +33,9 @@ class FigureView(FeatureView):
     @classmethod
     def _known_panel(cls, value: str) -> str:
         if value not in _PANELS:
-            raise ValueError(f"There is no figure {value!r}: there are {', '.join(_PANELS)}.")
+            raise ValueError(
+                f"There is no figure {echoed(value)!r}: there are {', '.join(_PANELS)}."
+            )
         return value
 
     def view(self) -> FeatureView:
@@ -59,7 +62,7 @@ def draw_figure(page: FeaturePage, panel: str, address: str) -> str:
     if body is None:
         raise LookupError(
             f"Feature {page.record.feature_index} of {page.sae.address} has nothing to draw as "
-            f"{panel!r}: its page says why."
+            f"{echoed(panel)!r}: its page says why."
         )
     corpus = page.sae.corpus
     name = f"{page.sae.address} #{page.record.feature_index}: {one_line(page.record.short)}"

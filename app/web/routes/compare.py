@@ -5,9 +5,12 @@ from typing import Annotated
 from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import Response
 
+from app.db.catalog import Sae
 from app.web.dependencies import ConnectionDep, MemoryDep, SaeDep
+from app.web.feature_numbers import FEWEST, MOST, readable_features
 from app.web.pages.compare.page import ComparePage, build
 from app.web.respond import respond
+from app.web.urls import compare_url, feature_url
 from app.web.views import CompareView
 
 router = APIRouter()
@@ -28,10 +31,20 @@ def compare(
         try:
             indices = view.indices()
         except ValueError as error:
+            request.state.back_url = _nearest(sae, view)
             raise HTTPException(400, str(error)) from error
         try:
             return build(connection, sae, indices, view, memory)
         except LookupError as error:
+            request.state.back_url = _nearest(sae, view)
             raise HTTPException(404, str(error)) from error
 
     return respond(request, "compare", page)
+
+
+def _nearest(sae: Sae, view: CompareView) -> str:
+    """The address of what can be shown of a list with mistakes; empty where that is nothing."""
+    found = [i for i in readable_features(view.features) if i < sae.record.d_sae][:MOST]
+    if len(found) < FEWEST:
+        return feature_url(sae, found[0]) if found else ""
+    return compare_url(sae, found)

@@ -8,23 +8,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sqlalchemy import Connection, create_engine, delete, select
+from sqlalchemy import Connection, create_engine, delete, inspect, select
 
 from app.db import schema
 from app.db.catalog import Sae, list_saes
 from app.db.checks.check import check_atlas
 from app.db.engine import open_atlas
-from app.db.examples import get_contexts, get_groups, iterate_group
-from app.db.features import get_panels, list_feature_indices, short_forms
+from app.db.examples import get_contexts, get_groups, iterate_groups
+from app.db.features import get_panels, short_forms
 from app.db.fulltext.queries import (
     NEAR,
     Examples,
     Matches,
     Text,
-    count_places,
     features_by_summary,
     find_phrase,
-    has_fulltext,
     load_examples,
     load_text,
 )
@@ -129,14 +127,6 @@ def test_no_words_are_found_nowhere(connection: Connection, text: Text) -> None:
     assert features_by_summary(connection, 1, [])[0].size == 0
 
 
-def test_words_are_counted(
-    connection: Connection, sae: Sae, lines: list[list[tuple[str, int, int]]]
-) -> None:
-    for word in ("self", "(", "nothing"):
-        n = sum(own == word for line in lines for own, _, _ in line)
-        assert count_places(connection, sae.corpus_id, word) == n
-
-
 @pytest.mark.parametrize(("phrase", "prefix"), PHRASES)
 @pytest.mark.parametrize("dense", [False, True])
 def test_examples_show_a_phrase_in_their_window(
@@ -171,7 +161,7 @@ def test_every_distinct_example_is_known_once(
     connection: Connection, sae: Sae, text: Text, examples: Examples
 ) -> None:
     size = text.context_size
-    for feature in list_feature_indices(connection, sae.sae_id):
+    for feature in range(sae.record.d_sae):
         rows = np.flatnonzero(examples.feature == feature)
         groups = {
             name: group
@@ -234,7 +224,7 @@ def test_summaries_have_every_word(
 def test_token_pairs_are_those_of_the_panels(connection: Connection, sae: Sae) -> None:
     pairs = load_token_pairs(connection, sae.sae_id, sae.record.d_sae)
     n = 0
-    for feature in list_feature_indices(connection, sae.sae_id):
+    for feature in range(sae.record.d_sae):
         panel = get_panels(connection, sae.sae_id, feature).tokens
         if panel is None:
             continue
@@ -263,7 +253,6 @@ def test_a_replaced_dictionary_takes_its_examples_along(write_atlas: Callable[..
     write_atlas([bundle(i, short=[["text", "after"]]) for i in range(2)], replace_sae=True)
     with closing(open_atlas(path)) as atlas, atlas.connect() as connection:
         text = load_text(connection, 1)
-        assert text is not None
         assert text.context_id.tolist() == [0, 1, 2]
         sizes = {}
         for sae in list_saes(connection):
@@ -272,13 +261,28 @@ def test_a_replaced_dictionary_takes_its_examples_along(write_atlas: Callable[..
             assert features_by_summary(connection, sae.sae_id, [("before", False)])[0].size == 0
             after = features_by_summary(connection, sae.sae_id, [("after", False)])[0]
             assert after.size == (2 if sae.record.sae == "first" else 0)
-            groups = iterate_group(connection, sae.sae_id, "top")
-            assert sum(group.position.size for _, group in groups) == len(examples)
+            groups = iterate_groups(connection, sae.sae_id, {"top"})
+            assert sum(group["top"].position.size for _, group in groups) == len(examples)
         assert sizes == {"first": [2, 2], "second": [2]}
         # In each of three contexts of 8 tokens, ` self`, `self` and `Self` make one word twice.
         spans = find_phrase(connection, text, ["selfselfself"])
         assert spans.start.tolist() == [1, 5, 9, 13, 17, 21]
         assert spans.stop.tolist() == [4, 8, 12, 16, 20, 24]
+
+
+def test_an_addition_makes_the_tables_anew(write_atlas: Callable[..., Path]) -> None:
+    """An atlas may come from a program that kept more for each word."""
+    path = write_atlas()
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        schema.text_word.drop(connection)
+        connection.exec_driver_sql("CREATE TABLE text_word (word TEXT, n_places INT NOT NULL)")
+    engine.dispose()
+    write_atlas(sae=replace(SAE, sae="second"))
+    with closing(open_atlas(path)) as atlas, atlas.connect() as connection:
+        names = [column["name"] for column in inspect(connection).get_columns("text_word")]
+        assert names == ["corpus_id", "word", "places"]
+        assert find_phrase(connection, load_text(connection, 1), ["selfselfself"]).start.size == 6
 
 
 def test_what_search_misses_is_a_contradiction(write_atlas: Callable[..., Path]) -> None:
@@ -289,16 +293,4 @@ def test_what_search_misses_is_a_contradiction(write_atlas: Callable[..., Path])
         connection.execute(delete(schema.context).where(schema.context.c.context_id == 1))
         [problem] = check_atlas(connection)
         assert problem == "tiny/first: search knows 3 contexts, 2 are stored."
-    engine.dispose()
-
-
-def test_an_atlas_without_it_is_recognised(write_atlas: Callable[..., Path]) -> None:
-    path = write_atlas()
-    engine = create_engine(f"sqlite:///{path}")
-    with engine.begin() as connection:
-        assert has_fulltext(connection)
-        for table in (schema.text_layout, schema.text_word, schema.example_places):
-            table.drop(connection)
-        assert not has_fulltext(connection)
-        assert check_atlas(connection) == []
     engine.dispose()

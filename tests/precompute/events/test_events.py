@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from app.errors import AtlasError
-from app.precompute.events.batching import BATCHES, choose_sizes
+from app.precompute.events.batching import BATCHES, try_sizes
 from app.precompute.events.events import (
     contexts_per_shard,
     extract_shard,
@@ -324,7 +324,7 @@ def test_activations_that_are_no_numbers_are_refused(
 def test_the_trial_chooses_among_its_candidates(
     tiny_model: Models, make_targets: Callable[[Path], list[Target]], tmp_path: Path
 ) -> None:
-    sizes = choose_sizes(tiny_model("neox"), make_targets(tmp_path), CORPUS)
+    sizes = try_sizes(tiny_model("neox"), make_targets(tmp_path), CORPUS).sizes
     assert sizes.batch_contexts in [n for n in BATCHES["cpu"] if n <= N_CONTEXTS]
     assert sizes.tile_features == D_SAE  # narrower than any tile
     extract(tiny_model("neox"), make_targets(tmp_path), **vars(sizes))

@@ -19,7 +19,12 @@ from app.precompute.ranges.examples import RangeExamples
 from app.stats.corpus import Corpus
 from app.stats.event_writer import write_manifest, write_shard
 from app.stats.events import EventStore
-from app.stats.feature import FeatureStatistics, StatisticsSettings, describe_feature
+from app.stats.feature import (
+    ExampleGroup,
+    FeatureStatistics,
+    StatisticsSettings,
+    describe_feature,
+)
 
 D_SAE = 7
 
@@ -109,29 +114,26 @@ def random_settings(data: st.DataObject) -> StatisticsSettings:
     )
 
 
-@pytest.fixture(scope="session")
-def folders(tmp_path_factory: pytest.TempPathFactory) -> pytest.TempPathFactory:
-    return tmp_path_factory
-
-
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data(), seed=st.integers(0, 2**32 - 1), per_shard=st.integers(1, 12))
 def test_equal_to_one_by_one(
-    folders: pytest.TempPathFactory, data: st.DataObject, seed: int, per_shard: int
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, seed: int, per_shard: int
 ) -> None:
     rng = np.random.default_rng(seed)
     corpus = random_corpus(rng, data)
-    store = shards_of(folders.mktemp("events"), random_activations(rng, corpus, data), per_shard)
+    store = shards_of(
+        tmp_path_factory.mktemp("events"), random_activations(rng, corpus, data), per_shard
+    )
     small = Small(corpus, store, random_settings(data))
     cut = data.draw(st.integers(0, D_SAE))
     parts = [small.range(0, cut), small.range(cut, D_SAE)]
     expected = small.one_by_one()
     for part in parts:
         for row in range(part.n_features):
-            check_feature(part, row, expected[part.first + row], small)
+            check_feature(part, row, expected[part.first + row])
 
 
-def test_dense_features_of_many_firings(folders: pytest.TempPathFactory) -> None:
+def test_dense_features_of_many_firings(tmp_path_factory: pytest.TempPathFactory) -> None:
     """More firings than the null samples, pairs counted as bits, lists of places from the index."""
     rng = np.random.default_rng(1)
     tokens = rng.integers(0, 50, (60, 200)).astype(np.uint16)
@@ -140,16 +142,16 @@ def test_dense_features_of_many_firings(folders: pytest.TempPathFactory) -> None
     density = np.array([0.001, 0.02, 0.2, 0.3, 0.5, 0.9, 1])[:, None, None]
     fires = (rng.random((D_SAE, 60, 200)) < density) & corpus.counted
     dense = np.where(fires, rng.gamma(2.0, size=fires.shape) + 0.01, 0).astype(np.float32)
-    small = Small(corpus, shards_of(folders.mktemp("many"), dense, 16), StatisticsSettings())
+    small = Small(
+        corpus, shards_of(tmp_path_factory.mktemp("many"), dense, 16), StatisticsSettings()
+    )
     part, expected = small.range(), small.one_by_one()
     assert expected[-1].locality.lift.n_null_sample == 2048
     for row in range(D_SAE):
-        check_feature(part, row, expected[row], small)
+        check_feature(part, row, expected[row])
 
 
-def check_feature(
-    found: RangeStatistics, row: int, expected: FeatureStatistics, small: Small
-) -> None:
+def check_feature(found: RangeStatistics, row: int, expected: FeatureStatistics) -> None:
     statistics = expected.statistics
     assert found.n_tokens == statistics.n_tokens
     assert found.n_active[row] == statistics.n_active
@@ -163,7 +165,7 @@ def check_feature(
     check_places(found, row, expected)
     check_tokens(found, row, expected)
     for group in expected.groups:
-        check_group(getattr(found, group.examples.group), row, group, small)
+        check_group(found, row, group)
 
 
 def same(found: float, expected: float | None) -> bool:
@@ -178,6 +180,9 @@ def check_places(found: RangeStatistics, row: int, expected: FeatureStatistics) 
     assert places.document_id[row, :n].tolist() == documents.document_ids.tolist()
     assert places.document_n_active[row, :n].tolist() == documents.n_active.tolist()
     assert (places.document_id[row, n:] == -1).all()
+    assert found.document_n_tokens[row, :n].tolist() == documents.n_tokens.tolist()
+    assert not found.document_n_tokens[row, n:].any()
+    assert found.counted_per_position.tolist() == expected.positions.n_tokens.tolist()
     assert places.n_documents[row] == documents.n_documents
     assert places.n_runs[row] == runs.n_runs
     assert places.n_cut[row] == runs.n_cut
@@ -205,11 +210,15 @@ def check_tokens(found: RangeStatistics, row: int, expected: FeatureStatistics) 
     assert kept.share_left_out[row] == tokens.share_left_out
 
 
-def check_group(found: RangeExamples, row: int, expected, small: Small) -> None:
+def check_group(part: RangeStatistics, row: int, expected: ExampleGroup) -> None:
     examples, bands = expected.examples, expected.examples.bands
+    found: RangeExamples = getattr(part, examples.group)
     rows = slice(found.indptr[row], found.indptr[row + 1])
     for name in ("context_id", "position", "activation", "band", "repeats"):
         assert getattr(found, name)[rows].tolist() == getattr(examples, name).tolist(), name
+    start, stop = part.windows(found.position[rows])
+    assert start.tolist() == expected.windows.start.tolist()
+    assert stop.tolist() == expected.windows.stop.tolist()
     assert found.n_candidates[row] == examples.n_candidates
     n_bands = bands.low.size
     assert found.band_low[row, :n_bands].tolist() == bands.low.tolist()

@@ -72,7 +72,8 @@ def build_examples(material: Material, chosen: Sequence[Chosen], view: FeatureVi
     for number, section in enumerate(sections):
         inside = [example for n, example in found if n == number]
         if inside:
-            shown.append(Section(section.heading, section.detail, inside))
+            detail = _detail(section.detail, len(inside), len(section.choices))
+            shown.append(Section(section.heading, detail, inside))
     measured = {m.mode for _, e in found for line in e.lines for m in line.measured}
     return Shown(
         shown,
@@ -82,6 +83,13 @@ def build_examples(material: Material, chosen: Sequence[Chosen], view: FeatureVi
         layout_of(view),
         tuple(mode for mode in MODES if mode in measured),
     )
+
+
+def _detail(said: str, n_here: int, n: int) -> str:
+    """What stands over a section, and how much of it a page holds that has not room for all."""
+    if n_here == n:
+        return said
+    return f"{said}{' ' if said.endswith('.') else '; '}{n_here} of them on this page"
 
 
 def _page(

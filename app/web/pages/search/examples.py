@@ -125,8 +125,6 @@ def rank_examples(
     found: list[_Found] = []
     for sae in saes:
         text = memory.words(connection, sae.corpus_id)
-        if text is None:
-            continue
         if sae.corpus_id not in of_corpus:
             of_corpus[sae.corpus_id] = _matches(connection, text, terms)
         matches = of_corpus[sae.corpus_id]

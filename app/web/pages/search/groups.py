@@ -81,13 +81,12 @@ class Searched:
                 found.append((sae, TokenTerms(included, excluded)))
         return found
 
-    def modes(self, has_fulltext: bool) -> list[Mode]:
-        """The groups this search can have results in."""
-        ranked = self.token_terms() and (has_fulltext or len(self.terms) == 1)
-        found: list[Mode] = list(RANKING_MODES) if ranked else []
-        if has_fulltext and any(searchable(term) for term in self.query.included):
+    def modes(self) -> list[Mode]:
+        """The groups this search can have results in; none in an atlas without dictionaries."""
+        found: list[Mode] = list(RANKING_MODES) if self.token_terms() else []
+        if self.scope and any(searchable(term) for term in self.query.included):
             found.append("examples")
-        if has_fulltext and self.query.included:
+        if self.scope and self.query.included:
             found.append("summaries")
         return found
 

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from app.db.catalog import Sae, list_saes
 from app.db.cursor import BadCursor, decode_cursor, encode_cursor
 from app.db.features import get_features
-from app.errors import closest
+from app.errors import closest, echoed
 from app.web.memory import Memory
 from app.web.pages.feature_row import FeatureRow, make_rows
 from app.web.pages.search.groups import (
@@ -58,8 +58,6 @@ class SearchPage:
     """more than one dictionary is searched"""
     problem: str
     """what of the text couldn't be read, as a sentence"""
-    missing: str
-    """why examples and summaries aren't searched; empty where they are"""
     terms: list[TermMeanings]
     """the terms that can be tokens, with all they can stand for"""
     direct: list[Direct]
@@ -135,8 +133,7 @@ def build(connection: Connection, memory: Memory, view: SearchView, everything: 
     query = read_text(connection, scope, view.q)
     terms = find_meanings(connection, scope, query, view.token)
     searched = Searched(query, terms, scope)
-    has_fulltext = any(memory.words(connection, sae.corpus_id) is not None for sae in scope)
-    modes = searched.modes(has_fulltext)
+    modes = searched.modes()
     wanted: list[Mode] = [m for m in modes if (m == view.mode if view.mode else m in OVERVIEW)]
     rankings = {mode: make_ranking(connection, memory, searched, mode) for mode in wanted}
     alone: Mode | None = view.mode or ("fires" if everything or view.next else None)
@@ -158,7 +155,6 @@ def build(connection: Connection, memory: Memory, view: SearchView, everything: 
         saes=saes,
         several=len(scope) > 1,
         problem=query.problem,
-        missing=_missing(view, has_fulltext),
         terms=terms,
         direct=_direct(connection, saes, scope, query.number),
         lede=[] if view.mode else lede(searched, rankings),
@@ -167,7 +163,7 @@ def build(connection: Connection, memory: Memory, view: SearchView, everything: 
             (mode, search_url(view.arguments(mode=mode, next=None)))
             for mode in (("", *modes) if len(modes) > 1 else ())
         ],
-        starters=[] if view.q else starters(connection, scope, has_fulltext),
+        starters=[] if view.q else starters(connection, scope),
         everywhere_url=search_url(view.arguments(sae="", next=None))
         if view.sae and len(saes) > 1
         else "",
@@ -202,7 +198,7 @@ def _scope(saes: list[Sae], address: str) -> list[Sae]:
     found = [sae for sae in saes if sae.address == address]
     if not found:
         known = closest(address, [sae.address for sae in saes])
-        raise HTTPException(404, f"There is no dictionary {address}: known are {known}.")
+        raise HTTPException(404, f"There is no dictionary {echoed(address)}: known are {known}.")
     return found
 
 
@@ -222,15 +218,6 @@ def _page_of(ranking: AnyRanking, view: SearchView, bound: list[Any]) -> tuple[i
         return start, None
     [last] = ranking.hits(stop - 1, stop)
     return start, encode_cursor([last.sae.address, last.feature_index], bound)
-
-
-def _missing(view: SearchView, has_fulltext: bool) -> str:
-    if has_fulltext or not view.q:
-        return ""
-    return (
-        "Examples, summaries and several words at once are not searched: this atlas was made "
-        "before they could be. Run `feature-atlas precompute` again to search them too."
-    )
 
 
 def _direct(

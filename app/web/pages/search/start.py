@@ -32,12 +32,12 @@ class Starter:
     """what it asks for, in words"""
 
 
-def starters(connection: Connection, saes: list[Sae], has_fulltext: bool) -> list[Starter]:
+def starters(connection: Connection, saes: list[Sae]) -> list[Starter]:
     """Up to one query for each thing the box can do; none for an atlas without dictionaries."""
-    return list(_starters(connection, saes[0], has_fulltext)) if saes else []
+    return list(_starters(connection, saes[0])) if saes else []
 
 
-def _starters(connection: Connection, sae: Sae, has_fulltext: bool) -> Iterator[Starter]:
+def _starters(connection: Connection, sae: Sae) -> Iterator[Starter]:
     words = _frequent_words(connection, sae)
     if words:
         yield Starter(words[0], "features on a token, in every form of it")
@@ -46,11 +46,11 @@ def _starters(connection: Connection, sae: Sae, has_fulltext: bool) -> Iterator[
     if len(words) > 1:
         yield Starter(f"{words[0]} {words[1]}", "features on both")
         yield Starter(f"{words[0]} -{words[1]}", "on the one but not on the other")
-    phrase = _phrase(connection, sae) if has_fulltext else ""
+    phrase = _phrase(connection, sae)
     if phrase:
         yield Starter(f'"{phrase}"', "a phrase in the examples")
     yield Starter(f"{sae.record.sae}#{sae.record.d_sae // 2}", "a feature by its number")
-    for words_said in _SAID if has_fulltext else ():
+    for words_said in _SAID:
         if features_by_summary(connection, sae.sae_id, [(w, False) for w in words_said])[0].size:
             yield Starter(" ".join(words_said), "words of the summaries")
             break

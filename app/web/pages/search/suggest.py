@@ -19,7 +19,7 @@ from app.db.display import display, shorten
 from app.db.features import short_forms
 from app.db.fulltext.words import words_of
 from app.db.tokens import TokenMatch, match_tokens
-from app.errors import closest
+from app.errors import closest, echoed
 from app.web.chips import chip
 from app.web.memory import Memory
 from app.web.pages.search.query import Term, read_query
@@ -99,7 +99,7 @@ def build(connection: Connection, memory: Memory, view: SuggestView) -> SuggestP
     scope = [sae for sae in saes if view.sae in ("", sae.address)]
     if not scope and saes:
         known = closest(view.sae, [sae.address for sae in saes])
-        raise HTTPException(404, f"There is no dictionary {view.sae}: known are {known}.")
+        raise HTTPException(404, f"There is no dictionary {echoed(view.sae)}: known are {known}.")
     text = view.q
     number = read_query(text).number
     numbered: list[tuple[Sae, int]] = []
@@ -110,10 +110,9 @@ def build(connection: Connection, memory: Memory, view: SuggestView) -> SuggestP
             for sae in known
             if number.is_of(sae.address) and number.index < sae.record.d_sae
         ]
-    has_fulltext = any(memory.words(connection, sae.corpus_id) is not None for sae in scope)
     said: list[tuple[Sae, int]] = []
     words = words_of(text.replace('"', " "))
-    if has_fulltext and words and number is None and len(words[-1]) >= SHORTEST_WORD:
+    if words and number is None and len(words[-1]) >= SHORTEST_WORD:
         ranking = rank_summaries(connection, memory, scope, [Term(" ".join(words), "prefix")])
         said = [(hit.sae, hit.feature_index) for hit in ranking.hits(0, N_SUMMARIES)]
     return SuggestPage(
@@ -121,7 +120,7 @@ def build(connection: Connection, memory: Memory, view: SuggestView) -> SuggestP
         list(_tokens(connection, scope, view)),
         _features(connection, numbered[:N_FEATURES]),
         _features(connection, said),
-        _phrase(view) if has_fulltext and words and number is None else None,
+        _phrase(view) if scope and words and number is None else None,
     )
 
 

@@ -225,7 +225,7 @@ def test_a_marked_feature_is_drawn(client: TestClient, connection: Connection, s
 def test_an_atlas_without_a_map_has_no_link_to_it(tmp_path: Path, make_client: MakeClient) -> None:
     path = build_synthetic_atlas(tmp_path / "atlas.db", n_features=20, saes=("resid-2-1k",))
     raw = sqlite3.connect(path)
-    raw.execute("DROP TABLE direction_map")
+    raw.execute("DELETE FROM direction_map")
     raw.commit()
     raw.close()
     client = make_client(path)

@@ -88,7 +88,7 @@ def test_another_way_of_running_the_model_costs_the_events(
     settings: Callable[..., PrecomputeSettings],
 ) -> None:
     """And all that reads them; the trial's sizes as well, so a run keeps those it began with."""
-    behind = of("events", "statistics", "co-activation") | EXAMPLES | {"quality"}
+    behind = of("events", "statistics", "co-activation", "near misses") | EXAMPLES | {"quality"}
     for change in ({"way": "the plain modules"}, {"sizes": {"batch_contexts": 8}}):
         old, new = (stage_recipes(settings(), facts) for facts in (FACTS, replace(FACTS, **change)))
         assert {stage for stage in old if old[stage] != new[stage]} == behind

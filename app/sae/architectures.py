@@ -24,6 +24,8 @@ class Activation(ABC):
     name: ClassVar[str]
     #: Whether a feature's activation depends on other features (then the whole row is needed).
     selects_across_features: ClassVar[bool] = False
+    #: Whether a feature that fires has `linear` itself as its activation.
+    passes_linear: ClassVar[bool] = False
 
     @abstractmethod
     def __call__(
@@ -65,6 +67,7 @@ class ReLU(Activation):
     """`feature_acts = max(0, hidden_pre)`."""
 
     name: ClassVar[str] = "relu"
+    passes_linear: ClassVar[bool] = True
 
     def __call__(
         self, linear: Float[Tensor, "*batch n_features"]
@@ -86,6 +89,7 @@ class JumpReLU(Activation):
 
     threshold: Float[Tensor, " d_sae"]
     name: ClassVar[str] = "jumprelu"
+    passes_linear: ClassVar[bool] = True
 
     def __call__(
         self, linear: Float[Tensor, "*batch n_features"]

@@ -82,8 +82,8 @@ def write_hidden_pre(
         np.lib.format.write_array_header_1_0(file, header)
         for first in range(0, d_sae, _FEATURES_AT_ONCE):
             columns = slice(first, first + _FEATURES_AT_ONCE)
-            block = np.concatenate([part[:, columns] for part in rows])
-            file.write(np.ascontiguousarray(block.T, "<f2").tobytes())
+            block = np.concatenate([part.T[columns] for part in rows], axis=1)
+            file.write(np.ascontiguousarray(block, "<f2").data)
         file.flush()
         os.fsync(file.fileno())
     os.replace(temporary, path)

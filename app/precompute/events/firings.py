@@ -49,6 +49,11 @@ class Firings:
         return dictionary.decode_events(row, feature, self.activation[order], x)
 
 
+def is_compiled_for(W: Float[Tensor, "d_sae d_in"]) -> bool:
+    """Whether the loops of `selecting` can search what these weights give."""
+    return W.device.type == "cpu" and W.dtype == torch.float32
+
+
 class FiringFinder(ABC):
     """Searches rows for one dictionary. Holds a buffer of a tile, so every thread needs its own."""
 
@@ -58,8 +63,9 @@ class FiringFinder(ABC):
         self._W = dictionary.encoder_rows
         self._tile_features = min(tile_features, len(self._W))
         self._tile = self._W.new_empty(0)
-        compiled = self._W.device.type == "cpu" and self._W.dtype == torch.float32
-        self._room = _Room() if compiled else None
+        self._room = _Room() if is_compiled_for(self._W) else None
+        self._added = self._W.new_zeros(len(self._W))
+        """What a compiled search adds to a tile, by feature, before it compares."""
 
     @abstractmethod
     def find(
@@ -78,12 +84,15 @@ class FiringFinder(ABC):
     def _search(
         self, x: Float[Tensor, "n d_in"], kept: Int[Tensor, " m"] | None
     ) -> tuple[Firings, Float[Tensor, "m d_sae"]]:
-        """(what exceeds the floors, the rows kept), both as the tiles hold them."""
+        """(what exceeds the floors, the rows kept), both as the tiles hold them.
+
+        In memory the rows kept lie feature by feature, as in the tiles and in the file.
+        """
         columns, n = self.dictionary.encoder_input(x).T, len(x)
         size = self._tile_features * n
         if self._tile.numel() < size:  # used again and again: fresh memory is slow
             self._tile = self._W.new_empty(size)
-        whole_rows = self._W.new_empty(0 if kept is None else len(kept), len(self._W))
+        columns_kept = self._W.new_empty(len(self._W), 0 if kept is None else len(kept))
         found: list[tuple[Tensor, Tensor, Tensor]] = []
         for start in range(0, len(self._W), self._tile_features):
             rows = slice(start, min(start + self._tile_features, len(self._W)))
@@ -91,15 +100,16 @@ class FiringFinder(ABC):
             tile = self._tile[: shape[0] * n].view(shape)
             floors = self._multiply(rows, columns, tile)
             if self._room is not None:
-                self._room.take(tile, floors, start)
+                self._room.take(tile, self._added[rows], floors, start)
             else:
                 found.append(_above(tile, floors, start))
             if kept is not None:
-                whole_rows[:, rows] = tile[:, kept].T
+                torch.index_select(tile, 1, kept, out=columns_kept[rows])
         if self._room is not None:
             found.append(self._room.empty())
-        feature, row, value = (torch.cat(parts) for parts in zip(*found, strict=True))
-        return Firings(feature, row, value, n), whole_rows
+        parts = zip(*found, strict=True)
+        feature, row, value = (part[0] if len(part) == 1 else torch.cat(part) for part in parts)
+        return Firings(feature, row, value, n), columns_kept.T
 
 
 class ThresholdFinder(FiringFinder):
@@ -111,6 +121,11 @@ class ThresholdFinder(FiringFinder):
         if threshold is None:
             raise ValueError(f"{dictionary.activation.name} has no thresholds")
         threshold, bias = threshold.to(self._W), dictionary.b_enc
+        self._is_exact = self._room is not None and dictionary.activation.passes_linear
+        """Whether what a search finds are the firings themselves."""
+        if self._is_exact:
+            self._added, self._floor = bias, torch.nan_to_num(threshold, nan=0.0)
+            return
         margin = MARGIN * torch.finfo(self._W.dtype).eps * (threshold.abs() + bias.abs())
         # A threshold that can't be computed lets everything through to the activation itself.
         self._floor = torch.nan_to_num(threshold - bias - margin, nan=-torch.inf)
@@ -121,6 +136,8 @@ class ThresholdFinder(FiringFinder):
         bias, activation = self.dictionary.b_enc, self.dictionary.activation
         found, products = self._search(x, kept)
         hidden_pre = activation(products + bias)[0]
+        if self._is_exact:
+            return found, hidden_pre
         acts = activation.take(found.feature)(found.activation + bias[found.feature])[1]
         fires = acts > 0
         if bool(fires.all()):
@@ -142,8 +159,10 @@ class _Room:
         self._arrays = (np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))
         self._used = 0
 
-    def take(self, tile: Tensor, floors: tuple[Tensor, Tensor], first_feature: int) -> None:
-        """Takes in what exceeds the floors."""
+    def take(
+        self, tile: Tensor, added: Tensor, floors: tuple[Tensor, Tensor], first_feature: int
+    ) -> None:
+        """Takes in what exceeds the floors once `added`, by feature, is in it."""
         needed = self._used + tile.numel()
         if len(self._arrays[0]) < needed:
             # What is never written costs no memory, so twice the room is no waste.
@@ -153,8 +172,9 @@ class _Room:
             self._arrays = larger
         feature_floor, row_floor = (floor.numpy() for floor in floors)
         self._used = select_above(
-            tile.numpy(), feature_floor, row_floor, first_feature, *self._arrays, self._used
-        )
+            tile.numpy(), added.numpy(), feature_floor, row_floor, first_feature,
+            *self._arrays, self._used,
+        )  # fmt: skip
 
     def empty(self) -> tuple[Tensor, Tensor, Tensor]:
         """(feature, row, value) of all that was taken in; the room is free again."""

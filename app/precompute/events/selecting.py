@@ -16,6 +16,7 @@ LANES = 64
 @compiled
 def select_above(
     values: Float32[np.ndarray, "features rows"],
+    feature_bias: Float32[np.ndarray, " features"],
     feature_floor: Float32[np.ndarray, " features"],
     row_floor: Float32[np.ndarray, " rows"],
     first_feature: int,
@@ -24,29 +25,32 @@ def select_above(
     value: Float32[np.ndarray, " capacity"],
     used: int,
 ) -> int:
-    """Appends (first_feature + i, j, values[i, j]) where values[i, j] − row_floor[j] exceeds
-    feature_floor[i], by i, then j; one of the two is zero everywhere, which makes that exact.
+    """Appends (first_feature + i, j, v), v = values[i, j] + feature_bias[i], where v − row_floor[j]
+    exceeds feature_floor[i], by i, then j; one of the two floors is zero everywhere, which makes
+    that exact.
 
     Returns how many of the last three arrays are used then; there must be room for all values.
     """
     n_features, n_rows = values.shape
     whole = n_rows - n_rows % LANES
     for i in range(n_features):
-        line, floor = values[i], feature_floor[i]
+        line, bias, floor = values[i], feature_bias[i], feature_floor[i]
         for start in range(0, whole, LANES):
             n_above = np.int32(0)
             for j in range(LANES):
-                n_above += np.int32(line[start + j] - row_floor[start + j] > floor)
+                n_above += np.int32((line[start + j] + bias) - row_floor[start + j] > floor)
             j = start
             while n_above > 0:
-                if line[j] - row_floor[j] > floor:
-                    feature[used], row[used], value[used] = first_feature + i, j, line[j]
+                found = line[j] + bias
+                if found - row_floor[j] > floor:
+                    feature[used], row[used], value[used] = first_feature + i, j, found
                     used += 1
                     n_above -= 1
                 j += 1
         for j in range(whole, n_rows):
-            if line[j] - row_floor[j] > floor:
-                feature[used], row[used], value[used] = first_feature + i, j, line[j]
+            found = line[j] + bias
+            if found - row_floor[j] > floor:
+                feature[used], row[used], value[used] = first_feature + i, j, found
                 used += 1
     return used
 

@@ -9,6 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.precompute.events import firings
 from app.precompute.events.firings import FiringFinder, Firings, ThresholdFinder
 from app.precompute.events.selecting import LANES, append_runs, order_by_row, select_above
 from app.precompute.events.top_k_firings import TopKFinder, finder
@@ -88,11 +89,12 @@ def test_equal_to_the_dense_encoding(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_way_of_other_devices_is_equal(make: Callable[[str], Dictionary], kind: str) -> None:
+def test_the_way_of_other_devices_is_equal(
+    make: Callable[[str], Dictionary], kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Where nothing is compiled, the device's own operations find the same."""
-    search = finder(make(kind), 16)
-    search._room = None
-    check(search, rows_of(70))
+    monkeypatch.setattr(firings, "is_compiled_for", lambda _: False)
+    check(finder(make(kind), 16), rows_of(70))
 
 
 def test_a_value_at_its_threshold_is_silent(make: Callable[[str], Dictionary]) -> None:
@@ -153,12 +155,14 @@ def test_selecting_against_numpy(n_features: int, n_rows: int, share: float, by_
     floors = [np.zeros(n, np.float32) for n in (n_features, n_rows)]
     floors[by_row] = (1 - share + 0.1 * (rng.random(floors[by_row].size) - 0.5)).astype(np.float32)
     room = [np.empty(values.size + 2, dtype) for dtype in (np.int64, np.int64, np.float32)]
-    used = select_above(values, floors[0], floors[1], 5, room[0], room[1], room[2], 2)
-    expected = np.argwhere(values > floors[0][:, None] + floors[1])
+    bias = rng.normal(scale=0.1, size=n_features).astype(np.float32)
+    used = select_above(values, bias, floors[0], floors[1], 5, room[0], room[1], room[2], 2)
+    found = values + bias[:, None]
+    expected = np.argwhere(found > floors[0][:, None] + floors[1])
     assert used == 2 + len(expected)
     assert (room[0][2:used] == expected[:, 0] + 5).all()
     assert (room[1][2:used] == expected[:, 1]).all()
-    assert (room[2][2:used] == values[tuple(expected.T)]).all()
+    assert (room[2][2:used] == found[tuple(expected.T)]).all()
 
 
 def test_orders_by_counting() -> None:

@@ -58,7 +58,7 @@ $(VENV)/.precompute: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@touch $@
 
 $(VENV)/.test: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[map,precompute,ray,test]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[map,postgres,precompute,ray,test]'
 	@touch $@ $(VENV)/.precompute
 
 # Other tools, which need older libraries: an environment of their own. All packages are pinned.

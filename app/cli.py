@@ -48,6 +48,17 @@ EmbedHost = Annotated[
     list[str] | None, typer.Option(help="Host whose pages may frame ?embed pages (repeatable).")
 ]
 
+NotebookPlace = Annotated[
+    str,
+    typer.Option(
+        "--notebook",
+        envvar="FEATURE_ATLAS_NOTEBOOK",
+        metavar="PATH|URL",
+        help="Where labels and notes are kept: a file (default: ATLAS.notebook.db), "
+        "postgresql://…, or off.",
+    ),
+]
+
 
 def main() -> None:
     """The entry point of the installed command."""
@@ -143,6 +154,7 @@ def serve(
     allowed_host: AllowedHost = None,
     public_url: PublicUrl = "",
     embed_host: EmbedHost = None,
+    notebook: NotebookPlace = "",
 ) -> None:
     """Show an atlas in the browser."""
     from app.web.serve import serve as run_server
@@ -156,6 +168,7 @@ def serve(
         tuple(allowed_host or ()),
         public_url,
         tuple(embed_host or ()),
+        notebook,
     )
 
 

@@ -52,6 +52,17 @@ class Settings(BaseSettings):
     embed_hosts: tuple[str, ...] = ()
     """hosts whose pages may show `?embed` addresses in a frame; nobody without any"""
 
+    notebook: str = ""
+    """where what people write is kept: a path or postgresql://user@host/database; empty for a file
+    beside the atlas, `off` for nowhere"""
+
+    @property
+    def notebook_place(self) -> str | None:
+        """Path or address of the notebook; None where none is kept."""
+        if self.notebook == "off":
+            return None
+        return self.notebook or str(self.atlas.with_suffix(".notebook.db"))
+
     @property
     def loopback(self) -> bool:
         """Only this machine can reach the server."""

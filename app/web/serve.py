@@ -31,6 +31,7 @@ def serve(
     allowed_hosts: tuple[str, ...] = (),
     public_url: str = "",
     embed_hosts: tuple[str, ...] = (),
+    notebook: str = "",
 ) -> None:
     """Serves an atlas; returns after an interrupt.
 
@@ -47,6 +48,7 @@ def serve(
         allowed_hosts=allowed_hosts,
         public_url=public_url,
         embed_hosts=embed_hosts,
+        notebook=notebook,
     )
     app = create_app(settings)
     bound = bind(settings)

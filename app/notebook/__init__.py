@@ -1,0 +1,1 @@
+"""What people write about features: labels, notes, lists, stars, in a database of their own."""

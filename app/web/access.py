@@ -1,13 +1,18 @@
-"""The access key: who holds the link may look, nobody else.
+"""Who asks, and whether they may: the access key lets in who holds the link, and nobody else.
+
+Every request gets its `Viewer` here. Without a key that is this machine's own user, who may all, or
+where the server is public anybody, who may look.
 
 A link with `?key=…` sets a cookie and leads to the same address without the key, so that no copied
 address holds it. The cookie carries a token derived from the key, never the key. Only the health
 check and the project's own static files answer without it. Knows no page.
 """
 
+import getpass
 import hashlib
 import hmac
 import re
+import secrets
 from urllib.parse import parse_qsl, quote, urlencode
 
 from fastapi import Request
@@ -15,28 +20,46 @@ from starlette.datastructures import MutableHeaders
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from app.access.viewer import Role, Viewer
+from app.settings import Settings
 from app.web.respond import error_response
+from app.web.same_site import make_token, use_token
 
 _OPEN = re.compile(r"/-/(health|static/.*)")
 _COOKIE_SECONDS = 60 * 60 * 24 * 30
 
 
-class AccessKeyMiddleware:
-    """Refuses every request that shows neither the key nor the cookie made from it."""
+class AccessMiddleware:
+    """Names the viewer of every request; refuses those who show no key where one is needed."""
 
-    def __init__(self, app: ASGIApp, key: str) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
-        self._key = key
-        self._token = _derive(key, "cookie value")
+        self._key = settings.key
+        self._open_role: Role = "admin" if settings.loopback and not settings.public else "read"
+        self._secret = secrets.token_bytes(32)
+        self._token = _derive(self._key, "cookie value") if self._key else ""
         # Servers on one machine share cookies whatever their port: keys of their own, names too.
-        self.cookie = f"feature-atlas-{_derive(key, 'cookie name')[:8]}"
+        self.cookie = f"feature-atlas-{_derive(self._key or '', 'cookie name')[:8]}"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or _OPEN.fullmatch(scope["path"]):
             await self._app(scope, receive, send)
             return
-        answer = self._judge(Request(scope))
+        answer = self._judge(Request(scope)) if self._key is not None else None
+        if answer is None:
+            self._name_viewer(scope)
         await (answer or self._app)(scope, receive, send)
+
+    def _name_viewer(self, scope: Scope) -> None:
+        state = scope.setdefault("state", {})
+        if scope["app"].state.static_copy:
+            state["viewer"] = Viewer("a copy", "read")
+        elif self._key is None:
+            state["viewer"] = Viewer(local_name(), self._open_role)
+        else:
+            state["viewer"] = Viewer("the access key", "write")
+        state["same_site"] = make_token(self._secret, f"{state['viewer']!r} {self._token}")
+        use_token(state["same_site"])
 
     def _judge(self, request: Request) -> Response | None:
         """None lets the request through."""
@@ -88,3 +111,11 @@ def _derive(key: str, purpose: str) -> str:
 def _same(given: str, expected: str) -> bool:
     """Takes the same time wherever the two differ."""
     return hmac.compare_digest(given.encode(), expected.encode())
+
+
+def local_name() -> str:
+    """What this machine calls its user."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "local"

@@ -10,11 +10,20 @@ from typing import Annotated
 from fastapi import Depends, HTTPException, Request
 from sqlalchemy import Connection
 
+from app.access.viewer import Viewer
 from app.db.catalog import Sae
 from app.db.engine import Atlas
 from app.errors import closest, echoed
 from app.web.memory import Memory
 from app.web.urls import sae_url
+
+
+async def viewer_of(request: Request) -> Viewer:
+    """Who asks, as the access layer found them."""
+    return request.state.viewer
+
+
+ViewerDep = Annotated[Viewer, Depends(viewer_of)]
 
 
 async def get_atlas(request: Request) -> Atlas:

@@ -17,7 +17,7 @@ from app.db.cursor import BadCursor
 from app.errors import AtlasError
 from app.settings import Settings
 from app.web import respond, static_files, urls
-from app.web.access import AccessKeyMiddleware
+from app.web.access import AccessMiddleware
 from app.web.atlas_file import AtlasFile
 from app.web.head import HeadMiddleware
 from app.web.headers import SecurityHeadersMiddleware
@@ -93,8 +93,7 @@ def _add_handlers(app: FastAPI) -> None:
 
 def _add_middleware(app: FastAPI, settings: Settings) -> None:
     """The last one added sees a request first."""
-    if settings.key is not None:
-        app.add_middleware(AccessKeyMiddleware, key=settings.key)
+    app.add_middleware(AccessMiddleware, settings=settings)
     app.add_middleware(HostMiddleware, settings=settings)
     app.add_middleware(GZipMiddleware, minimum_size=1_000, compresslevel=3)
     app.add_middleware(SecurityHeadersMiddleware)

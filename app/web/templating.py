@@ -16,6 +16,7 @@ from app.web.markup import bar, cell_rows, compact_json
 from app.web.pages.examples.token_line import token_strip
 from app.web.pages.examples.toolbar import example_arguments
 from app.web.paths import templates_folder
+from app.web.same_site import same_site_field, same_site_token
 from app.web.static_files import StaticFiles
 from app.web.token_markup import piece_chip, pieces_markup
 
@@ -76,6 +77,8 @@ def make_templates(static: StaticFiles) -> Environment:
     environment.globals |= {function.__name__: function for function in parts}
     environment.globals["figure_choices"] = figure_choices
     environment.globals["example_arguments"] = example_arguments
+    environment.globals["same_site_field"] = same_site_field
+    environment.globals["same_site_token"] = same_site_token
     environment.globals.update(
         names, static=static.url, heat_class=heat_class, effect_class=effect_class
     )

@@ -15,6 +15,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from app import __version__
 from app.db.cursor import BadCursor
 from app.errors import AtlasError
+from app.notebook.database import open_notebook
 from app.settings import Settings
 from app.web import respond, static_files, urls
 from app.web.access import AccessMiddleware
@@ -50,11 +51,15 @@ def create_app(settings: Settings) -> FastAPI:
     static = static_files.load_static_files()
     atlas_file = AtlasFile(settings.atlas)
     atlas_file.current()
+    place = settings.notebook_place
+    notebook = None if place is None else open_notebook(place)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         yield
         atlas_file.close()
+        if notebook is not None:
+            notebook.dispose()
 
     app = FastAPI(
         title="Feature Atlas",
@@ -65,6 +70,7 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=lifespan,
     )
     app.state.atlas_file = atlas_file
+    app.state.notebook = notebook
     app.state.static = static
     app.state.memory = MemoryOfBuild(settings.atlas)
     app.state.code_version = static_files.code_version(static)

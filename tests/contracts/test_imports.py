@@ -20,12 +20,13 @@ ALLOWED = {
     "db": {"errors", "durable"},
     "stats": {"errors", "durable"},
     "sae": {"errors"},
+    "notebook": {"errors", "durable"},
     "access": {"errors", "notebook"},
-    "web": {"errors", "settings", "db", "stats", "access"},
+    "web": {"errors", "settings", "db", "stats", "notebook", "access"},
     "precompute": {"errors", "durable", "settings", "sae", "stats", "db"},
     "check": {"errors", "sae", "stats", "db", "precompute"},
     "demo": {"errors", "settings", "sae", "stats", "db", "precompute"},
-    "cli": {"errors", "settings", "web", "precompute", "check", "demo", "db", "stats"}
+    "cli": {"errors", "settings", "web", "precompute", "check", "demo", "db", "stats", "notebook"}
     | {"access"},
 }
 """What each part may import besides itself and the package's version. The demo uses the job, and

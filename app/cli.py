@@ -235,6 +235,44 @@ def export_feature(
     write_feature(atlas, feature, output, base_url)
 
 
+notebook = typer.Typer(help="Take labels, notes and lists out, or in.", rich_markup_mode=None)
+cli.add_typer(notebook, name="notebook")
+LinesFile = Annotated[Path, typer.Argument(help="A file of JSON lines.", metavar="FILE")]
+
+
+@notebook.command("export")
+def export_notebook(atlas: AtlasPath, file: LinesFile, place: NotebookPlace = "") -> None:
+    """Write everything in the notebook of an atlas, its history included, as JSON lines."""
+    from app.notebook.files import export_file
+    from app.settings import Settings
+
+    typer.echo(export_file(Settings(atlas=atlas, notebook=place).notebook_place, file))
+
+
+@notebook.command("import")
+def import_notebook(
+    atlas: AtlasPath,
+    file: LinesFile,
+    place: NotebookPlace = "",
+    source: Annotated[str, typer.Option(help="Where labels come from whose lines don't say.")] = "",
+    sae: Annotated[
+        str,
+        typer.Option(help="Dictionary of lines that name none.", metavar="MODEL/SAE"),
+    ] = "",
+) -> None:
+    """Read JSON lines: an exported notebook, or explanations written elsewhere, as labels.
+
+    A line needs "feature_index" and "text", and "model" and "sae" where --sae doesn't give them.
+    All of the file is taken or, after a mistake in it, nothing; taking it again changes nothing.
+    """
+    from app.db.known_features import weights_hashes
+    from app.notebook.files import import_file
+    from app.settings import Settings
+
+    found = Settings(atlas=atlas, notebook=place).notebook_place
+    typer.echo(import_file(found, file, source or file.stem, sae, weights_hashes(atlas)))
+
+
 @cli.command()
 def info(atlas: AtlasPath) -> None:
     """Print what an atlas holds and how it was made."""

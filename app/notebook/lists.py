@@ -19,15 +19,12 @@ MOST_ENTRIES = 5_000
 
 def all_lists(connection: Connection) -> list[tuple[FeatureList, int]]:
     """Every list that wasn't withdrawn with the number of its features, by title."""
-    counts = dict(
-        connection.execute(
-            select(_entry.c.list_uid, func.count())
-            .where(_entry.c.withdrawn.is_(False))
-            .group_by(_entry.c.list_uid)
-        )
-        .tuples()
-        .all()
+    counted = connection.execute(
+        select(_entry.c.list_uid, func.count().label("n_entries"))
+        .where(_entry.c.withdrawn.is_(False))
+        .group_by(_entry.c.list_uid)
     )
+    counts = {row.list_uid: row.n_entries for row in counted}
     rows = connection.execute(
         select(_list).where(_list.c.withdrawn.is_(False)).order_by(_list.c.title, _list.c.uid)
     )

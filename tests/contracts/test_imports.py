@@ -22,8 +22,9 @@ ALLOWED = {
     "sae": {"errors"},
     "notebook": {"errors", "durable"},
     "access": {"errors", "notebook"},
-    "web": {"errors", "settings", "db", "stats", "notebook", "access"},
+    "web": {"errors", "settings", "db", "stats", "notebook", "access", "live"},
     "precompute": {"errors", "durable", "settings", "sae", "stats", "db"},
+    "live": {"errors", "sae", "stats", "db", "precompute"},
     "check": {"errors", "sae", "stats", "db", "precompute"},
     "demo": {"errors", "settings", "sae", "stats", "db", "precompute"},
     "cli": {"errors", "settings", "web", "precompute", "check", "demo", "db", "stats", "notebook"}

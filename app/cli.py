@@ -6,7 +6,8 @@ exit code 2 and one sentence. Progress goes to stderr, results to stdout.
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from inspect import Parameter, Signature
 from pathlib import Path
@@ -14,12 +15,14 @@ from typing import Annotated, Any, Literal, NoReturn, get_args, get_origin
 
 import typer
 from pydantic.fields import FieldInfo
+from sqlalchemy import Engine
 from sqlalchemy.exc import DatabaseError
 from typer.exceptions import TyperException
 
 from app.errors import AtlasError
 from app.precompute.drivers.interruption import EXIT_CODE, Interrupted, Stop
 from app.precompute.settings import PrecomputeSettings, read_settings
+from app.settings import Settings
 
 cli = typer.Typer(
     name="feature-atlas",
@@ -48,6 +51,20 @@ EmbedHost = Annotated[
     list[str] | None, typer.Option(help="Host whose pages may frame ?embed pages (repeatable).")
 ]
 
+TrustedHeader = Annotated[
+    str, typer.Option(help="Header in which a proxy that signs people in gives their name.")
+]
+TrustedProxy = Annotated[
+    list[str] | None, typer.Option(help="Address the proxy connects from (repeatable).")
+]
+TrustedRole = Annotated[
+    str,
+    typer.Option(help="What those it signed in may do.", metavar="read|write|admin"),
+]
+RequestsPerSecond = Annotated[
+    float,
+    typer.Option(min=0, help="Of one key, or one address; ten times it at once. 0: any."),
+]
 NotebookPlace = Annotated[
     str,
     typer.Option(
@@ -155,9 +172,37 @@ def serve(
     public_url: PublicUrl = "",
     embed_host: EmbedHost = None,
     notebook: NotebookPlace = "",
+    trusted_header: TrustedHeader = "",
+    trusted_proxy: TrustedProxy = None,
+    trusted_role: TrustedRole = "write",
+    requests_per_second: RequestsPerSecond = 50,
+    live: Annotated[
+        bool, typer.Option("--live", help="Run the model, to try texts of one's own.")
+    ] = False,
+    model: Annotated[
+        str,
+        typer.Option(
+            help="With --live: folder or name of the model, where the recipe's isn't found.",
+            metavar="PATH",
+        ),
+    ] = "",
+    sae: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="With --live: a dictionary of the atlas (repeatable), likewise.", metavar="PATH"
+        ),
+    ] = None,
+    device: Annotated[
+        str, typer.Option(help="With --live: cpu, cuda, cuda:1, mps, or auto for the best.")
+    ] = "auto",
 ) -> None:
     """Show an atlas in the browser."""
+    from app.access.viewer import role_of
+    from app.web.serve import Live, Trusted
     from app.web.serve import serve as run_server
+
+    if not live and (model or sae or device != "auto"):
+        raise AtlasError("--model, --sae and --device say what --live runs: add --live.")
 
     run_server(
         atlas,
@@ -169,6 +214,9 @@ def serve(
         public_url,
         tuple(embed_host or ()),
         notebook,
+        Trusted(trusted_header, tuple(trusted_proxy or ()), role_of(trusted_role)),
+        requests_per_second,
+        live=Live(live, model, tuple(sae or ()), device),
     )
 
 
@@ -271,6 +319,112 @@ def import_notebook(
 
     found = Settings(atlas=atlas, notebook=place).notebook_place
     typer.echo(import_file(found, file, source or file.stem, sae, weights_hashes(atlas)))
+
+
+keys = typer.Typer(help="Make, list and revoke the keys of an atlas.", rich_markup_mode=None)
+shares = typer.Typer(help="List and revoke share links.", rich_markup_mode=None)
+cli.add_typer(keys, name="keys")
+cli.add_typer(shares, name="shares")
+AtlasOfNotebook = Annotated[
+    Path | None, typer.Argument(help="An atlas file, for its notebook; or give --notebook.")
+]
+
+
+@keys.command("create")
+def create_key(
+    name: Annotated[str, typer.Option(help="Whose it is; what they write is signed with it.")],
+    atlas: AtlasOfNotebook = None,
+    role: Annotated[
+        str, typer.Option(help="read, write, or admin.", metavar="read|write|admin")
+    ] = "read",
+    dictionary: Annotated[
+        str, typer.Option(help="The only dictionary it shows.", metavar="MODEL/SAE")
+    ] = "",
+    days: Annotated[
+        float | None, typer.Option(help="How long it is good; without it, until it is revoked.")
+    ] = None,
+    notebook: NotebookPlace = "",
+) -> None:
+    """Make a key and print it, this once: only its hash is kept.
+
+    From the first key on nobody gets in without one, unless the server is started with --public.
+    """
+    from app.access import keys as made
+    from app.access.listing import key_sentence
+    from app.access.viewer import role_of
+    from app.db.dictionary_address import read_address
+
+    limit = read_address(dictionary, atlas) if dictionary else None
+    with _opened_notebook(atlas, notebook) as opened:
+        key, token = made.create_key(opened, name, role_of(role), limit, days)
+    typer.echo(key_sentence(key), err=True)
+    typer.echo(f"It opens http://…/?key={token}", err=True)
+    typer.echo(token)
+
+
+@keys.command("list")
+def list_keys(atlas: AtlasOfNotebook = None, notebook: NotebookPlace = "") -> None:
+    """Print every key there ever was, without what opens anything."""
+    from app.access import keys as made
+    from app.access.listing import key_lines
+
+    with _opened_notebook(atlas, notebook) as opened:
+        typer.echo("\n".join(key_lines(made.list_keys(opened))))
+
+
+@keys.command("revoke")
+def revoke_key(
+    key: Annotated[str, typer.Argument(help="Its number in `keys list`.", metavar="KEY")],
+    atlas: AtlasOfNotebook = None,
+    notebook: NotebookPlace = "",
+) -> None:
+    """End a key now, and the share links made with it."""
+    from app.access import keys as made
+
+    with _opened_notebook(atlas, notebook) as opened:
+        ended = made.revoke_key(opened, key)
+    typer.echo(f"The key {ended.key_id} of {ended.viewer.name} opens nothing any more.")
+
+
+@shares.command("list")
+def list_shares(atlas: AtlasOfNotebook = None, notebook: NotebookPlace = "") -> None:
+    """Print every share link there ever was, without what opens anything."""
+    from app.access import shares as made
+    from app.access.listing import share_lines
+
+    with _opened_notebook(atlas, notebook) as opened:
+        typer.echo("\n".join(share_lines(made.list_shares(opened))))
+
+
+@shares.command("revoke")
+def revoke_share(
+    link: Annotated[str, typer.Argument(help="Its number in `shares list`.", metavar="LINK")],
+    atlas: AtlasOfNotebook = None,
+    notebook: NotebookPlace = "",
+) -> None:
+    """End a share link now."""
+    from app.access import shares as made
+
+    with _opened_notebook(atlas, notebook) as opened:
+        ended = made.revoke_share(opened, link, "the command line")
+    typer.echo(f"The link {ended.share_id} to {ended.address} opens nothing any more.")
+
+
+@contextmanager
+def _opened_notebook(atlas: Path | None, place: str) -> Iterator[Engine]:
+    """The notebook that is named, or that of an atlas."""
+    from app.notebook.database import open_notebook
+
+    if atlas is None and not place:
+        raise AtlasError("Name the atlas whose notebook is meant, or give --notebook.")
+    found = Settings(atlas=atlas or Path(), notebook=place).notebook_place
+    if found is None:
+        raise AtlasError("--notebook off keeps no notebook: keys and links are kept in one.")
+    engine = open_notebook(found)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
 
 
 @cli.command()

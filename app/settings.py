@@ -56,6 +56,23 @@ class Settings(BaseSettings):
     """where what people write is kept: a path or postgresql://user@host/database; empty for a file
     beside the atlas, `off` for nowhere"""
 
+    live: bool = False
+    """run the model behind the pages: it answers texts of the visitors' own"""
+    live_model: str = ""
+    """folder or hub name of it; empty takes what the atlas' recipe names"""
+    live_saes: tuple[Path, ...] = ()
+    """the dictionaries; empty takes what the recipe names"""
+    live_device: str = "auto"
+    """cpu, cuda, cuda:1, mps, or auto for the best there is"""
+    live_tokens: int = Field(default=512, ge=2, le=100_000)
+    """most tokens of a text, BOS included; never more than the model takes"""
+    live_new_tokens: int = Field(default=64, ge=1, le=256)
+    """most tokens the model writes for one request"""
+    live_seconds: float = Field(default=30, gt=0, le=3600)
+    """that one request may compute"""
+    live_waiting: int = Field(default=256, ge=1, le=10_000)
+    """requests at hand; further ones are told when to ask again"""
+
     @property
     def notebook_place(self) -> str | None:
         """Path or address of the notebook; None where none is kept."""

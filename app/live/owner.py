@@ -67,8 +67,8 @@ class Owner:
 
     def __init__(self, start: Start, limits: Limits) -> None:
         self.limits = limits
-        self.saes: frozenset[str] = frozenset()
-        """`model/sae` of every dictionary that is at hand"""
+        self.saes: dict[str, str] = {}
+        """hash of every dictionary that is at hand, as the atlas stores it, by `model/sae`"""
         self._start = start
         self._lock = threading.Lock()
         self._ids = count(1)
@@ -186,7 +186,7 @@ class Owner:
         threading.Thread(target=_write, args=(process, outbox), daemon=True).start()
         with self._lock:
             self._process, self._outbox, self._down = process, outbox, ""
-            self.saes = frozenset(said["saes"])
+            self.saes = dict(said["saes"])
             self._starts.append(time.monotonic())
             closed = self._closed
         if closed:

@@ -113,7 +113,8 @@ def main() -> None:
             }
         )
         return
-    out.send({"ready": True, "saes": sorted(held.saes), "absent": list(held.absent)})
+    hashes = {name: found.sae.record.weights_hash for name, found in held.saes.items()}
+    out.send({"ready": True, "saes": hashes})
     desk = Desk(given.limits)
     threading.Thread(target=_listen, args=(desk, out), daemon=True).start()
     threading.Thread(target=_watch, args=(desk, out), daemon=True).start()

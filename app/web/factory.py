@@ -23,6 +23,7 @@ from app.web.atlas_file import AtlasFile
 from app.web.head import HeadMiddleware
 from app.web.headers import SecurityHeadersMiddleware
 from app.web.hosts import HostMiddleware
+from app.web.live import start_live
 from app.web.memory import MemoryOfBuild
 from app.web.routes import (
     cards,
@@ -35,6 +36,8 @@ from app.web.routes import (
     figures,
     health,
     index,
+    live,
+    live_json,
     points,
     search,
     suggest,
@@ -54,9 +57,13 @@ def create_app(settings: Settings) -> FastAPI:
     place = settings.notebook_place
     notebook = None if place is None else open_notebook(place)
 
+    owner = start_live(settings)
+
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         yield
+        if owner is not None:
+            owner.close()
         atlas_file.close()
         if notebook is not None:
             notebook.dispose()
@@ -71,16 +78,19 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.atlas_file = atlas_file
     app.state.notebook = notebook
+    app.state.live = owner
     app.state.static = static
     app.state.memory = MemoryOfBuild(settings.atlas)
-    app.state.code_version = static_files.code_version(static)
+    # A page without the model's controls is another page.
+    app.state.code_version = static_files.code_version(static) + ("live" if owner else "")
     app.state.templates = make_templates(static)
+    app.state.templates.globals["live_saes"] = owner.saes if owner else {}
     app.state.cache_control = "private, no-cache" if settings.key else "no-cache"
     app.state.public_url = settings.public_url
     app.state.static_copy = False
     app.state.embed_hosts = settings.embed_hosts
     modules = (health, static_files, docs, index, search, suggest, context, figures, cards, export)
-    modules = (*modules, compare, feature)
+    modules = (*modules, compare, live, live_json, feature)
     for module in (*modules, points, dictionary):
         app.include_router(module.router)
     _add_handlers(app)

@@ -8,6 +8,7 @@ import gc
 import ipaddress
 import socket
 import sys
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import quote
 
@@ -22,6 +23,16 @@ _BACKLOG = 128
 _OBJECTS_BETWEEN_COLLECTIONS = 10_000
 
 
+@dataclass(frozen=True)
+class Live:
+    """A model behind the pages, as the settings of the same names say it."""
+
+    live: bool
+    live_model: str
+    live_saes: tuple[Path, ...]
+    live_device: str
+
+
 def serve(
     atlas: Path,
     host: str = "127.0.0.1",
@@ -32,6 +43,7 @@ def serve(
     public_url: str = "",
     embed_hosts: tuple[str, ...] = (),
     notebook: str = "",
+    live: Live | None = None,
 ) -> None:
     """Serves an atlas; returns after an interrupt.
 
@@ -49,6 +61,7 @@ def serve(
         public_url=public_url,
         embed_hosts=embed_hosts,
         notebook=notebook,
+        **(asdict(live) if live else {}),
     )
     app = create_app(settings)
     bound = bind(settings)

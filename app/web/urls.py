@@ -120,6 +120,41 @@ def suggest_url() -> str:
     return "/-/suggest.json"
 
 
+def live_url(sae: Addressed, feature_index: int, view: Arguments = ()) -> str:
+    """One's own text on one feature; needs a live model."""
+    return with_query(f"{_path(sae.address)}/{feature_index}/live", view)
+
+
+def live_top_url(view: Arguments = ()) -> str:
+    """The features that fire on one's own text; needs a live model."""
+    return with_query("/-/live/top", view)
+
+
+def live_steer_url(view: Arguments = ()) -> str:
+    """A text continued with and without some features changed; needs a live model."""
+    return with_query("/-/live/steer", view)
+
+
+def lists_url() -> str:
+    """All lists of features and the reader's own stars, and where a form for a new list is sent."""
+    return "/-/lists"
+
+
+def list_url(slug: str) -> str:
+    """One list of features."""
+    return f"/-/lists/{quote(slug, safe='')}"
+
+
+def thing_url(kind: str, uid: str, action: str = "") -> str:
+    """A label, note, list or entry with its history; with an action, where its form is sent."""
+    return f"/-/notebook/{kind}/{quote(uid, safe='')}" + (f"/{action}" if action else "")
+
+
+def write_url(sae: Addressed, feature_index: int, what: str) -> str:
+    """Where a form about a feature is sent: `labels`, `notes`, `star` or `lists`."""
+    return f"{_path(sae.address)}/{feature_index}/{what}"
+
+
 def docs_url() -> str:
     """What the addresses take and give."""
     return "/-/docs"

@@ -18,7 +18,7 @@ from app.live.protocol import (
     TopAnswer,
     TopAsked,
 )
-from tests.live.conftest import MLP, RESID, Made
+from tests.live.made import MLP, RESID, Made
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from app.errors import AtlasError
 from app.live.limits import Limits, LiveError
 from app.live.owner import Owner
 from app.live.protocol import ActivationsAsked, SteerAsked
-from tests.live.conftest import MLP, RESID, Made
+from tests.live.made import MLP, RESID, Made
 
 SLOW = {"text": "def", "changes": [{"sae": RESID, "feature_index": 0, "strength": 1}]}
 
@@ -51,7 +51,7 @@ def own(made: Made) -> Iterator[Callable[..., Owner]]:
 
 
 def test_it_says_what_it_holds(owner: Owner) -> None:
-    assert owner.saes == {RESID, MLP}
+    assert set(owner.saes) == {RESID, MLP}
 
 
 def test_another_model_is_refused(made: Made, model_folder: Callable[[str], Path]) -> None:
@@ -86,13 +86,13 @@ def test_what_the_recipe_names_is_looked_for_beside_the_atlas(made: Made) -> Non
     with pytest.raises(AtlasError, match="not at hand: say where it is with --model"):
         Owner.start(made.start(model="", saes=()))
     owner = Owner.start(made.start(saes=()))
-    assert owner.saes == {RESID, MLP}
+    assert set(owner.saes) == {RESID, MLP}
     owner.close()
 
 
 def test_dictionaries_not_given_are_not_at_hand(made: Made) -> None:
     owner = Owner.start(made.start(saes=made.saes[:1]))
-    assert owner.saes == {RESID}
+    assert set(owner.saes) == {RESID}
     with pytest.raises(LiveError, match="is not at hand: live are tiny/resid") as caught:
         read(owner, "def", sae=MLP)
     assert caught.value.status == 404

@@ -12,7 +12,7 @@ from safetensors.numpy import load_file
 from app.live.limits import LiveError
 from app.live.owner import Owner
 from app.live.protocol import SteerAnswer, SteerAsked
-from tests.live.conftest import MLP, RESID, Made
+from tests.live.made import MLP, RESID, Made
 
 PROMPT = [0, 17, 40, 23, 8]
 

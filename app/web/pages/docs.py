@@ -19,8 +19,9 @@ class Argument:
 
 @dataclass(frozen=True)
 class Address:
-    """One address that answers GET."""
+    """One way to ask an address."""
 
+    method: str
     path: str
     summary: str
     description: str
@@ -37,25 +38,48 @@ class DocsPage:
         """The list of addresses; the full description is at `/-/openapi.json`."""
         return {
             "addresses": [
-                {"path": item.path, "summary": item.summary, "description": item.description}
+                {
+                    "method": item.method,
+                    "path": item.path,
+                    "summary": item.summary,
+                    "description": item.description,
+                }
                 for item in self.addresses
             ]
         }
 
 
 def build(openapi: dict[str, Any]) -> DocsPage:
-    """The page of an OpenAPI description; only GET is read, there is nothing else."""
+    """The page of an OpenAPI description, by address and method."""
+    schemas = openapi.get("components", {}).get("schemas", {})
     return DocsPage(
         [
             Address(
+                method.upper(),
                 path,
-                methods["get"].get("summary", ""),
-                methods["get"].get("description", ""),
-                [_argument(item) for item in methods["get"].get("parameters", [])],
+                said.get("summary", ""),
+                said.get("description", ""),
+                [_argument(item) for item in said.get("parameters", [])] + _body(said, schemas),
             )
             for path, methods in sorted(openapi["paths"].items())
+            for method, said in sorted(methods.items())
         ]
     )
+
+
+def _body(said: dict[str, Any], schemas: dict[str, Any]) -> list[Argument]:
+    """The fields of what is sent, whatever it is sent as."""
+    content = said.get("requestBody", {}).get("content", {})
+    schema = next(iter(content.values()), {}).get("schema", {})
+    schema = schemas.get(schema.get("$ref", "").rpartition("/")[2], schema)
+    return [
+        _argument({"name": name, "in": "body", "schema": field} | _described(field))
+        for name, field in schema.get("properties", {}).items()
+    ]
+
+
+def _described(field: dict[str, Any]) -> dict[str, str]:
+    return {"description": field["description"]} if "description" in field else {}
 
 
 def _argument(parameter: dict[str, Any]) -> Argument:

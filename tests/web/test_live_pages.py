@@ -1,0 +1,293 @@
+"""Pages that ask the model, over a real process with a tiny model; and pages without one."""
+
+import asyncio
+import json
+import re
+import time
+from collections.abc import Callable, Iterator
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from starlette.types import Message
+
+from app.access.viewer import Viewer
+from app.live.protocol import AblationAnswer, ActivationsAnswer, SteerAnswer, TopAnswer
+from app.settings import Settings
+from app.web.dependencies import viewer_of
+from app.web.factory import create_app
+from app.web.pages.live.packed_text import pack_text
+from tests.live.made import MLP, RESID, Made, make
+
+TEXT = " def first (items) return items[0]"
+FEATURE = f"/{RESID}/3"
+
+
+@pytest.fixture(scope="module")
+def live_atlas(
+    tmp_path_factory: pytest.TempPathFactory,
+    model_folder: Callable[[str], Path],
+    write_sae: Callable[..., Path],
+    text_folder: Path,
+) -> Made:
+    return make(tmp_path_factory.mktemp("live"), model_folder, write_sae, text_folder)
+
+
+@pytest.fixture(scope="module")
+def live_app(live_atlas: Made) -> Iterator[FastAPI]:
+    app = create_app(
+        Settings(
+            atlas=live_atlas.atlas,
+            notebook="off",
+            live=True,
+            live_model=str(live_atlas.model),
+            live_saes=live_atlas.saes,
+            live_device="cpu",
+            live_tokens=32,
+            live_waiting=200,
+            requests_per_second=0,
+        )
+    )
+    yield app
+    app.state.live.close()
+
+
+@pytest.fixture(scope="module")
+def live(live_app: FastAPI) -> TestClient:
+    return TestClient(live_app, base_url="http://127.0.0.1", follow_redirects=False)
+
+
+def text_address(text: str = TEXT, **more: Any) -> str:
+    return str(httpx.URL(f"{FEATURE}/live", params={"text": pack_text(text), **more}))
+
+
+def test_a_form_leads_to_an_address_that_can_be_kept(live: TestClient) -> None:
+    answer = live.get(f"{FEATURE}/live", params={"plain": "def\r\nfirst"})
+    assert answer.status_code == 303
+    packed = pack_text("def\nfirst")
+    assert answer.headers["location"] == f"{FEATURE}/live?text={packed}"
+
+
+def test_the_page_and_its_twin_say_the_same(live: TestClient) -> None:
+    twin = live.get(text_address().replace("/live?", "/live.json?")).json()
+    read = ActivationsAnswer(**twin["activations"])
+    page = live.get(text_address()).text
+    shown = re.findall(r'<a href="[^"]*position=(\d+)"[^>]*>(.*?)</a>', page, re.S)
+    texts = [unescape(re.sub("<[^>]*>", "", inner)) for _, inner in shown]
+    assert texts == read.tokens
+    assert "".join(read.tokens[1:]) == TEXT
+    firing = [i for i, value in enumerate(read.features[0].activations) if value > 0]
+    coloured = re.findall(r'position=(\d+)" class="[^"]*heat-\d', page)
+    assert [int(i) for i in coloured] == firing
+    assert twin["measured"] is None
+
+
+def test_nothing_typed_is_a_page_with_a_form(live: TestClient) -> None:
+    page = live.get(f"{FEATURE}/live")
+    assert page.status_code == 200
+    assert "<textarea" in page.text and "live-sentence" not in page.text
+
+
+@pytest.mark.parametrize(
+    ("measure", "said"),
+    [
+        ("ablation", "what deleting each token does"),
+        ("context", "tokens kept before it"),
+        ("blocks", "Contiguous blocks"),
+        ("pairs", "either suffices"),
+        ("minimal", "Shortest end"),
+    ],
+)
+def test_a_token_is_taken_apart(live: TestClient, measure: str, said: str) -> None:
+    strongest = live.get(text_address().replace("/live?", "/live.json?")).json()
+    assert max(strongest["activations"]["features"][0]["activations"]) > 0
+    page = live.get(text_address(measure=measure))
+    assert page.status_code == 200
+    assert said in page.text
+    twin = live.get(text_address(measure=measure).replace("/live?", "/live.json?")).json()
+    measured = AblationAnswer(**twin["measured"])
+    assert getattr(measured, measure) is not None
+    asked = {"text": TEXT, "sae": RESID, "feature_index": 3, "measures": [measure]}
+    posted = live.post("/-/live/ablation.json", json=asked).json()
+    assert posted.pop("ok") is True
+    assert AblationAnswer(**posted) == measured
+
+
+def test_a_stored_example_can_be_taken_apart(live: TestClient) -> None:
+    page = live.get(f"{FEATURE}?group=interval").text
+    (link, *_) = re.findall(r'href="([^"]*/live\?context=[^"]*)"', page)
+    assert live.get(unescape(link)).status_code == 200
+
+
+def test_what_fires_on_a_text(live: TestClient) -> None:
+    address = f"/-/live/top?text={pack_text(TEXT)}&start=2&stop=4"
+    page = live.get(address)
+    twin = live.get(address.replace("top?", "top.json?")).json()
+    found = TopAnswer(**twin["answer"])
+    assert page.status_code == 200
+    assert f"{found.n_firing} features fire on positions 2 to 3" in page.text
+    rows = re.findall(r'aria-label="the text on feature (\d+)"', page.text)
+    assert [int(i) for i in rows] == [item.feature_index for item in found.features]
+    one = live.get("/-/live/top", params={"text": pack_text(TEXT), "sae": MLP, "sort": "rarity"})
+    assert f">{RESID}</a>" not in one.text.split("<tbody>")[1]
+
+
+def test_steering_side_by_side(live: TestClient) -> None:
+    view = {"text": pack_text(TEXT), "change": f"{RESID}/3:add:5", "n_tokens": 5, "seed": 2}
+    page = live.get("/-/live/steer", params=view)
+    found = SteerAnswer(**live.get("/-/live/steer.json", params=view).json()["answer"])
+    assert page.status_code == 200
+    written = re.findall(r"<small>(−?[\d.]+)</small><small>(−?[\d.]+)</small>", page.text)
+    expected = [
+        tuple(f"{value:.2f}".replace("-", "−") for value in (item.log_prob, item.steered_log_prob))
+        for item in (*found.plain, *found.steered)
+    ]
+    assert written == expected
+    assert "seed=3" in page.text
+    body = {
+        "text": TEXT,
+        "changes": [{"sae": RESID, "feature_index": 3, "how": "add", "strength": 5}],
+        "n_tokens": 5,
+        "seed": 2,
+    }
+    posted = live.post("/-/live/steer.json", json=body).json()
+    assert SteerAnswer(**{k: v for k, v in posted.items() if k != "ok"}) == found
+
+
+def test_a_text_too_long_says_so_and_keeps_what_was_typed(live: TestClient) -> None:
+    text = "def first " * 20
+    page = live.get(text_address(text))
+    assert page.status_code == 413
+    assert "the model takes: shorten it" in page.text or "is the limit here" in page.text
+    assert "def first def first" in page.text  # the form still holds it
+    twin = live.get(text_address(text).replace("/live?", "/live.json?"))
+    assert twin.status_code == 413
+    assert twin.json()["error"].endswith("shorten it.")
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        ("activations", {"sae": "tiny/other", "features": [1], "text": "a"}, 404),
+        ("activations", {"sae": RESID, "features": [99], "text": "a"}, 404),
+        ("activations", {"sae": RESID, "features": [], "text": "a"}, 400),
+        ("activations", {"sae": RESID, "features": [1]}, 400),
+        ("activations", {"sae": RESID, "features": [1], "text": "a", "tokens": 3}, 400),
+        ("ablation", {"sae": RESID, "feature_index": 1, "text": "a", "position": 9}, 400),
+        ("top", {"saes": [RESID], "text": "a", "start": 3, "stop": 2}, 400),
+        ("steer", {"text": "a", "changes": []}, 400),
+    ],
+)
+def test_what_is_wrong_with_a_body_is_a_sentence(
+    live: TestClient, path: str, body: dict[str, Any], status: int
+) -> None:
+    answer = live.post(f"/-/live/{path}.json", json=body)
+    assert answer.status_code == status
+    assert answer.json()["ok"] is False
+    assert answer.json()["error"].endswith(".")
+
+
+def test_the_openapi_description_names_bodies_and_answers(live: TestClient) -> None:
+    described = live.get("/-/openapi.json").json()
+    for kind in ("activations", "ablation", "top", "steer"):
+        said = described["paths"][f"/-/live/{kind}.json"]["post"]
+        assert "$ref" in json.dumps(said["requestBody"])
+        assert "$ref" in json.dumps(said["responses"]["200"])
+    page = live.get("/-/docs").text
+    assert "POST /-/live/activations.json" in page and "n_predictions" in page
+
+
+def test_200_clients_at_once(live_app: FastAPI) -> None:
+    """Each gets the answer to its own text; the event loop waits for none of them."""
+    texts = [" first" * (i % 9) + " xyz" * (i % 4) + " of" for i in range(200)]
+
+    async def ask_all() -> list[httpx.Response]:
+        transport = httpx.ASGITransport(app=live_app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+            bodies = [{"text": text, "sae": RESID, "features": [i % 24]}
+                      for i, text in enumerate(texts)]  # fmt: skip
+            return await asyncio.gather(
+                *(client.post("/-/live/activations.json", json=body, timeout=120)
+                  for body in bodies)
+            )  # fmt: skip
+
+    answers = asyncio.run(ask_all())
+    assert [answer.status_code for answer in answers] == [200] * 200
+    for i, answer in enumerate(answers):
+        assert "".join(answer.json()["tokens"][1:]) == texts[i]
+        assert answer.json()["features"][0]["feature_index"] == i % 24
+    assert live_app.state.live.n_pending == 0
+
+
+def test_a_client_that_vanishes_frees_its_place(live_app: FastAPI) -> None:
+    body = json.dumps(
+        {"text": "def", "changes": [{"sae": RESID, "feature_index": 1, "strength": 1}]}
+    ).encode()
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/-/live/steer.json",
+        "raw_path": b"/-/live/steer.json",
+        "query_string": b"",
+        "headers": [(b"host", b"127.0.0.1"), (b"content-type", b"application/json")],
+        "client": ("127.0.0.1", 1),
+        "server": ("127.0.0.1", 80),
+        "scheme": "http",
+        "http_version": "1.1",
+        "root_path": "",
+        "asgi": {"version": "3.0"},
+    }
+
+    async def vanish() -> int:
+        messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+        async def receive() -> Message:
+            return messages.pop(0) if messages else {"type": "http.disconnect"}
+
+        async def send(message: Message) -> None:
+            pass
+
+        await live_app(scope, receive, send)
+        return live_app.state.live.n_pending
+
+    started = time.monotonic()
+    assert [asyncio.run(vanish()) for _ in range(5)] == [0] * 5
+    assert time.monotonic() - started < 60
+
+
+def test_a_page_is_not_asked_for_twice(live: TestClient) -> None:
+    first = live.get(text_address())
+    again = live.get(text_address(), headers={"if-none-match": first.headers["etag"]})
+    assert again.status_code == 304
+
+
+def test_the_feature_page_has_the_panel(live: TestClient) -> None:
+    page = live.get(FEATURE).text
+    assert f'<form class="live-form" action="{FEATURE}/live" data-live="panel">' in page
+
+
+def test_without_a_model_one_line_says_how_to_get_it(client: TestClient) -> None:
+    page = client.get("/synthetic/resid-2-1k/3").text
+    assert "live-form" not in page and "/live" not in page.replace("/live.css", "")
+    assert page.count("feature-atlas serve ATLAS --live") == 1
+    for path in ("/synthetic/resid-2-1k/3/live", "/-/live/top", "/-/live/steer.json"):
+        answer = client.get(path)
+        assert answer.status_code == 404
+        assert "--live" in answer.text
+    assert client.post("/-/live/top.json", json={"saes": ["a/b"], "text": "a"}).status_code == 404
+
+
+def test_a_key_for_one_dictionary_asks_about_no_other(live_app: FastAPI) -> None:
+    limited = Viewer("guest", "read", tuple(RESID.split("/")))  # type: ignore[arg-type]
+    live_app.dependency_overrides[viewer_of] = lambda: limited
+    client = TestClient(live_app, base_url="http://127.0.0.1")
+    body = {"text": "a", "saes": [MLP]}
+    assert client.post("/-/live/top.json", json=body).status_code == 404
+    assert client.get(f"/{MLP}/3/live").status_code == 404
+    found = client.get("/-/live/top.json", params={"text": pack_text(TEXT)}).json()
+    assert {item["sae"] for item in found["answer"]["features"]} == {RESID}
+    live_app.dependency_overrides.clear()

@@ -156,7 +156,9 @@ class Owner:
             text=True,
             encoding="utf-8",
             env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
-            start_new_session=True,  # Ctrl-C is the server's to hear
+            # Ctrl-C is the server's to hear. No session of its own: Linux would give that as much
+            # of the processor as the server's, whatever its priority.
+            process_group=0,
         )
         assert process.stdin is not None and process.stdout is not None
         given = {

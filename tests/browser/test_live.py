@@ -1,5 +1,6 @@
 """One's own text in a real browser: run as one types, taken apart, kept by its address."""
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -82,17 +83,17 @@ def test_what_is_overtaken_is_dropped(live_page: Page) -> None:
     held[0].abort()
     live_page.wait_for_timeout(200)
     assert tokens(live_page).endswith(" return")
-    assert "text=" in live_page.url
+    expect(live_page).to_have_url(re.compile("text="))
 
 
 def test_a_token_is_chosen_and_taken_apart_in_place(live_page: Page) -> None:
     live_page.goto(f"/{RESID}/3/live?plain=+def+first+(items)+return")
     live_page.locator(".live-text > *").nth(4).click()
     expect(live_page.locator(".live-columns h3").first).to_contain_text("at position 4")
-    assert "position=4" in live_page.url
+    expect(live_page).to_have_url(re.compile("position=4"))
     live_page.get_by_role("link", name="Pairs").click()
     expect(live_page.locator(".live-pairs")).to_be_visible()
-    assert "measure=pairs" in live_page.url
+    expect(live_page).to_have_url(re.compile("measure=pairs"))
     again = live_page.context.new_page()
     again.goto(live_page.url)
     expect(again.locator(".live-pairs")).to_be_visible()

@@ -54,6 +54,17 @@ def test_it_says_what_it_holds(owner: Owner) -> None:
     assert set(owner.saes) == {RESID, MLP}
 
 
+def test_it_gives_way_to_the_server(owner: Owner) -> None:
+    """The lowest priority, in the server's own session: another one would have a share of its own.
+
+    Ctrl-C does not reach it: that ends the server, which ends it.
+    """
+    assert owner.pid is not None
+    assert os.getpriority(os.PRIO_PROCESS, owner.pid) == 19
+    assert os.getsid(owner.pid) == os.getsid(0)
+    assert os.getpgid(owner.pid) == owner.pid
+
+
 def test_another_model_is_refused(made: Made, model_folder: Callable[[str], Path]) -> None:
     with pytest.raises(AtlasError, match="is not the model tiny was made from"):
         Owner.start(made.start(model=str(model_folder("gpt2"))))

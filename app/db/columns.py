@@ -48,6 +48,8 @@ class FeatureQuery:
     """only features whose strongest token is one of these"""
     contains: str = ""
     """only features whose text holds this, whatever the case"""
+    has: str = ""
+    """what people wrote that is asked for; who asks brings the features, `next` is bound to it"""
     size: int = 50
     next: str | None = None
     """token of `FeaturePage.next`"""
@@ -56,7 +58,7 @@ class FeatureQuery:
         """What a `next` token is bound to: everything but the place and the page's size."""
         ranges = [[item.column, item.low, item.high] for item in self.ranges]
         tokens = None if self.top_token_ids is None else list(self.top_token_ids)
-        filters = [ranges, self.indices, self.dead, self.lives_as, tokens, self.contains]
+        filters = [ranges, self.indices, self.dead, self.lives_as, tokens, self.contains, self.has]
         return [self.sort, self.descending, filters]
 
     def without_range(self, column: str) -> "FeatureQuery":

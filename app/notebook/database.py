@@ -5,9 +5,11 @@ the database itself (locked, full, gone) is one sentence, a `NotebookError`. Kno
 but the one that writers lock.
 """
 
+import os
+import secrets
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import ArgumentError, DisconnectionError, IntegrityError
 
+from app import durable
 from app.notebook.errors import NotebookError
 from app.notebook.migrate import migrate
 from app.notebook.schema import notebook_state
@@ -176,7 +179,8 @@ class _File:
         if self._migrated is not None and self.identity() == self._migrated:
             return
         try:
-            self.path.touch()
+            if not self.path.exists():
+                _put_new(self.path, self._empty)
         except OSError as error:
             raise NotebookError(
                 f"The notebook {self.path.name} can't be written ({error.strerror})."
@@ -192,6 +196,23 @@ class _File:
         except OSError:
             return None
         return status.st_dev, status.st_ino
+
+
+def _put_new(path: Path, data: bytes) -> None:
+    """A whole file at a path where there is none; one that somebody else puts there first stays.
+
+    What readers saw before it was made is what is made: secrets drawn for it hold on.
+    """
+    temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        with temporary.open("xb") as file:
+            file.write(data)
+        durable.sync_file(temporary)
+        with suppress(FileExistsError):
+            os.link(temporary, path)
+        durable.sync_folder(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _empty_image() -> bytes:

@@ -16,15 +16,21 @@ from app import __version__
 from app.db.cursor import BadCursor
 from app.errors import AtlasError
 from app.notebook.database import open_notebook
+from app.notebook.errors import Absent, NotAllowed
 from app.settings import Settings
 from app.web import respond, static_files, urls
-from app.web.access import AccessMiddleware
+from app.web.access.cookies import Cookies
+from app.web.access.guard import refuse_if_open
+from app.web.access.middleware import AccessMiddleware
+from app.web.access.proxies import ProxyMiddleware
 from app.web.atlas_file import AtlasFile
 from app.web.head import HeadMiddleware
 from app.web.headers import SecurityHeadersMiddleware
 from app.web.hosts import HostMiddleware
+from app.web.limits import SizeMiddleware
 from app.web.live import start_live
 from app.web.memory import MemoryOfBuild
+from app.web.notebook.names import NameCache
 from app.web.routes import (
     cards,
     compare,
@@ -38,8 +44,12 @@ from app.web.routes import (
     index,
     live,
     live_json,
+    notebook_features,
+    notebook_lists,
+    notebook_things,
     points,
     search,
+    shares,
     suggest,
 )
 from app.web.templating import make_templates
@@ -56,7 +66,7 @@ def create_app(settings: Settings) -> FastAPI:
     atlas_file.current()
     place = settings.notebook_place
     notebook = None if place is None else open_notebook(place)
-
+    refuse_if_open(settings, notebook)
     owner = start_live(settings)
 
     @asynccontextmanager
@@ -78,20 +88,22 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.atlas_file = atlas_file
     app.state.notebook = notebook
+    app.state.names = NameCache()
     app.state.live = owner
+    app.state.cookies = Cookies(f"{settings.atlas.resolve()} {place}")
     app.state.static = static
     app.state.memory = MemoryOfBuild(settings.atlas)
     # A page without the model's controls is another page.
     app.state.code_version = static_files.code_version(static) + ("live" if owner else "")
     app.state.templates = make_templates(static)
     app.state.templates.globals["live_saes"] = owner.saes if owner else {}
-    app.state.cache_control = "private, no-cache" if settings.key else "no-cache"
     app.state.public_url = settings.public_url
     app.state.static_copy = False
     app.state.embed_hosts = settings.embed_hosts
     modules = (health, static_files, docs, index, search, suggest, context, figures, cards, export)
+    modules = (*modules, notebook_things, notebook_lists, notebook_features)
     modules = (*modules, compare, live, live_json, feature)
-    for module in (*modules, points, dictionary):
+    for module in (*modules, shares, points, dictionary):
         app.include_router(module.router)
     _add_handlers(app)
     _add_middleware(app, settings)
@@ -103,14 +115,21 @@ def _add_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, respond.on_invalid_arguments)
     app.add_exception_handler(BadCursor, respond.on_bad_cursor)
     app.add_exception_handler(AtlasError, respond.on_atlas_error)
+    app.add_exception_handler(Absent, respond.on_absent)
+    app.add_exception_handler(NotAllowed, respond.on_not_allowed)
     app.add_exception_handler(DatabaseError, respond.on_damaged_atlas)
     app.add_exception_handler(Exception, respond.on_any_error)
 
 
 def _add_middleware(app: FastAPI, settings: Settings) -> None:
     """The last one added sees a request first."""
-    app.add_middleware(AccessMiddleware, settings=settings)
+    notebook, cookies = app.state.notebook, app.state.cookies
+    app.add_middleware(AccessMiddleware, settings=settings, notebook=notebook, cookies=cookies)
+    app.add_middleware(
+        ProxyMiddleware, header=settings.trusted_header, proxies=settings.trusted_proxies
+    )
     app.add_middleware(HostMiddleware, settings=settings)
+    app.add_middleware(SizeMiddleware)
     app.add_middleware(GZipMiddleware, minimum_size=1_000, compresslevel=3)
     app.add_middleware(SecurityHeadersMiddleware)
     app.add_middleware(HeadMiddleware)

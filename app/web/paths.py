@@ -20,7 +20,8 @@ def static_folder() -> Path:
 
 def source_files() -> list[Path]:
     """Everything a page's look can depend on besides the atlas, in a fixed order."""
-    folders = (_PACKAGE / "web", _PACKAGE / "db", _PACKAGE / "stats", templates_folder())
+    folders = (_PACKAGE / "web", _PACKAGE / "db", _PACKAGE / "stats", _PACKAGE / "notebook")
+    folders = (*folders, templates_folder())
     found = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
     return sorted(path for path in found if path.suffix in {".py", ".html", ".svg"})
 

@@ -18,7 +18,9 @@ from fastapi.responses import HTMLResponse, Response
 from starlette.exceptions import HTTPException
 
 from app.errors import AtlasError, echoed
+from app.web.access.visit import ANYBODY, Visit
 from app.web.headers import SECURITY_HEADERS
+from app.web.notebook.reader import NO_NOTEBOOK, Reader
 from app.web.urls import json_twin, with_query
 
 
@@ -43,6 +45,8 @@ class Site:
     """of this page on it, from the root, with its view; empty on error pages"""
     static_copy: bool = False
     """the page becomes a file, which nothing can be asked of"""
+    reader: Reader = NO_NOTEBOOK
+    """what features are called by those who labelled them"""
 
 
 def respond(
@@ -51,14 +55,16 @@ def respond(
     build: Callable[[], Page],
     extra_headers: Mapping[str, str] | None = None,
     status: int = 200,
+    kept: bool = True,
 ) -> Response:
     """The page as HTML by `pages/{template}.html`, or as JSON where the path ends in `.json`.
 
     Args:
         status: another than 200 for a page that says itself what was wrong; never kept.
+        kept: False for a page of more than the atlas: nobody keeps it.
     """
     headers = {**validators(request), **(extra_headers or {})}
-    if status != 200:
+    if status != 200 or not kept:
         headers = {"Cache-Control": "no-store", **(extra_headers or {})}
     elif is_fresh(request, headers):
         return Response(status_code=304, headers=headers)
@@ -71,7 +77,9 @@ def respond(
     public_url = request.app.state.public_url
     static_copy = request.app.state.static_copy
     version = request.app.version
-    site = Site(request.state.build_id, json_url, version, public_url, address, static_copy)
+    reader = getattr(request.state, "reader", NO_NOTEBOOK)
+    build_id = request.state.build_id
+    site = Site(build_id, json_url, version, public_url, address, static_copy, reader)
     return _html(request, template, page, site, status, headers)
 
 
@@ -90,8 +98,23 @@ def respond_file(
 
 def validators(request: Request) -> dict[str, str]:
     """Headers by which a browser asks whether what it has still holds."""
-    etag = f'W/"{request.state.build_id}-{request.app.state.code_version}"'
-    return {"ETag": etag, "Cache-Control": request.app.state.cache_control}
+    state = request.state
+    code = request.app.state.code_version
+    etag = f'W/"{state.build_id}-{code}-{state.viewer_tag}{_notebook_tag(request)}"'
+    return {"ETag": etag, "Cache-Control": _cache_control(state.visit)}
+
+
+def _notebook_tag(request: Request) -> str:
+    """Of a page that shows what people wrote: how many changes there have been."""
+    reader = getattr(request.state, "reader", NO_NOTEBOOK)
+    return f"-{reader.counter}" if reader.kept else ""
+
+
+def _cache_control(visit: Visit) -> str:
+    """Who may keep an answer: nobody what a link opens, which can be revoked."""
+    if visit.share is not None:
+        return "private, no-store"
+    return "no-cache" if visit.viewer == ANYBODY else "private, no-cache"
 
 
 def is_fresh(request: Request, headers: Mapping[str, str]) -> bool:
@@ -156,6 +179,8 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
     sentence = str(error.detail)
     if sentence == HTTPStatus(error.status_code).phrase:
         sentence = f"{sentence}: {echoed(request.method)} {echoed(request.url.path)}."
+    if sentence.startswith("Field exceeded maximum size"):  # the form parser's own words
+        sentence = "A field of this form is longer than 1 MB: nothing was saved."
     answer = error_response(request, error.status_code, sentence)
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         answer.headers["Allow"] = "GET, HEAD"  # of every address there is
@@ -191,6 +216,16 @@ async def on_atlas_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, AtlasError)
     folder = f"{request.app.state.atlas_file.path.parent}/"  # not for visitors to know
     return error_response(request, 503, str(error).replace(folder, ""))
+
+
+async def on_absent(request: Request, error: Exception) -> Response:
+    """There is no such label, note or list."""
+    return error_response(request, 404, str(error))
+
+
+async def on_not_allowed(request: Request, error: Exception) -> Response:
+    """What was sent can't be kept."""
+    return error_response(request, 400, str(error))
 
 
 async def on_damaged_atlas(request: Request, _error: Exception) -> Response:

@@ -7,8 +7,10 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from app.access.times import in_words
 from app.db.display import display
 from app.web import chips, share, text, urls
+from app.web.access.visit import visit
 from app.web.charts.drawing import drawing, link_areas
 from app.web.charts.scales import effect_class, heat_class
 from app.web.figures.catalog import figure_choices
@@ -17,6 +19,7 @@ from app.web.pages.examples.token_line import token_strip
 from app.web.pages.examples.toolbar import example_arguments
 from app.web.paths import templates_folder
 from app.web.same_site import same_site_field, same_site_token
+from app.web.share_links.grant import share_kind
 from app.web.static_files import StaticFiles
 from app.web.token_markup import piece_chip, pieces_markup
 
@@ -63,6 +66,14 @@ def make_templates(static: StaticFiles) -> Environment:
         urls.live_top_url,
         urls.live_steer_url,
         urls.token_search_url,
+        urls.shares_url,
+        urls.share_url,
+        urls.revoke_share_url,
+        urls.open_share_url,
+        urls.lists_url,
+        urls.list_url,
+        urls.thing_url,
+        urls.write_url,
         urls.docs_url,
         urls.openapi_url,
     )
@@ -80,6 +91,9 @@ def make_templates(static: StaticFiles) -> Environment:
     environment.globals |= {function.__name__: function for function in parts}
     environment.globals["figure_choices"] = figure_choices
     environment.globals["example_arguments"] = example_arguments
+    environment.globals["visit"] = visit
+    environment.globals["share_kind"] = share_kind
+    environment.filters["moment"] = in_words
     environment.globals["same_site_field"] = same_site_field
     environment.globals["same_site_token"] = same_site_token
     environment.globals.update(

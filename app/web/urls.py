@@ -120,6 +120,26 @@ def suggest_url() -> str:
     return "/-/suggest.json"
 
 
+def shares_url() -> str:
+    """The share links there are, and where a form that makes one is sent."""
+    return "/-/shares"
+
+
+def share_url(share_id: str) -> str:
+    """One share link: what it opens, until when, and the link itself."""
+    return f"/-/shares/{quote(share_id, safe='')}"
+
+
+def revoke_share_url(share_id: str) -> str:
+    """Where the form that ends a share link is sent."""
+    return f"{share_url(share_id)}/revoke"
+
+
+def open_share_url(text: str) -> str:
+    """The share link itself, to be given away."""
+    return f"/-/open/{quote(text, safe='')}"
+
+
 def live_url(sae: Addressed, feature_index: int, view: Arguments = ()) -> str:
     """One's own text on one feature; needs a live model."""
     return with_query(f"{_path(sae.address)}/{feature_index}/live", view)

@@ -123,7 +123,9 @@ class DictionaryView(View):
     top_token: str = Field(default="", max_length=200)
     """text of the token with the largest share of the feature's activation"""
     contains: str = Field(default="", max_length=200)
-    """text in the feature's summary or among its listed tokens, whatever the case"""
+    """text in the feature's summary, its labels or among its listed tokens, whatever the case"""
+    has: Literal["", "label", "note", "star"] = ""
+    """only features that somebody labelled, wrote a note on, or starred"""
     columns: str = Field(default="", max_length=600)
     """columns the table shows, between commas; empty shows the usual ones"""
     size: int = Field(default=50, ge=1, le=500)
@@ -178,7 +180,7 @@ class DictionaryView(View):
 
     def filters(self) -> dict[str, str]:
         """Every filter that is set, by the name of its argument."""
-        others = ("feature_index", "dead", "lives_as", "top_token", "contains")
+        others = ("feature_index", "dead", "lives_as", "top_token", "contains", "has")
         return self.ranges() | {name: getattr(self, name) for name in others if getattr(self, name)}
 
     def filtered(self) -> bool:
@@ -221,7 +223,7 @@ class SearchView(View):
 
     q: str = Field(default="", max_length=500)
     """what is searched; /-/search says how it is read"""
-    mode: RankingMode | Literal["examples", "summaries", ""] = ""
+    mode: RankingMode | Literal["examples", "summaries", "labels", ""] = ""
     """one ranking; empty shows the first of each"""
     sae: str = Field(default="", max_length=200)
     """`model/sae` to search one dictionary"""

@@ -7,6 +7,7 @@ const REST = 60;
 const piece = ([kind, text]) => {
   const element = document.createElement(kind === "token" ? "code" : kind === "number" ? "b" : "span");
   if (kind === "token") element.className = "token-name";
+  if (kind === "label") { element.className = "feature-label"; element.dir = "auto"; }
   element.textContent = text;
   return element;
 };

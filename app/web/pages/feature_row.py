@@ -6,6 +6,7 @@ Takes feature records and the texts of their tokens; knows neither the list's or
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Connection
@@ -14,6 +15,7 @@ from app.db.records import LIVES_AS, FeatureRecord, LivesAs, TokenRecord
 from app.db.tokens import get_tokens
 from app.stats.wording import plain
 from app.web.charts.sparkline import StripPart, sparkline_path, strip_parts, strip_percents
+from app.web.notebook.names import Names
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,8 @@ class FeatureRow:
     top_tokens: list[TokenRecord]
     """up to 3, by share of the activation mass"""
     ablation_token: TokenRecord | None
+    label: str = ""
+    """what somebody called it; empty without a label"""
 
     @cached_property
     def spark(self) -> str:
@@ -61,26 +65,36 @@ class FeatureRow:
         scalars["lives_as"] = self.lives_as
         scalars["summary"] = plain(record.summary)
         scalars["short"] = plain(record.short)
+        scalars["label"] = self.label or None
         scalars["sparkline"] = list(record.sparkline)
         scalars["ablation_strip"] = strip_percents(record.ablation_strip)
         return scalars
 
 
 def make_rows(
-    connection: Connection, model_id: int, records: Iterable[FeatureRecord]
+    connection: Connection,
+    model_id: int,
+    records: Iterable[FeatureRecord],
+    names: Names = MappingProxyType({}),
 ) -> list[FeatureRow]:
-    """Rows of the features given, in their order; one query for all their tokens."""
+    """Rows of the features given, in their order; one query for all their tokens.
+
+    Args:
+        names: what features are called, by feature_index.
+    """
     kept = list(records)
     wanted = {token_id for record in kept for token_id in record.top_tokens}
     wanted |= {r.ablation_token_id for r in kept if r.ablation_token_id is not None}
     tokens = get_tokens(connection, model_id, wanted)
-    return [_row(record, tokens) for record in kept]
+    return [_row(record, tokens, names) for record in kept]
 
 
-def _row(record: FeatureRecord, tokens: dict[int, TokenRecord]) -> FeatureRow:
+def _row(record: FeatureRecord, tokens: dict[int, TokenRecord], names: Names) -> FeatureRow:
+    name = names.get(record.feature_index)
     deleted = record.ablation_token_id
     return FeatureRow(
         record=record,
         top_tokens=[tokens[i] for i in record.top_tokens if i in tokens],
         ablation_token=None if deleted is None else tokens.get(deleted),
+        label="" if name is None else name.text,
     )

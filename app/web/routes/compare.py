@@ -8,6 +8,7 @@ from fastapi.responses import Response
 from app.db.catalog import Sae
 from app.web.dependencies import ConnectionDep, MemoryDep, SaeDep
 from app.web.feature_numbers import FEWEST, MOST, readable_features
+from app.web.notebook.reader import ReaderDep
 from app.web.pages.compare.page import ComparePage, build
 from app.web.respond import respond
 from app.web.urls import compare_url, feature_url
@@ -23,6 +24,7 @@ def compare(
     memory: MemoryDep,
     connection: ConnectionDep,
     sae: SaeDep,
+    reader: ReaderDep,
     view: Annotated[CompareView, Query()],
 ) -> Response:
     """Their figures, histograms, tokens, directions, joint firings, and the same texts."""

@@ -6,6 +6,7 @@ from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import Response
 
 from app.web.dependencies import ConnectionDep, MemoryDep, SaeDep
+from app.web.notebook.reader import ReaderDep
 from app.web.pages.context.page import ContextPage, build
 from app.web.respond import respond
 from app.web.views import ContextView
@@ -20,6 +21,7 @@ def context(
     memory: MemoryDep,
     connection: ConnectionDep,
     sae: SaeDep,
+    reader: ReaderDep,
     context_id: int,
     view: Annotated[ContextView, Query()],
 ) -> Response:

@@ -7,6 +7,7 @@ from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import Response, StreamingResponse
 
 from app.web.dependencies import AtlasDep, ConnectionDep, MemoryDep, SaeDep
+from app.web.notebook.reader import ReaderDep
 from app.web.pages.dictionary.columns import TypedWrong
 from app.web.pages.dictionary.feature_list import feature_list, records_in_order
 from app.web.pages.dictionary.files import blocks, csv_pieces, json_pieces
@@ -27,6 +28,7 @@ def features(
     connection: ConnectionDep,
     memory: MemoryDep,
     sae: SaeDep,
+    reader: ReaderDep,
     kind: Literal["csv", "json"],
     view: Annotated[DictionaryView, Query()],
 ) -> Response:
@@ -42,14 +44,16 @@ def features(
     }
     if is_fresh(request, headers):
         return Response(status_code=304, headers=headers)
-    found = feature_list(connection, sae, view, memory).everything().tolist()
+    found = feature_list(connection, sae, view, memory, reader).everything().tolist()
+    names = reader.names(sae)
 
     def rows() -> Iterator[FeatureRow]:
         # Its own connection: the request's may be given back before the last piece is sent.
         with atlas.connect() as own:
             for start in range(0, len(found), _ROWS_AT_ONCE):
                 part = found[start : start + _ROWS_AT_ONCE]
-                yield from make_rows(own, sae.model_id, records_in_order(own, sae.sae_id, part))
+                records = records_in_order(own, sae.sae_id, part)
+                yield from make_rows(own, sae.model_id, records, names)
 
     if kind == "csv":
         text = blocks(csv_pieces(rows()))
@@ -71,6 +75,7 @@ def dictionary(
     connection: ConnectionDep,
     memory: MemoryDep,
     sae: SaeDep,
+    reader: ReaderDep,
     form: Annotated[DictionaryForm, Query()],
 ) -> Response:
     """Quality figures, density histogram and a page of the sorted and filtered list.
@@ -86,6 +91,6 @@ def dictionary(
     return respond(
         request,
         "dictionary",
-        lambda: build(connection, sae, view, memory, typed),
+        lambda: build(connection, sae, view, memory, typed, reader),
         status=400 if problems else 200,
     )

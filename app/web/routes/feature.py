@@ -11,6 +11,7 @@ from app.web import urls
 from app.web.dependencies import ConnectionDep, FeatureIndexDep, MemoryDep, SaeDep
 from app.web.embed import parse_embed
 from app.web.headers import framed_by
+from app.web.notebook.reader import ReaderDep
 from app.web.pages.feature.embed import EmbedPage, whole_view
 from app.web.pages.feature.page import FeaturePage, build
 from app.web.respond import respond, wants_json
@@ -42,6 +43,7 @@ def feature(
     connection: ConnectionDep,
     sae: SaeDep,
     feature_index: FeatureIndexDep,
+    reader: ReaderDep,
     view: Annotated[FeatureView, Query()],
 ) -> Response:
     """What it fires on, what it does, and the examples with their ablated text."""
@@ -49,7 +51,8 @@ def feature(
     def page() -> FeaturePage:
         everything = wants_json(request)
         try:
-            return build(connection, sae, feature_index, whole_view(view), memory, everything)
+            shown = whole_view(view)
+            return build(connection, sae, feature_index, shown, memory, everything, reader)
         except LookupError as error:
             raise HTTPException(404, str(error)) from error
         except ReadingError as error:

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from app.web.dependencies import ConnectionDep, FeatureIndexDep, MemoryDep, SaeDep
+from app.web.notebook.reader import ReaderDep
 from app.web.pages.points import card as point
 from app.web.pages.points import map as direction_map
 from app.web.pages.points import points
@@ -22,6 +23,7 @@ def direction_map_page(
     connection: ConnectionDep,
     memory: MemoryDep,
     sae: SaeDep,
+    reader: ReaderDep,
     view: Annotated[MapView, Query()],
 ) -> Response:
     """Every feature at the place of its direction, and those that fire on a token."""
@@ -47,8 +49,9 @@ def point_of_sae(
     request: Request,
     connection: ConnectionDep,
     sae: SaeDep,
+    reader: ReaderDep,
     feature_index: FeatureIndexDep,
     _view: Annotated[PlainView, Query()],
 ) -> Response:
-    """Its short form, as the card of a point shows them."""
-    return respond(request, "points", lambda: point.build(connection, sae, feature_index))
+    """Its short form and its label, as the card of a point shows them."""
+    return respond(request, "points", lambda: point.build(connection, sae, feature_index, reader))

@@ -6,7 +6,8 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
 from app.web.dependencies import ConnectionDep, MemoryDep
-from app.web.pages.search.page import build, only_feature
+from app.web.notebook.reader import ReaderDep
+from app.web.pages.search.page import SearchPage, build, only_feature
 from app.web.respond import respond, wants_json
 from app.web.views import SearchView
 
@@ -19,6 +20,7 @@ def search(
     request: Request,
     connection: ConnectionDep,
     memory: MemoryDep,
+    reader: ReaderDep,
     view: Annotated[SearchView, Query()],
 ) -> Response:
     """What a text means in the vocabulary, and the features that answer to it.
@@ -28,4 +30,9 @@ def search(
     """
     if not wants_json(request) and (url := only_feature(connection, view)):
         return RedirectResponse(url, 303, {"Cache-Control": "no-store"})
-    return respond(request, "search", lambda: build(connection, memory, view, wants_json(request)))
+    everything = wants_json(request)
+
+    def page() -> SearchPage:
+        return build(connection, memory, view, everything, reader)
+
+    return respond(request, "search", page)

@@ -62,12 +62,17 @@ _READY = (
     ),
 )
 
+_OF_NOTEBOOK = (_Ready("labelled", "somebody gave it a label", "has", "label"),)
 
-def list_filters(sae: Sae, view: DictionaryView, meant: list[TokenRecord] | None) -> list[Filter]:
+
+def list_filters(
+    sae: Sae, view: DictionaryView, meant: list[TokenRecord] | None, notebook: bool = False
+) -> list[Filter]:
     """The ready-made filters, each in its place whether set or not, then what else is set.
 
     Args:
         meant: the tokens a `top_token` text stands for; None where it is not asked for.
+        notebook: whether people can label features here.
     """
 
     def toggled(argument: str, value: str) -> str:
@@ -75,7 +80,7 @@ def list_filters(sae: Sae, view: DictionaryView, meant: list[TokenRecord] | None
 
     found: list[Filter] = []
     said: set[str] = set()
-    for ready in _READY:
+    for ready in (*_READY, *_OF_NOTEBOOK) if notebook else _READY:
         is_set = getattr(view, ready.argument) == ready.value
         said |= {ready.argument} if is_set else set()
         url = toggled(ready.argument, "" if is_set else ready.value)
@@ -107,6 +112,8 @@ def _words(argument: str, text: str, meant: list[TokenRecord] | None) -> str:
         return f"# {text}"
     if argument == "dead":
         return "dead" if text == "yes" else "living"
+    if argument == "has":
+        return {"label": "labelled", "note": "with a note", "star": "starred"}[text]
     if argument == "lives_as":
         return text
     return f"{column_words(argument)} {range_words(text)}"

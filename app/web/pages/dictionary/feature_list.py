@@ -5,9 +5,10 @@ and the downloads all list what this says.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
+import numpy as np
 from jaxtyping import Bool, Int
 from numpy import ndarray
 from sqlalchemy import Connection
@@ -18,6 +19,8 @@ from app.db.features import get_features
 from app.db.records import FeatureRecord, TokenRecord
 from app.db.tokens import match_tokens
 from app.web.memory import Memory
+from app.web.notebook.reader import NO_NOTEBOOK, Reader
+from app.web.notebook.written import written_features
 from app.web.ranges import parse_indices, parse_range
 from app.web.views import DictionaryView
 
@@ -35,11 +38,19 @@ class FeatureList:
     """what a filter by text looks at; None where there is no such filter"""
     meant_tokens: list[TokenRecord] | None
     """the tokens the filter by top token stands for; None where it is not set"""
+    written: Bool[ndarray, " d_sae"] | None = None
+    """which features a filter by what people wrote keeps; None where there is none"""
+    labelled: Bool[ndarray, " d_sae"] | None = None
+    """which features have the text looked for in a label; None where none is looked for"""
 
     @cached_property
     def kept_whatever_density(self) -> Bool[ndarray, " d_sae"]:
         """Which features all filters but the range of densities keep: what the histogram counts."""
-        return self.columns.matching(self.query.without_range("density"), self.texts)
+        query = self.query.without_range("density")
+        kept = self.columns.matching(query, self.texts)
+        if self.labelled is not None:
+            kept |= self.columns.matching(replace(query, contains="")) & self.labelled
+        return kept if self.written is None else kept & self.written
 
     @cached_property
     def kept(self) -> Bool[ndarray, " d_sae"]:
@@ -61,16 +72,37 @@ class FeatureList:
 
 
 def feature_list(
-    connection: Connection, sae: Sae, view: DictionaryView, memory: Memory
+    connection: Connection,
+    sae: Sae,
+    view: DictionaryView,
+    memory: Memory,
+    reader: Reader = NO_NOTEBOOK,
 ) -> FeatureList:
-    """The list of a dictionary under a view."""
+    """The list of a dictionary under a view; filters by what people wrote ask the notebook."""
+    columns = memory.columns(connection, sae.sae_id)
     meant = _meant_tokens(connection, sae, view.top_token)
     return FeatureList(
-        columns=memory.columns(connection, sae.sae_id),
+        columns=columns,
         query=_query(view, meant),
         texts=memory.texts(connection, sae) if view.contains else None,
         meant_tokens=meant,
+        written=_mask(columns, written_features(reader, sae, view.has)) if view.has else None,
+        labelled=_mask(columns, _labelled(reader, sae, view.contains)) if view.contains else None,
     )
+
+
+def _labelled(reader: Reader, sae: Sae, text: str) -> set[int]:
+    """Features with a label that holds a text, whatever the case."""
+    sought = text.casefold()
+    return {
+        index
+        for index, name in reader.names(sae).items()
+        if any(sought in own.casefold() for own in name.all_texts)
+    }
+
+
+def _mask(columns: FeatureColumns, features: set[int]) -> Bool[ndarray, " d_sae"]:
+    return np.isin(columns["feature_index"], sorted(features))
 
 
 def records_in_order(
@@ -93,6 +125,7 @@ def _query(view: DictionaryView, meant: list[TokenRecord] | None) -> FeatureQuer
         lives_as=view.lives_as,
         top_token_ids=None if meant is None else tuple(token.token_id for token in meant),
         contains=view.contains,
+        has=view.has,
         size=view.size,
         next=view.next,
     )

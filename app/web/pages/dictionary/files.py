@@ -15,7 +15,7 @@ from app.db.schema import SORTABLE
 from app.stats.wording import plain
 from app.web.pages.feature_row import FeatureRow
 
-TEXT_COLUMNS = ("lives_as", "top_tokens", "ablation_token", "summary", "short")
+TEXT_COLUMNS = ("lives_as", "top_tokens", "ablation_token", "summary", "short", "label")
 COLUMNS = ("feature_index", *SORTABLE, "top_token_id", "ablation_token_id", *TEXT_COLUMNS)
 """Columns of the CSV; `top_tokens` is a JSON list of texts"""
 
@@ -31,7 +31,8 @@ def csv_pieces(rows: Iterable[FeatureRow]) -> Iterator[str]:
         numbers = (getattr(record, name) for name in COLUMNS[: -len(TEXT_COLUMNS)])
         tokens = json.dumps([token.token for token in row.top_tokens], ensure_ascii=False)
         ablation = row.ablation_token.token if row.ablation_token else ""
-        texts = (row.lives_as, tokens, ablation, plain(record.summary), plain(record.short))
+        said = (plain(record.summary), plain(record.short), row.label)
+        texts = (row.lives_as, tokens, ablation, *said)
         yield _line((*numbers, *map(guarded, texts)))
 
 

@@ -24,6 +24,7 @@ from app.web.charts.density import (
 )
 from app.web.charts.plot import Chart
 from app.web.memory import Memory
+from app.web.notebook.reader import NO_NOTEBOOK, Reader
 from app.web.pages.dictionary.columns import (
     USUAL,
     ColumnChoice,
@@ -109,6 +110,7 @@ def build(
     view: DictionaryView,
     memory: Memory,
     typed: Mapping[str, TypedWrong] = MappingProxyType({}),
+    reader: Reader = NO_NOTEBOOK,
 ) -> DictionaryPage:
     """The page of a dictionary under a view.
 
@@ -118,7 +120,7 @@ def build(
     Raises:
         BadCursor: `view.next` belongs to another list.
     """
-    listed = feature_list(connection, sae, view, memory)
+    listed = feature_list(connection, sae, view, memory, reader)
     page = listed.page()
     density = _density(sae, view, listed)
     columns = list_columns(sae, view, typed)
@@ -140,13 +142,14 @@ def build(
         is_wide=len(columns) > len(USUAL) + 1,
         column_choices=column_choices(sae, view),
         hidden=_hidden(view, columns),
-        filters=list_filters(sae, view, listed.meant_tokens),
+        filters=list_filters(sae, view, listed.meant_tokens, reader.kept),
         meant_tokens=listed.meant_tokens,
         clear_url=_clear_url(sae, view),
         rows=make_rows(
             connection,
             sae.model_id,
             records_in_order(connection, sae.sae_id, page.feature_indices),
+            reader.names(sae),
         ),
         n_matching=page.n_matching,
         order=order_in_words(view),

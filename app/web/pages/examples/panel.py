@@ -54,9 +54,16 @@ def group_sizes(material: Material) -> dict[str, int]:
 
 
 def build_examples_panel(
-    connection: Connection, material: Material, view: FeatureView, memory: Memory
+    connection: Connection,
+    material: Material,
+    view: FeatureView,
+    memory: Memory,
+    beside: int = 0,
 ) -> ExamplesPanel:
     """The panel of one view.
+
+    Args:
+        beside: bytes of the page that are taken by what people wrote.
 
     Raises:
         LookupError: the view names an example that is not there; the message is a sentence.
@@ -73,7 +80,7 @@ def build_examples_panel(
         chosen = chosen_sections(material.groups, material.ablations, rows, sample)
     else:
         chosen, material = band.sections, band.material
-    shown = build_examples(material, chosen, view)
+    shown = build_examples(material, chosen, view, beside)
     return ExamplesPanel(
         group,
         shown,

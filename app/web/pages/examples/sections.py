@@ -52,22 +52,28 @@ class Shown:
         return self.last if self.last < self.total else None
 
 
-def build_examples(material: Material, chosen: Sequence[Chosen], view: FeatureView) -> Shown:
+def build_examples(
+    material: Material, chosen: Sequence[Chosen], view: FeatureView, beside: int = 0
+) -> Shown:
     """The examples of the sections, from `view.start` on, as many as fit.
 
     An example the view names is always among them.
+
+    Args:
+        beside: bytes that something else on the page takes from the examples' budget.
     """
+    room = _budget(view) - beside
     sections = [folded(section, material.contexts, view.window, view.example) for section in chosen]
     flat = [
         (number, choice) for number, section in enumerate(sections) for choice in section.choices
     ]
     start = view.start if view.start < len(flat) else 0
-    found = _page(material, sections, flat[start:], view)
+    found = _page(material, sections, flat[start:], view, room)
     if split_name(view.example) is not None and not any(e.marked for _, e in found):
         names = [f"{sections[n].source.group}-{choice.row + 1}" for n, choice in flat]
         if view.example in names:
             start = names.index(view.example)
-            found = _page(material, sections, flat[start:], view)
+            found = _page(material, sections, flat[start:], view, room)
     shown: list[Section] = []
     for number, section in enumerate(sections):
         inside = [example for n, example in found if n == number]
@@ -97,10 +103,11 @@ def _page(
     sections: Sequence[Chosen],
     flat: Sequence[tuple[int, Choice]],
     view: FeatureView,
+    left: int,
 ) -> list[tuple[int, Example]]:
     """Examples with the number of their section, until the budget is spent."""
     found: list[tuple[int, Example]] = []
-    left, fitting = _budget(view), 0
+    fitting = 0
     for number, choice in flat:
         example = build_example(material, sections[number].source, choice, view)
         if example is None:

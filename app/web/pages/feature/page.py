@@ -17,6 +17,7 @@ from app.db.features import get_feature
 from app.db.records import FeatureRecord
 from app.web import urls
 from app.web.memory import Memory
+from app.web.notebook.reader import NO_NOTEBOOK, Reader
 from app.web.pages.examples.choice import chosen_rows
 from app.web.pages.examples.panel import (
     ExamplesPanel,
@@ -41,6 +42,7 @@ from app.web.pages.feature.related_panel import (
 from app.web.pages.feature.token_panel import TokenTable, build_token_table
 from app.web.pages.feature.twin import feature_json
 from app.web.pages.feature.view_said import view_said
+from app.web.pages.notebook.panel import NotebookPanel, build_notebook_panel
 from app.web.pages.policy import ablation_sentence, corpus_sentence
 from app.web.pages.profile.panel import AblationProfile, build_ablation_profile
 from app.web.pages.reading.panel import ReadingPanel, build_reading_panel
@@ -74,6 +76,7 @@ class FeaturePage:
     """for every panel that is missing, one sentence that says why"""
     map_url: str
     """the map of directions with this feature marked; empty where there is none"""
+    notebook: NotebookPanel
     corpus_note: str
     ablation_note: str
     material: Material = field(repr=False)
@@ -101,7 +104,8 @@ class FeaturePage:
 
     def as_json(self) -> dict[str, Any]:
         """The twin: every group, exact numbers, keys as documented for the address."""
-        return feature_json(self.material) | {"reading": reading_json(self.reading)}
+        own = {"reading": reading_json(self.reading), "notebook": self.notebook.as_json()}
+        return feature_json(self.material) | own
 
 
 def build(
@@ -111,11 +115,13 @@ def build(
     view: FeatureView,
     memory: Memory,
     everything: bool = False,
+    reader: Reader = NO_NOTEBOOK,
 ) -> FeaturePage:
     """The page of a feature that exists.
 
     Args:
         everything: read the text of all examples, as the twin needs it, not only of those shown.
+        reader: what people wrote about it.
 
     Raises:
         LookupError: the view names an example the feature does not have; the message is a sentence.
@@ -127,7 +133,8 @@ def build(
     choose = None if everything else partial(chosen_rows, group=shown_group(view))
     whole = view.window == "whole"
     material = load_material(connection, sae, record, choose, memory, whole)
-    examples = build_examples_panel(connection, material, view, memory)
+    notebook = build_notebook_panel(reader, sae, feature_index)
+    examples = build_examples_panel(connection, material, view, memory, notebook.n_bytes)
     reading = build_reading_panel(connection, material, view, memory, everything)
     if everything and reading.error is not None:
         raise reading.error
@@ -160,6 +167,7 @@ def build(
         reading=reading,
         absent=absences(material, missing, examples.group, examples.drawn),
         map_url=_map_url(connection, sae, feature_index, memory),
+        notebook=notebook,
         corpus_note=corpus_sentence(sae),
         ablation_note=ablation_sentence(sae),
         material=material,

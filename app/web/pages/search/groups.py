@@ -1,11 +1,12 @@
-"""The groups of a search: fires on, fires whenever, promotes, suppresses, examples, summaries.
+"""The groups of a search: fires on, fires whenever, promotes, suppresses, examples, summaries and
+labels.
 
 Takes the terms with their meanings, gives each group's ranking, and a page of it with its rows.
 Knows the order of nothing on the page.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, Literal
 
@@ -16,24 +17,27 @@ from app.db.records import RANKING_MODES, RankingMode
 from app.web.memory import Memory
 from app.web.pages.search.combine import TokenTerms, rank_combined
 from app.web.pages.search.examples import ExampleRanking, rank_examples, searchable
+from app.web.pages.search.labels import LabelRanking, NamesBySae, rank_labels
 from app.web.pages.search.lines import ExampleResult, make_example_results
 from app.web.pages.search.meaning import TermMeanings
 from app.web.pages.search.query import SearchQuery
 from app.web.pages.search.ranking import Ranking, rank
 from app.web.pages.search.results import (
+    LabelResult,
     Result,
     SummaryResult,
+    make_label_results,
     make_results,
     make_summary_results,
     read_rows,
 )
 from app.web.pages.search.summaries import SummaryRanking, rank_summaries
 
-Mode = RankingMode | Literal["examples", "summaries"]
-MODES: tuple[Mode, ...] = (*RANKING_MODES, "examples", "summaries")
+Mode = RankingMode | Literal["examples", "summaries", "labels"]
+MODES: tuple[Mode, ...] = (*RANKING_MODES, "examples", "summaries", "labels")
 
-AnyRanking = Ranking | ExampleRanking | SummaryRanking
-AnyResult = Result | ExampleResult | SummaryResult
+AnyRanking = Ranking | ExampleRanking | SummaryRanking | LabelRanking
+AnyResult = Result | ExampleResult | SummaryResult | LabelResult
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,10 @@ class Searched:
     query: SearchQuery
     terms: list[TermMeanings]
     scope: list[Sae]
+    names: NamesBySae = field(default_factory=dict)
+    """what features of these dictionaries are called"""
+    only_labelled: bool = False
+    """only features with a label are asked for"""
 
     def token_terms(self) -> list[tuple[Sae, TokenTerms]]:
         """The tokens meant in each dictionary in which every term that is to be there has some.
@@ -83,11 +91,15 @@ class Searched:
 
     def modes(self) -> list[Mode]:
         """The groups this search can have results in; none in an atlas without dictionaries."""
+        if self.only_labelled:
+            return ["labels"] if self.scope else []
         found: list[Mode] = list(RANKING_MODES) if self.token_terms() else []
         if self.scope and any(searchable(term) for term in self.query.included):
             found.append("examples")
         if self.scope and self.query.included:
             found.append("summaries")
+        if self.query.included and any(self.names.values()):
+            found.append("labels")
         return found
 
     def bound(self, mode: Mode) -> list[Any]:
@@ -95,7 +107,8 @@ class Searched:
         terms = [[term.kind, term.text, term.excluded] for term in self.query.terms]
         tokens = [[sae.address, own.included, own.excluded] for sae, own in self.token_terms()]
         saes = [sae.address for sae in self.scope]
-        return ["search", mode, saes, tokens if mode in RANKING_MODES else terms]
+        labelled = ["has:label"] if self.only_labelled else []
+        return ["search", mode, *labelled, saes, tokens if mode in RANKING_MODES else terms]
 
 
 @dataclass(frozen=True)
@@ -117,6 +130,8 @@ def make_ranking(
         return rank_examples(connection, memory, searched.scope, searched.query.terms)
     if mode == "summaries":
         return rank_summaries(connection, memory, searched.scope, searched.query.terms)
+    if mode == "labels":
+        return rank_labels(searched.names, searched.scope, searched.query.terms)
     own = searched.token_terms()
     if len(searched.terms) > 1:
         return rank_combined(connection, memory, mode, own)
@@ -136,6 +151,8 @@ def make_groups(
             results = make_example_results(connection, memory, rows, ranking.hits(*one.places))
         elif isinstance(ranking, SummaryRanking):
             results = make_summary_results(rows, ranking.hits(*one.places))
+        elif isinstance(ranking, LabelRanking):
+            results = make_label_results(rows, ranking.hits(*one.places))
         else:
             results = make_results(connection, memory, rows, ranking, ranking.hits(*one.places))
         left_out = ranking.n_left_out if isinstance(ranking, Ranking) else 0

@@ -23,6 +23,7 @@ def lede(searched: Searched, rankings: Mapping[str, AnyRanking]) -> Pieces:
         ("fires", ("fires on", "fire on"), ""),
         ("examples", ("shows", "show"), " in an example"),
         ("summaries", ("names", "name"), " in the summary"),
+        ("labels", ("names", "name"), " in a label"),
     )
     for mode, verbs, where in answers:
         ranking = rankings.get(mode)

@@ -16,6 +16,7 @@ from app.db.cursor import BadCursor, decode_cursor, encode_cursor
 from app.db.features import get_features
 from app.errors import closest, echoed
 from app.web.memory import Memory
+from app.web.notebook.reader import NO_NOTEBOOK, Reader
 from app.web.pages.feature_row import FeatureRow, make_rows
 from app.web.pages.search.groups import (
     AnyRanking,
@@ -28,13 +29,13 @@ from app.web.pages.search.groups import (
 )
 from app.web.pages.search.lede import Pieces, lede
 from app.web.pages.search.meaning import TermMeanings, find_meanings, read_text
-from app.web.pages.search.query import FeatureNumber
+from app.web.pages.search.query import FeatureNumber, split_labelled
 from app.web.pages.search.start import Starter, starters
 from app.web.urls import feature_url, json_twin, search_url
 from app.web.views import SearchView
 
 OVERVIEW: dict[Mode, int] = {
-    "fires": 8, "promotes": 5, "suppresses": 5, "summaries": 5, "examples": 8,
+    "fires": 8, "promotes": 5, "suppresses": 5, "summaries": 5, "examples": 8, "labels": 5,
 }  # fmt: skip
 """Groups shown without a mode, and how many features of each."""
 
@@ -118,10 +119,17 @@ class SearchPage:
         }
 
 
-def build(connection: Connection, memory: Memory, view: SearchView, everything: bool) -> SearchPage:
+def build(
+    connection: Connection,
+    memory: Memory,
+    view: SearchView,
+    everything: bool,
+    reader: Reader = NO_NOTEBOOK,
+) -> SearchPage:
     """The page of a search.
 
     Args:
+        reader: what features are called.
         everything: without a mode, a whole page of the first ranking, as the twin needs it.
 
     Raises:
@@ -130,13 +138,15 @@ def build(connection: Connection, memory: Memory, view: SearchView, everything: 
     """
     saes = list_saes(connection)
     scope = _scope(saes, view.sae)
-    query = read_text(connection, scope, view.q)
-    terms = find_meanings(connection, scope, query, view.token)
-    searched = Searched(query, terms, scope)
+    asked, only_labelled = split_labelled(view.q)
+    query = read_text(connection, scope, asked)
+    terms = [] if only_labelled else find_meanings(connection, scope, query, view.token)
+    names = {sae.sae_id: reader.names(sae) for sae in scope} if view.q else {}
+    searched = Searched(query, terms, scope, names, only_labelled)
     modes = searched.modes()
     wanted: list[Mode] = [m for m in modes if (m == view.mode if view.mode else m in OVERVIEW)]
     rankings = {mode: make_ranking(connection, memory, searched, mode) for mode in wanted}
-    alone: Mode | None = view.mode or ("fires" if everything or view.next else None)
+    alone: Mode | None = view.mode or (_first_mode(searched) if everything or view.next else None)
     parts: list[Wanted] = []
     if not view.mode:
         for mode in wanted:
@@ -154,7 +164,7 @@ def build(connection: Connection, memory: Memory, view: SearchView, everything: 
         view=view,
         saes=saes,
         several=len(scope) > 1,
-        problem=query.problem,
+        problem=query.problem or (reader.problem if only_labelled else ""),
         terms=terms,
         direct=_direct(connection, saes, scope, query.number),
         lede=[] if view.mode else lede(searched, rankings),
@@ -172,6 +182,11 @@ def build(connection: Connection, memory: Memory, view: SearchView, everything: 
         results=results,
         next=token,
     )
+
+
+def _first_mode(searched: Searched) -> Mode:
+    """The ranking that is meant where none is named."""
+    return "labels" if searched.only_labelled else "fires"
 
 
 def only_feature(connection: Connection, view: SearchView) -> str:

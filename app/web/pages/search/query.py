@@ -6,6 +6,7 @@
     self -cls       on the one but not on the other
     def*            every token and word that begins so
     "raise Value"   words one after another, in the examples; -"…" leaves examples out
+    has:label       only features that somebody labelled; words are those of labels
     #120            the feature of this number; name#120 of one dictionary; so does 120 alone
 
 A text that is itself a token of the vocabulary is always read as that token. Takes a text, gives
@@ -19,6 +20,7 @@ from typing import Literal
 Kind = Literal["token", "exact", "prefix", "phrase"]
 
 MOST_TERMS = 6
+_LABELLED = "has:label"
 _DISPLAYED = str.maketrans({"·": " ", "↵": "\n", "→": "\t"})
 _TERM = re.compile(r"""(?P<minus>-(?=\S))?(?:"(?P<phrase>[^"]*)(?P<end>"?)|'(?P<exact>[^']+)'(?=\s|$)|(?P<word>\S+))""")  # noqa: E501  # fmt: skip
 _FEATURE = re.compile(r"(?:(?P<sae>[a-z0-9-]+(?:/[a-z0-9-]+)?)?#)?(?P<index>[0-9]{1,9})")
@@ -75,6 +77,14 @@ class SearchQuery:
     def combined(self) -> bool:
         """Whether tokens are to be compared with one another."""
         return sum(term.kind != "phrase" for term in self.terms) > 1
+
+
+def split_labelled(text: str) -> tuple[str, bool]:
+    """The text without `has:label`, and whether it was there."""
+    words = text.split()
+    if _LABELLED not in words:
+        return text, False
+    return " ".join(word for word in words if word != _LABELLED), True
 
 
 def read_query(text: str, is_token: bool = False) -> SearchQuery:

@@ -16,10 +16,11 @@ from app.stats.wording import plain
 from app.web.memory import Memory
 from app.web.pages.feature_row import FeatureRow, make_rows
 from app.web.pages.search.examples import ExampleHit
+from app.web.pages.search.labels import LabelHit
 from app.web.pages.search.ranking import Hit, Ranking
 from app.web.pages.search.summaries import SummaryHit
 
-AnyHit = Hit | ExampleHit | SummaryHit
+AnyHit = Hit | ExampleHit | SummaryHit | LabelHit
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,25 @@ class SummaryResult:
         }
 
 
+@dataclass(frozen=True)
+class LabelResult:
+    """One feature with a label that has the words."""
+
+    hit: LabelHit
+    row: FeatureRow
+
+    def as_json(self) -> dict[str, Any]:
+        """The feature's address, the label found and the one shown first."""
+        hit = self.hit
+        return {
+            **_address(hit.sae, hit.feature_index),
+            "found": hit.text,
+            "label": hit.name.text,
+            "author": hit.name.author,
+            "short": plain(self.row.record.short),
+        }
+
+
 Rows = Mapping[tuple[int, int], FeatureRow]
 """Feature rows by (sae_id, feature_index)."""
 
@@ -103,6 +123,11 @@ def make_results(
 def make_summary_results(rows: Rows, hits: Sequence[SummaryHit]) -> list[SummaryResult]:
     """The rows of some features by their summaries, in their order."""
     return [SummaryResult(hit, rows[hit.sae.sae_id, hit.feature_index]) for hit in hits]
+
+
+def make_label_results(rows: Rows, hits: Sequence[LabelHit]) -> list[LabelResult]:
+    """The rows of some features by their labels, in their order."""
+    return [LabelResult(hit, rows[hit.sae.sae_id, hit.feature_index]) for hit in hits]
 
 
 def _address(sae: Sae, feature_index: int) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""What pages read of the notebook, and how forms write into it."""

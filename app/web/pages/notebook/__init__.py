@@ -1,0 +1,1 @@
+"""Pages and panels of what people write: labels, notes, lists."""

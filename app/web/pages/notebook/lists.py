@@ -1,0 +1,143 @@
+"""`/-/lists` and `/-/lists/{slug}`: all lists with the reader's own stars, and one list.
+
+Takes things of the notebook and the atlas they are about; features of dictionaries that aren't in
+the atlas, or were rebuilt since, stay and are said to be so. Knows no form's fate.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sqlalchemy import Connection
+
+from app.access.viewer import Viewer
+from app.db.catalog import Sae
+from app.db.features import get_features
+from app.notebook.markdown import markdown_html
+from app.notebook.records import Entry, FeatureList, Star
+from app.stats.wording import plain
+from app.web import urls
+from app.web.notebook.reader import Reader
+from app.web.pages.feature_row import FeatureRow, make_rows
+from app.web.pages.notebook import words
+
+
+@dataclass(frozen=True)
+class FeatureLine:
+    """One feature of a list."""
+
+    about: Entry | Star
+    sae: Sae | None
+    """None where the atlas has no such dictionary"""
+    row: FeatureRow | None
+    """None where it has no such feature"""
+    state: str
+    """what keeps it from being what it was when it was written down; usually empty"""
+    label: str
+    when: str
+    url: str
+    """where its remark is edited; empty for a star"""
+
+    def as_json(self) -> dict[str, Any]:
+        """As stored, with what the atlas says of it now."""
+        return asdict(self.about) | {
+            "short": plain(self.row.record.short) if self.row else None,
+            "label": self.label or None,
+            "state": self.state or None,
+        }
+
+
+@dataclass(frozen=True)
+class ListsPage:
+    """Context of `pages/notebook-lists.html`."""
+
+    lists: list[tuple[FeatureList, int]]
+    stars: list[FeatureLine]
+    may_write: bool
+    problem: str
+
+    def as_json(self) -> dict[str, Any]:
+        """Every list with its size, and the reader's own stars."""
+        return {
+            "lists": [asdict(one) | {"n_features": n} for one, n in self.lists],
+            "stars": [line.as_json() for line in self.stars],
+        }
+
+
+@dataclass(frozen=True)
+class ListPage:
+    """Context of `pages/notebook-list.html`."""
+
+    record: FeatureList
+    html: str
+    lines: list[FeatureLine]
+    n_hidden: int
+    """features of dictionaries the reader may not see"""
+    when: str
+    edit_url: str
+    may_write: bool
+
+    def as_json(self) -> dict[str, Any]:
+        """The list, then its features in the order they were added."""
+        return asdict(self.record) | {"features": [line.as_json() for line in self.lines]}
+
+
+def feature_lines(
+    connection: Connection,
+    reader: Reader,
+    saes: Mapping[str, Sae],
+    viewer: Viewer,
+    things: Iterable[Entry | Star],
+) -> list[FeatureLine]:
+    """Lines of what the viewer may see, in the order given."""
+    seen = [thing for thing in things if viewer.may_read(thing.model, thing.sae)]
+    rows: dict[tuple[str, int], FeatureRow] = {}
+    for address, sae in saes.items():
+        wanted = {t.feature_index for t in seen if f"{t.model}/{t.sae}" == address}
+        records = get_features(connection, sae.sae_id, wanted).values()
+        for row in make_rows(connection, sae.model_id, records):
+            rows[address, row.record.feature_index] = row
+    return [
+        _line(thing, saes.get(f"{thing.model}/{thing.sae}"), rows.get, reader) for thing in seen
+    ]
+
+
+def build_list_page(
+    one: FeatureList, lines: list[FeatureLine], n_hidden: int, may_write: bool
+) -> ListPage:
+    """The page of one list."""
+    return ListPage(
+        record=one,
+        html=markdown_html(one.text) if one.text else "",
+        lines=lines,
+        n_hidden=n_hidden,
+        when=words.day(one.changed_at),
+        edit_url=urls.thing_url("list", one.uid),
+        may_write=may_write,
+    )
+
+
+def _line(
+    thing: Entry | Star,
+    sae: Sae | None,
+    row_of: Callable[[tuple[str, int]], FeatureRow | None],
+    reader: Reader,
+) -> FeatureLine:
+    row = None if sae is None else row_of((sae.address, thing.feature_index))
+    state = ""
+    if sae is None:
+        state = "its dictionary is not in this atlas"
+    elif sae.record.weights_hash != thing.weights_hash:
+        state = "written about another dictionary of this name"
+    elif row is None:
+        state = "the dictionary has no such feature"
+    same = sae is not None and not state
+    return FeatureLine(
+        about=thing,
+        sae=sae,
+        row=row,
+        state=state,
+        label=reader.name(sae, thing.feature_index) if sae is not None and same else "",
+        when=words.day(thing.created_at),
+        url=urls.thing_url("entry", thing.uid) if isinstance(thing, Entry) else "",
+    )

@@ -1,0 +1,48 @@
+"""How what people wrote is said: who, when, with which evidence. Knows no table and no address."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from app.notebook.records import Label
+from app.web import text
+
+
+def day(at: str) -> str:
+    """The day and minute of a stored time, in UTC: 2026-03-01 12:00."""
+    return at[:16].replace("T", " ")
+
+
+def origin(label: Label) -> str:
+    """Where a label comes from, in words: who, or which program by which prompt."""
+    if label.by_person:
+        return label.author
+    parts = [label.explainer or label.author]
+    if label.prompt_version:
+        parts.append(f"prompt {label.prompt_version}")
+    if label.source and label.source != parts[0]:
+        parts.append(f"from {label.source}")
+    return ", ".join(parts)
+
+
+def score(label: Label) -> str:
+    """The score its source gave it; empty without one."""
+    if label.score is None:
+        return ""
+    return f"{label.score_kind or 'score'} {text.number(label.score)}"
+
+
+def evidence(found: Mapping[str, Any]) -> str:
+    """What a reading scored when its label was written; empty without."""
+    shares = [
+        f"{name} {text.percent(value)}"
+        for key, name in (
+            ("precision", "precision"),
+            ("recall", "recall"),
+            ("activation_explained", "activation explained"),
+        )
+        if isinstance(value := found.get(key), int | float)
+    ]
+    n_tokens = found.get("n_tokens")
+    if not shares or not isinstance(n_tokens, int):
+        return ""
+    return f"{', '.join(shares)}, over {text.count(n_tokens)} tokens"

@@ -13,6 +13,9 @@ from httpx2 import Response
 from app.demo.synthetic import build_synthetic_atlas
 from app.settings import Settings
 from app.web.factory import create_app
+from tests.notebook.conftest import postgres_place, postgres_server
+
+__all__ = ["postgres_place", "postgres_server"]
 
 FEATURE = "/synthetic/resid-2-1k/3"
 

@@ -228,17 +228,22 @@ def demo(
     serve: Annotated[bool, typer.Option("--serve/--no-serve")] = True,
     host: Host = "127.0.0.1",
     port: Port = 8000,
+    live: Annotated[
+        bool, typer.Option("--live", help="Run its model, to try texts of one's own.")
+    ] = False,
 ) -> None:
     """Build the bundled demo's atlas and show it.
 
     Building takes a few minutes, once.
     """
-    build = _needs_precompute(lambda: import_module("app.demo.build").build)
-    _run_until_stopped(lambda stop: build(output, stop=stop))
+    demo = _needs_precompute(lambda: import_module("app.demo.build"))
+    _run_until_stopped(lambda stop: demo.build(output, stop=stop))
     if serve:
+        from app.web.serve import Live
         from app.web.serve import serve as run_server
 
-        run_server(output, host, port, None, False, ())
+        made = demo.demo_settings(output)
+        run_server(output, host, port, live=Live(live, made.model, tuple(made.sae), "auto"))
     else:
         _say_how_to_open(output)
 

@@ -17,8 +17,11 @@ _MOST_ECHOED = 60
 
 
 def echoed(text: object) -> str:
-    """What somebody wrote, as a sentence may repeat it: its first 60 characters, however long."""
-    said = str(text)
+    """What somebody wrote, as a sentence may repeat it: its first 60 characters, however long.
+
+    Half a character, which JSON can hold and no answer can, is a question mark.
+    """
+    said = str(text).encode("utf-8", "replace").decode()
     return said if len(said) <= _MOST_ECHOED else f"{said[: _MOST_ECHOED - 1]}…"
 
 

@@ -23,7 +23,9 @@ Address = Annotated[str, Field(max_length=200, pattern=r"^[a-z0-9-]+/[a-z0-9-]+$
 class Body(BaseModel):
     """Strict about names; every field says what it is."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
+    )
 
 
 class Asked(Body):
@@ -94,7 +96,7 @@ class Change(Body):
     feature_index: FeatureIndex
     how: Literal["add", "clamp"] = "add"
     """add so much to it, or clamp it to so much"""
-    strength: float = Field(ge=-1e6, le=1e6, allow_inf_nan=False)
+    strength: float = Field(ge=-1e6, le=1e6)
     """in units of the activation"""
 
 

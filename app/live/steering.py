@@ -54,6 +54,11 @@ def steer(asked: SteerAsked, held: Held, limits: Limits, pause: Callable[[], Non
         steered = [place for place, i in enumerate(rows) if i == 1]
         changes = visitors(asked.changes, saes, steered, first) if steered else {}
         logits = model.language_model.logits(tokens, changes)[:, -1].float().cpu()
+        if logits.isnan().any():
+            raise LiveError(
+                400,
+                "The change is so strong that the model's numbers overflow: choose a weaker one.",
+            )
         for place, i in enumerate(rows):
             token = draw(logits[place], asked.temperature, float(draws[step]))
             written[i].append(token)

@@ -34,7 +34,10 @@ def start_live(settings: Settings) -> Owner | None:
         return None
     start = Start(settings.atlas, settings.live_model, settings.live_saes, settings.live_device)
     limits = Limits(
-        tokens=settings.live_tokens, seconds=settings.live_seconds, waiting=settings.live_waiting
+        tokens=settings.live_tokens,
+        new_tokens=settings.live_new_tokens,
+        seconds=settings.live_seconds,
+        waiting=settings.live_waiting,
     )
     return Owner.start(start, limits)
 

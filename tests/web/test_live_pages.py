@@ -180,12 +180,17 @@ def test_a_text_too_long_says_so_and_keeps_what_was_typed(live: TestClient) -> N
         ("ablation", {"sae": RESID, "feature_index": 1, "text": "a", "position": 9}, 400),
         ("top", {"saes": [RESID], "text": "a", "start": 3, "stop": 2}, 400),
         ("steer", {"text": "a", "changes": []}, 400),
+        ("top", {"saes": [RESID], "text": "half \ud800"}, 400),
+        ("top", {"saes": [RESID], "text": "a", "max_density": float("nan")}, 400),
     ],
 )
 def test_what_is_wrong_with_a_body_is_a_sentence(
     live: TestClient, path: str, body: dict[str, Any], status: int
 ) -> None:
-    answer = live.post(f"/-/live/{path}.json", json=body)
+    sent = json.dumps(body)  # as it is: a careful client would refuse some of them
+    answer = live.post(
+        f"/-/live/{path}.json", content=sent, headers={"content-type": "application/json"}
+    )
     assert answer.status_code == status
     assert answer.json()["ok"] is False
     assert answer.json()["error"].endswith(".")

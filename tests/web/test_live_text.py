@@ -2,12 +2,16 @@
 
 import base64
 import random
+import re
 import zlib
 
+import numpy as np
 import pytest
 
+from app.db.records import TokenRecord
 from app.live.protocol import MOST_CHARACTERS
 from app.web.pages.live.packed_text import MOST_PACKED, pack_text, unpack_text
+from app.web.pages.live.shown_text import shown_text
 from app.web.pages.live.views import SteerView, TopView, TryView, parse_change
 
 
@@ -61,3 +65,19 @@ def test_changes_are_read_as_they_are_written() -> None:
 def test_defaults_stay_out_of_addresses() -> None:
     assert TopView(plain="a").packed() == [("text", pack_text("a"))]
     assert SteerView(text=pack_text("a"), seed=0).packed() == [("text", pack_text("a"))]
+
+
+def test_a_long_text_is_shown_without_a_link_for_each_token() -> None:
+    """Every link would carry the whole text: the page would be as large as its square."""
+    tokens = [TokenRecord(i, f" w{i}", "", b"", False, True) for i in range(300)]
+    values = np.arange(300.0)
+
+    def shown(address: str) -> str:
+        return shown_text(tokens, values, 299.0, "heat", [True] * 300, 4, lambda i: f"{address}{i}")
+
+    short, long = shown("/a?position="), shown(f"/a?text={'x' * 2_000}&position=")
+    assert short.count("<a ") == 300
+    assert "<a " not in long and len(long) < 20_000
+    assert long.count("heat-9") == short.count("heat-9") == 30
+    texts = [re.sub("<[^>]*>", "", markup) for markup in (short, long)]
+    assert texts[0] == texts[1] == "".join(token.token for token in tokens)

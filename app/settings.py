@@ -7,6 +7,7 @@ combination that would show an atlas to strangers by accident is refused. Reads 
 import ipaddress
 import re
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -16,6 +17,9 @@ from app.errors import AtlasError
 _PUBLIC_URL = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+(/[A-Za-z0-9._~/-]*)?")
 _EMBED_HOST = re.compile(r"(https?://)?(\*\.)?[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*(:\d{1,5})?")
 """A host of the policy `frame-ancestors`; nothing in it can end the policy or begin another."""
+_HEADER = re.compile(r"[A-Za-z0-9-]{1,80}")
+_OWN_HEADERS = ("authorization", "cookie", "host", "origin", "content-type", "content-length",
+                "x-forwarded-for", "x-forwarded-proto")  # fmt: skip
 _SHORTEST_KEY = 16
 """Characters: of letters and digits drawn at random about 2^95 keys, beyond any guessing"""
 _MAKE_KEY = "python -c 'import secrets; print(secrets.token_urlsafe(24))'"
@@ -55,6 +59,17 @@ class Settings(BaseSettings):
     notebook: str = ""
     """where what people write is kept: a path or postgresql://user@host/database; empty for a file
     beside the atlas, `off` for nowhere"""
+
+    trusted_header: str = ""
+    """header in which a proxy that signs people in gives their name; empty for none"""
+    trusted_proxies: tuple[str, ...] = ()
+    """addresses of our own proxies (127.0.0.1, 10.0.0.0/8): only from them the header counts, and
+    what they forward about where a request came from"""
+    trusted_role: Literal["read", "write", "admin"] = "write"
+    """what those whom the proxy signed in may do"""
+    requests_per_second: float = Field(default=50, ge=0, le=100_000)
+    """of one key, or one address without any, in the long run; ten times as many at once, a tenth
+    of it for writing; 0 for no bound. This machine's own user has none"""
 
     live: bool = False
     """run the model behind the pages: it answers texts of the visitors' own"""
@@ -116,6 +131,30 @@ class Settings(BaseSettings):
                 )
         return value
 
+    @field_validator("trusted_header")
+    @classmethod
+    def _check_trusted_header(cls, value: str) -> str:
+        if value and (not _HEADER.fullmatch(value) or value.lower() in _OWN_HEADERS):
+            raise AtlasError(
+                f"The trusted header {value!r} can't be used: write the name of one that only your "
+                "proxy sets, such as X-Remote-User."
+            )
+        return value
+
+    @model_validator(mode="after")
+    def _check_proxies(self) -> "Settings":
+        if self.trusted_header and not self.trusted_proxies:
+            raise AtlasError(
+                f"Anybody could send {self.trusted_header}: add --trusted-proxy with the address "
+                "of the proxy that may, such as 127.0.0.1."
+            )
+        if self.trusted_header and self.public:
+            raise AtlasError(
+                "Both --trusted-header and --public are given: a public atlas asks nobody's name, "
+                "so choose one of them."
+            )
+        return self
+
     @model_validator(mode="after")
     def _check_access(self) -> "Settings":
         if self.key is not None and len(self.key.strip()) < _SHORTEST_KEY:
@@ -128,9 +167,21 @@ class Settings(BaseSettings):
                 "Both --access-key and --public are given: a public atlas needs no key, so choose "
                 "one of them."
             )
-        if not self.loopback and self.key is None and not self.public:
-            raise AtlasError(
-                f"Listening on {self.host} would show the atlas to other machines: add "
-                "--access-key KEY to admit those who have the link, or --public to admit anyone."
-            )
+        # Whether a notebook that is named has keys can't be known here: `refuse_if_open` looks.
+        if not self.guarded and not self.notebook:
+            raise AtlasError(open_to_strangers(self.host))
         return self
+
+    @property
+    def guarded(self) -> bool:
+        """Nobody from elsewhere gets in by accident, whether or not anybody made a key."""
+        return bool(self.loopback or self.key or self.public or self.trusted_header)
+
+
+def open_to_strangers(host: str) -> str:
+    """The sentence for a server that would show its atlas to other machines by accident."""
+    return (
+        f"Listening on {host} would show the atlas to other machines: add --access-key KEY to "
+        "admit those who have the link, or --public to admit anyone; or make keys with "
+        "`feature-atlas keys create` and name their --notebook."
+    )

@@ -5,11 +5,24 @@ proxy that signs people in, this machine's own user) is known to the server's ac
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
+
+from app.errors import AtlasError, echoed
 
 Role = Literal["read", "write", "admin"]
 ROLES: tuple[Role, ...] = ("read", "write", "admin")
 """Each may all that those before it may"""
+
+
+def role_of(text: str) -> Role:
+    """The role somebody wrote.
+
+    Raises:
+        AtlasError: it is none.
+    """
+    if text not in ROLES:
+        raise AtlasError(f"There is no role {echoed(text)!r}: choose {', '.join(ROLES)}.")
+    return cast(Role, text)
 
 
 @dataclass(frozen=True)

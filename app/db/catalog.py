@@ -33,17 +33,24 @@ class Sae:
         return f"{self.record.model}/{self.record.sae}"
 
 
+def limit_to(connection: Connection, dictionary: tuple[str, str]) -> None:
+    """From here on the atlas seems to hold this dictionary (model, sae) alone, on this connection.
+
+    For those who may see no other: whatever lists or finds dictionaries does it through here.
+    """
+    connection.execution_options(only_dictionary=dictionary)
+
+
 def list_saes(connection: Connection) -> list[Sae]:
     """Every dictionary of the atlas, by model, then in the order they were added."""
-    rows = connection.execute(_select_saes().order_by(schema.sae.c.model_id, schema.sae.c.sae_id))
-    return [_sae(row) for row in rows]
+    statement = _select_saes().order_by(schema.sae.c.model_id, schema.sae.c.sae_id)
+    return [_sae(row) for row in connection.execute(_limited(connection, statement))]
 
 
 def find_sae(connection: Connection, model: str, sae: str) -> Sae | None:
     """The dictionary at an address, or None."""
-    row = connection.execute(
-        _select_saes().where(schema.model.c.model == model, schema.sae.c.sae == sae)
-    ).one_or_none()
+    statement = _select_saes().where(schema.model.c.model == model, schema.sae.c.sae == sae)
+    row = connection.execute(_limited(connection, statement)).one_or_none()
     return None if row is None else _sae(row)
 
 
@@ -54,6 +61,13 @@ def document_names(
     wanted = sorted(set(document_ids))
     rows = connection.execute(_DOCUMENT_NAMES, {"corpus": corpus_id, "ids": wanted})
     return {row.document_id: row.name for row in rows}
+
+
+def _limited(connection: Connection, statement: Any) -> Any:
+    only = connection.get_execution_options().get("only_dictionary")
+    if only is None:
+        return statement
+    return statement.where(schema.model.c.model == only[0], schema.sae.c.sae == only[1])
 
 
 def _select_saes() -> Any:

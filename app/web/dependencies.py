@@ -11,7 +11,7 @@ from fastapi import Depends, HTTPException, Request
 from sqlalchemy import Connection
 
 from app.access.viewer import Viewer
-from app.db.catalog import Sae
+from app.db.catalog import Sae, limit_to
 from app.db.engine import Atlas
 from app.errors import closest, echoed
 from app.web.memory import Memory
@@ -44,9 +44,11 @@ async def get_memory(request: Request, atlas: AtlasDep) -> Memory:
 MemoryDep = Annotated[Memory, Depends(get_memory)]
 
 
-def get_connection(atlas: AtlasDep) -> Iterator[Connection]:
-    """A read-only connection for the length of the request."""
+def get_connection(atlas: AtlasDep, viewer: ViewerDep) -> Iterator[Connection]:
+    """A read-only connection for the length of the request, to what the viewer may see."""
     with atlas.connect() as connection:
+        if viewer.dictionary is not None:
+            limit_to(connection, viewer.dictionary)
         yield connection
 
 
@@ -54,10 +56,17 @@ ConnectionDep = Annotated[Connection, Depends(get_connection)]
 
 
 async def get_sae(
-    request: Request, atlas: AtlasDep, memory: MemoryDep, model: str, sae: str
+    request: Request, atlas: AtlasDep, memory: MemoryDep, viewer: ViewerDep, model: str, sae: str
 ) -> Sae:
-    """The dictionary of the path; an error page of anything below it leads back to its list."""
-    known = memory.saes(atlas)
+    """The dictionary of the path; an error page of anything below it leads back to its list.
+
+    One the viewer may not see is none: the answer is the same.
+    """
+    known = {
+        address: found
+        for address, found in memory.saes(atlas).items()
+        if viewer.may_read(found.record.model, found.record.sae)
+    }
     name = f"{model}/{sae}"
     if name not in known:
         raise HTTPException(

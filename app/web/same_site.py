@@ -51,6 +51,7 @@ async def check_same_site(request: Request) -> None:
         HTTPException: 403 where the request comes from another site's page, or carries neither the
             token nor a key of its own.
     """
+    request.state.writes = True  # whatever comes of it, the log says so
     if getattr(request.state, "key_in_header", False):
         return
     expected = getattr(request.state, "same_site", "")

@@ -18,6 +18,7 @@ from pydantic import SecretStr
 from app.errors import AtlasError
 from app.settings import Settings
 from app.web.factory import create_app
+from app.web.log import log_config
 
 _BACKLOG = 128
 _OBJECTS_BETWEEN_COLLECTIONS = 10_000
@@ -33,6 +34,15 @@ class Live:
     live_device: str
 
 
+@dataclass(frozen=True)
+class Trusted:
+    """A proxy that signs people in, as the settings of the same names say it."""
+
+    trusted_header: str
+    trusted_proxies: tuple[str, ...]
+    trusted_role: str
+
+
 def serve(
     atlas: Path,
     host: str = "127.0.0.1",
@@ -43,6 +53,8 @@ def serve(
     public_url: str = "",
     embed_hosts: tuple[str, ...] = (),
     notebook: str = "",
+    trusted: Trusted | None = None,
+    requests_per_second: float = 50,
     live: Live | None = None,
 ) -> None:
     """Serves an atlas; returns after an interrupt.
@@ -61,11 +73,19 @@ def serve(
         public_url=public_url,
         embed_hosts=embed_hosts,
         notebook=notebook,
+        requests_per_second=requests_per_second,
+        **(asdict(trusted) if trusted else {}),
         **(asdict(live) if live else {}),
     )
     app = create_app(settings)
     bound = bind(settings)
-    config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False)
+    config = uvicorn.Config(
+        app,
+        log_config=log_config(settings),
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,  # whose word is taken is for the access layer to say
+    )
     print(
         f"{settings.atlas} is open at {open_url(settings, bound.getsockname()[1])}\n"
         "Ctrl-C ends the server.",

@@ -1,6 +1,6 @@
 // The menu beside "Copy link": copies the view as Markdown (data-copy-markdown holds the words, made
-// by the server; the address is that of the moment), keeps the addresses of its drawings at the view
-// that is seen, and closes on Escape or a click elsewhere.
+// by the server; the address is that of the moment), keeps the addresses of its drawings and
+// of what a share link is made of at the view that is seen, and closes on Escape or a click elsewhere.
 import { copy, say } from "./clipboard.js";
 
 // Signs that would end a Markdown link inside its address.
@@ -22,6 +22,8 @@ for (const menu of document.querySelectorAll("details.copy-menu")) {
       url.searchParams.set("panel", panel);
       link.href = url.pathname + url.search;
     }
+    const shared = menu.querySelector("[data-share-address]");
+    if (shared) shared.value = location.pathname + location.search;
   });
   menu.addEventListener("keydown", (event) => {
     if (event.key !== "Escape" || !menu.open) return;

@@ -31,7 +31,7 @@ def test_pages_name_their_twin(client: TestClient, url: str) -> None:
 @pytest.mark.parametrize("url", PAGES + TWINS)
 def test_an_unchanged_page_is_not_sent_again(client: TestClient, url: str) -> None:
     first = client.get(url)
-    assert first.headers["cache-control"] == "no-cache"
+    assert first.headers["cache-control"] == "private, no-cache"
     etag = first.headers["etag"]
     again = client.get(url, headers={"if-none-match": etag})
     assert (again.status_code, again.content) == (304, b"")

@@ -1,0 +1,111 @@
+"""Bounds on what is asked: bytes of an address and a body, requests a second.
+
+`Buckets` gives every key, or where there is none every address, a number of requests at once and so
+many a second after that; what it remembers is bounded, too. `SizeMiddleware` stops a request
+before more than its bound is read. Knows no page.
+"""
+
+import ipaddress
+import math
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+
+from fastapi import Request
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.web.respond import error_response
+
+MOST_BODY_BYTES = 4 * 2**20
+"""A form of 1 MB of Markdown is up to 3 MB long, as every byte may be written as %C3."""
+MOST_ADDRESS_BYTES = 32 * 2**10
+MOST_BUCKETS = 10_000
+"""Remembered at once, about 2 MB; who was silent longest is forgotten, and begins anew"""
+
+
+class Buckets:
+    """Tokens by name: each request takes one, and they come back at a steady rate."""
+
+    def __init__(
+        self,
+        per_second: float,
+        burst: float,
+        most: int = MOST_BUCKETS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._per_second = per_second
+        self._burst = burst
+        self._most = most
+        self._clock = clock
+        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._left)
+
+    def take(self, name: str) -> int:
+        """0 if the request may go on, else in how many whole seconds it may be sent again."""
+        now = self._clock()
+        left, since = self._left.pop(name, (self._burst, now))
+        left = min(self._burst, left + (now - since) * self._per_second)
+        wait = 0 if left >= 1 else max(1, math.ceil((1 - left) / self._per_second))
+        self._left[name] = (left - 1 if wait == 0 else left, now)
+        while len(self._left) > self._most:
+            self._left.popitem(last=False)
+        return wait
+
+
+def peer_name(address: str) -> str:
+    """The name of an address' bucket: itself, or the /64 that an IPv6 host can choose from."""
+    try:
+        number = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if number.version == 6:
+        return str(ipaddress.ip_network((int(number) >> 64 << 64, 64)))
+    return address
+
+
+class SizeMiddleware:
+    """Answers 414 to addresses and 413 to bodies that are too long."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        if problem := _too_long(scope):
+            await error_response(Request(scope), *problem)(scope, receive, send)
+            return
+        read = 0
+
+        async def receive_bounded() -> Message:
+            nonlocal read
+            message = await receive()
+            read += len(message.get("body", b""))
+            if read > MOST_BODY_BYTES:
+                raise HTTPException(413, _BODY)
+            return message
+
+        await self._app(scope, receive_bounded, send)
+
+
+_BODY = (
+    f"What was sent is longer than {MOST_BODY_BYTES // 2**20} MB, the most this server reads at "
+    "once: nothing was saved. Send less."
+)
+
+
+def _too_long(scope: Scope) -> tuple[int, str] | None:
+    path, query = scope.get("raw_path") or scope["path"].encode(), scope["query_string"]
+    if len(path) + len(query) > MOST_ADDRESS_BYTES:
+        return 414, (
+            f"The address is {len(path) + len(query):,} bytes long: "
+            f"{MOST_ADDRESS_BYTES:,} are the most this server reads."
+        )
+    for name, value in scope["headers"]:
+        if name == b"content-length" and (not value.isdigit() or int(value) > MOST_BODY_BYTES):
+            return 413, _BODY
+    return None

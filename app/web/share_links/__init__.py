@@ -1,0 +1,1 @@
+"""Links that open one thing, read-only, for those without a key."""

@@ -86,6 +86,17 @@ def test_the_page_and_its_twin_say_the_same(live: TestClient) -> None:
     assert twin["measured"] is None
 
 
+def test_where_it_fires_nowhere_the_nearest_token_is_looked_at(live: TestClient) -> None:
+    dead = f"/{RESID}/23/live"  # never fires
+    twin = live.get(f"{dead}.json?text={pack_text(TEXT)}").json()
+    hidden_pre = twin["activations"]["features"][0]["hidden_pre"]
+    nearest = max(range(1, len(hidden_pre)), key=hidden_pre.__getitem__)
+    page = live.get(f"{dead}?text={pack_text(TEXT)}&measure=ablation").text
+    assert "It does not fire on this text. It comes nearest" in page
+    assert f"at position {nearest}</h3>" in page
+    assert "there is no activation to lose" in page and "live-lines" not in page
+
+
 def test_nothing_typed_is_a_page_with_a_form(live: TestClient) -> None:
     page = live.get(f"{FEATURE}/live")
     assert page.status_code == 200

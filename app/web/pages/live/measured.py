@@ -119,7 +119,7 @@ def build_measured(
         peak=pieces[answer.position],
         baseline=number(answer.baseline),
         hidden_pre=number(answer.hidden_pre_baseline),
-        lines=_lines(answer, tokens, maximum) if answer.ablation else [],
+        lines=_lines(answer, tokens, maximum) if answer.ablation and not answer.silent else [],
         effects=_effect_rows(answer, pieces),
         context=_context_rows(answer),
         filled=bool(answer.context and any(v is not None for v in answer.context.activation_share)),

@@ -112,11 +112,19 @@ class TryPage:
 
 
 def chosen_position(answer: ActivationsAnswer, view: TryView) -> int:
-    """The token looked at: the one asked for, else the strongest that counts, else the last."""
+    """The token looked at: the one asked for, else the counted one that fires most strongly.
+
+    Where it fires nowhere, the one that comes nearest; where nothing counts, the last.
+    """
     if view.position is not None:
         return view.position
-    values = np.where(answer.counted, answer.features[0].activations, 0)
-    return int(values.argmax()) if values.any() else len(answer.token_ids) - 1
+    if not any(answer.counted):
+        return len(answer.token_ids) - 1
+    feature = answer.features[0]
+    fires = np.where(answer.counted, feature.activations, 0)
+    if fires.any():
+        return int(fires.argmax())
+    return int(np.where(answer.counted, feature.hidden_pre, -np.inf).argmax())
 
 
 def build_result(
@@ -170,7 +178,7 @@ def build_result(
                 ("change", format_change(sae.address, record.feature_index, "add", largest)),
             ]
         ),
-        notes=_notes(sae, answer),
+        notes=_notes(sae, view, answer),
     )  # fmt: skip
 
 
@@ -252,7 +260,9 @@ def _predictions(answer: ActivationsAnswer, vocabulary: Mapping[int, TokenRecord
     ]
 
 
-def _notes(sae: Sae, answer: ActivationsAnswer) -> list[str]:
+def _notes(sae: Sae, view: TryView, answer: ActivationsAnswer) -> list[str]:
+    if view.context is not None:
+        return []
     beginning = (
         "The text was given BOS as its first token, as every context of the corpus."
         if sae.corpus.prepend_bos

@@ -115,7 +115,8 @@ def test_arguments_do_not_widen_it(locked: Atlas, kind: str, widened: str) -> No
     "path",
     [
         f"{SAE}%2F3", f"{SAE}/%33", f"/{SAE}/3", f"//evil.example{SAE}/3", f"{SAE}//3", f"{SAE}/3/",
-        f"{SAE}/3//", f"{SAE}/./3", f"{SAE}/3/.", f"{SAE}/3/..", f"{SAE}/3/../4", f"{SAE}/3/%2e%2e/4",
+        f"{SAE}/3//", f"{SAE}/./3", f"{SAE}/3/.", f"{SAE}/3/..", f"{SAE}/3/../4",
+        f"{SAE}/3/%2e%2e/4",
         f"{SAE}/3%2f..%2f4", f"{SAE}/3.", f"{SAE}/3..", f"{SAE}/3%00", f"{SAE}/3%20", f"{SAE}/03",
         f"{SAE}/3%0a", "/Synthetic/resid-2-1k/3", f"{SAE.upper()}/3", f"{SAE}/3.JSON", f"{SAE}/3;x",
         f"{SAE}/3.json.json", f"{SAE}/3\\..\\4", f"{SAE}/3%5c..%5c4", f"{SAE}/3%3fgroup=top",

@@ -3,8 +3,9 @@
 A random model and a random JumpReLU dictionary that fires 50 features a token (`made`). The bound
 runs the same tokens to the hook and through the encoder and keeps nothing, at the batch and tile
 sizes that are best for it by a trial of its own; its encoder is the linear map with its bias alone.
-Both take turns in one process; one worker of one thread each, so that CPU seconds compare. Run by
-`make bench`; `--tokens` and `--features` take other sizes. Writes a section of RESULTS.md.
+Both take turns in one process, shard by shard, so that what slows the machine for a while slows
+both; one worker of one thread each, so that CPU seconds compare. Run by `make bench`; `--tokens`
+and `--features` take other sizes. Writes a section of RESULTS.md.
 """
 
 import argparse
@@ -36,7 +37,7 @@ from app.stats.corpus import Corpus, write_corpus
 from app.stats.events import EventStore
 from app.stats.feature import StatisticsSettings
 from benchmarks.made import HOOK, random_corpus, random_dictionary, random_model
-from benchmarks.measure import Cost, cost_of, interleaved, median
+from benchmarks.measure import Cost, cost_of, median
 from benchmarks.results import table, write_section
 
 CONTEXT_SIZE = 128
@@ -108,20 +109,22 @@ def measure(
             files = shard_files(target.folder, index) + kept.files([HOOK], index)
             seal(Path(folder), files)  # as the job does before it takes a shard for done
 
-        def events() -> None:
-            for _ in worker.map(shard, range(-(-corpus.n_contexts // per_shard))):
-                pass
-
-        events_alone: list[Cost] = []
-
-        def both() -> None:
-            events_alone.append(cost_of(events))
-            forget()  # what another turn has read from the corpus
+        def statistics() -> None:
+            forget()  # what another round has read from the corpus
             for part in EventStore.open(target.folder).ranges(EVENTS_AT_ONCE):
                 describe_range(target.folder, corpus_folder, StatisticsSettings(), part)
 
-        found = interleaved({BOUND: bound.run, BOTH: both}, rounds, warm_up=False)
-        return {BOUND: found[BOUND], EVENTS: median(events_alone), BOTH: found[BOTH]}
+        turns: dict[str, list[Cost]] = {BOUND: [], EVENTS: [], BOTH: []}
+        for _ in range(rounds):
+            alone, events = Cost(0.0, 0.0), Cost(0.0, 0.0)
+            for index in range(-(-corpus.n_contexts // per_shard)):
+                stretch = slice(index * per_shard, (index + 1) * per_shard)
+                alone += cost_of(partial(bound.run, stretch))
+                events += cost_of(lambda index=index: list(worker.map(shard, [index])))
+            turns[BOUND].append(alone)
+            turns[EVENTS].append(events)
+            turns[BOTH].append(events + cost_of(statistics))
+        return {name: median(costs) for name, costs in turns.items()}
 
 
 class Bound:
@@ -135,18 +138,20 @@ class Bound:
         self._workers = Workers(model, n_workers)
         tiles = [tile for tile in TILES if tile <= dictionary.config.d_sae]
         every = list(product(BATCHES, tiles))
-        trials = {size: partial(self._run, corpus.tokens[:TRIAL_CONTEXTS], *size) for size in every}
+        of = {tile: list(self._tiles(tile)) for tile in tiles}
+        some = corpus.tokens[:TRIAL_CONTEXTS]
+        trials = {size: partial(self._run, some, size[0], of[size[1]]) for size in every}
         trials[every[0]]()
         costs = {size: min(cost_of(trial).cpu for _ in range(3)) for size, trial in trials.items()}
         self.sizes = min(costs, key=lambda size: costs[size])
+        self._best = of[self.sizes[1]]
 
-    def run(self) -> None:
-        """All contexts once."""
-        self._run(self._tokens, *self.sizes)
+    def run(self, contexts: slice) -> None:
+        """These contexts once."""
+        self._run(self._tokens[contexts], self.sizes[0], self._best)
 
-    def _run(self, tokens: np.ndarray, batch: int, tile: int) -> None:
-        tiles = list(self._tiles(tile))
-        room = torch.empty(batch * tokens.shape[1], tile)
+    def _run(self, tokens: np.ndarray, batch: int, tiles: list[tuple[Tensor, Tensor]]) -> None:
+        room = torch.empty(batch * tokens.shape[1], len(tiles[0][1]))
 
         def one(model: LanguageModel, start: int) -> None:
             rows = torch.from_numpy(tokens[start : start + batch].astype(np.int64))

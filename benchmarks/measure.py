@@ -31,6 +31,9 @@ class Cost:
     """user and system time, of all threads and ended children"""
     wall: float
 
+    def __add__(self, other: "Cost") -> "Cost":
+        return Cost(self.cpu + other.cpu, self.wall + other.wall)
+
 
 @dataclass(frozen=True)
 class Run:

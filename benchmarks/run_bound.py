@@ -29,7 +29,7 @@ def main() -> None:
     corpus = Corpus(tokens, every, np.zeros(tokens.shape, np.int32), model.d_vocab)
     dictionary = load_dictionary(given.dictionary)
     bound = Bound(model, dictionary, corpus, n_workers=torch.get_num_threads())
-    print(json.dumps({**vars(cost_of(bound.run)), "sizes": bound.sizes}))
+    print(json.dumps({**vars(cost_of(lambda: bound.run(slice(None)))), "sizes": bound.sizes}))
 
 
 if __name__ == "__main__":

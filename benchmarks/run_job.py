@@ -53,7 +53,7 @@ class CountingReporter(Reporter):
         with super().stage(name, total, unit, tokens) as advance:
             yield advance
         cost, before = found(), self.costs.get(name, Cost(0.0, 0.0))
-        self.costs[name] = Cost(before.cpu + cost.cpu, before.wall + cost.wall)
+        self.costs[name] = before + cost
 
 
 def main() -> None:

@@ -5,9 +5,10 @@ Knows what each of them needs and says why one was skipped; the model's librarie
 for it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from sqlalchemy import Connection
@@ -54,6 +55,7 @@ def check_whole(path: Path, asked: Asked) -> Iterator[Check]:
     atlas = open_atlas(path)
     try:
         with atlas.connect() as connection:
+            _check_asked(atlas, connection, asked)
             yield from run_checks(connection, THOROUGH)
             try:
                 subjects = _subjects(connection, asked)
@@ -66,6 +68,20 @@ def check_whole(path: Path, asked: Asked) -> Iterator[Check]:
             yield _against_model(atlas, connection, subjects, asked)
     finally:
         atlas.close()
+
+
+def _check_asked(atlas: Atlas, connection: Connection, asked: Asked) -> None:
+    """Says at once that half of what computing again needs was named and the rest isn't at hand."""
+    if asked.model is None and not asked.saes:
+        return
+    try:
+        recipes = [sae.record.recipe for sae in list_saes(connection)]
+    except UNREADABLE:
+        return  # said by the checks
+    if not all(_at_hand(atlas.path, recipes, asked)):
+        raise AtlasError(
+            "Computing again needs the model and its dictionaries: give both --model and --sae."
+        )
 
 
 def _subjects(connection: Connection, asked: Asked) -> list[Subject]:
@@ -115,12 +131,9 @@ def _against_events(
 def _against_model(
     atlas: Atlas, connection: Connection, subjects: list[Subject], asked: Asked
 ) -> Check:
-    model, paths = _at_hand(atlas.path, subjects, asked)
+    recipes = [subject.sae.record.recipe for subject in subjects]
+    model, paths = _at_hand(atlas.path, recipes, asked)
     if model is None or not paths:
-        if asked.model is not None or asked.saes:
-            raise AtlasError(
-                "Computing again needs the model and its dictionaries: give both --model and --sae."
-            )
         return Check(REMEASURED, skipped="no model at hand, give --model and --sae")
     try:
         from app.check.remeasure import remeasure_problems
@@ -133,7 +146,7 @@ def _against_model(
 
 
 def _at_hand(
-    atlas: Path, subjects: Sequence[Subject], asked: Asked
+    atlas: Path, recipes: Sequence[Mapping[str, Any]], asked: Asked
 ) -> tuple[Path | None, list[Path]]:
     """What was named; else what the recipes name, where it lies here or beside the atlas."""
 
@@ -141,7 +154,6 @@ def _at_hand(
         places = [folder / name for name in names for folder in (Path(), atlas.parent) if name]
         return [path for path in dict.fromkeys(places) if path.exists()]
 
-    recipes = [subject.sae.record.recipe for subject in subjects]
     models = there([str(recipe.get("model", "")) for recipe in recipes])
     saes = there([str(name) for recipe in recipes for name in recipe.get("sae", [])])
     return asked.model or next(iter(models), None), list(asked.saes) or saes

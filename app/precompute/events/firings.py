@@ -135,9 +135,10 @@ class ThresholdFinder(FiringFinder):
     ) -> tuple[Firings, Float[Tensor, "m d_sae"]]:
         bias, activation = self.dictionary.b_enc, self.dictionary.activation
         found, products = self._search(x, kept)
-        hidden_pre = activation(products + bias)[0]
+        linear = products.add_(bias)
         if self._is_exact:
-            return found, hidden_pre
+            return found, linear
+        hidden_pre = activation(linear)[0]
         acts = activation.take(found.feature)(found.activation + bias[found.feature])[1]
         fires = acts > 0
         if bool(fires.all()):

@@ -57,6 +57,9 @@ class AccessMiddleware:
         self._token = cookie_of(settings.key) if settings.key else ""
         # Once a key has been seen to exist, a notebook that goes away opens nothing.
         self._locked = bool(settings.key or settings.trusted_header)
+        self._asks_notebook = not (settings.key or settings.trusted_header or settings.public)
+        self._known_open = False
+        """the notebook could be read, and nobody had made a key"""
         per_second = settings.requests_per_second
         self._asking = Buckets(per_second, 10 * per_second)
         self._writing = Buckets(per_second / 10, 2 * per_second)
@@ -97,9 +100,21 @@ class AccessMiddleware:
         return self._slow_down(request, visit)
 
     async def _look_up(self, shown: Shown) -> Found:
+        """What the notebook says; where it can't be read, what holds without it.
+
+        Raises:
+            NotebookError: it can't be read, and only its keys say who may look.
+        """
         if self._notebook is None:
             return Found()
-        return await run_in_threadpool(look_up, self._notebook, shown)
+        try:
+            found = await run_in_threadpool(look_up, self._notebook, shown)
+        except NotebookError:
+            if self._known_open or not self._asks_notebook:
+                return Found()
+            raise
+        self._known_open = not found.locked
+        return found
 
     def _visit(self, request: Request, shown: Shown, found: Found, name: str) -> Visit | None:
         """By what right somebody asks; None where by none."""

@@ -141,11 +141,34 @@ def test_elsewhere_a_server_needs_keys_in_the_notebook_it_names(
     create_app(settings)
 
 
+def _ruin(atlas: Atlas, tmp_path: Path) -> None:
+    atlas.notebook.dispose()
+    atlas.app.state.notebook.dispose()
+    (tmp_path / "notebook.db").write_bytes(b"no database at all, " * 400)
+
+
+def test_without_its_notebook_an_open_atlas_is_shown(make_atlas: MakeAtlas, tmp_path: Path) -> None:
+    atlas = make_atlas()
+    browser = atlas.visitor()
+    assert browser.get(f"{SAE}/3").status_code == 200
+    _ruin(atlas, tmp_path)
+    assert browser.get(f"{SAE}/3").status_code == 200
+
+
+def test_without_its_notebook_the_one_access_key_still_opens(
+    make_atlas: MakeAtlas, tmp_path: Path
+) -> None:
+    atlas = make_atlas(access_key=SecretStr("a key of sixteen letters"))
+    browser = atlas.visitor()
+    browser.get("/?key=a%20key%20of%20sixteen%20letters")
+    _ruin(atlas, tmp_path)
+    assert browser.get(f"{SAE}/3").status_code == 200
+    assert atlas.visitor().get(f"{SAE}/3").status_code == 401
+
+
 def test_a_notebook_that_can_not_be_read_lets_nobody_in(locked: Atlas, tmp_path: Path) -> None:
     browser = locked.signed_in()
-    locked.notebook.dispose()
-    locked.app.state.notebook.dispose()
-    (tmp_path / "notebook.db").write_bytes(b"no database at all, " * 400)
+    _ruin(locked, tmp_path)
     answer = browser.get("/")
     assert answer.status_code == 503
     assert "notebook" in answer.text and "Traceback" not in answer.text

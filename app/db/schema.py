@@ -25,7 +25,7 @@ from sqlalchemy.types import TypeEngine
 from app.db.records import FeatureRecord
 from app.db.stored.pieces import Pieces
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 """Raised whenever a reader of the old tables would go wrong; there is no migration of a build
 product: the atlas is built again."""
 
@@ -203,6 +203,29 @@ decoder_file = Table(
 )
 """The file beside the atlas with a dictionary's unit decoder rows (see `directions.py`), by the
 SHA-256 of its bytes; large dictionaries have none."""
+
+study = Table(
+    "study",
+    metadata,
+    Column("sae_id", Integer, primary_key=True, autoincrement=False),
+    Column("study", String, primary_key=True),
+    Column("other_id", Integer, primary_key=True, autoincrement=False),
+    Column("record", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""What a study found about a dictionary, alone (`other_id` 0) or beside another one (see
+`studies.py`, `stored/study.py`)."""
+
+feature_study = Table(
+    "feature_study",
+    metadata,
+    Column("sae_id", Integer, primary_key=True, autoincrement=False),
+    Column("study", String, primary_key=True),
+    Column("feature_index", Integer, primary_key=True, autoincrement=False),
+    Column("record", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""The same about single features."""
 
 token_ranking = Table(
     "token_ranking",

@@ -52,6 +52,8 @@ from app.db.stored.ablations import pack_ablations
 from app.db.stored.examples import pack_examples
 from app.db.stored.panels import pack_panels
 from app.db.stored.rankings import by_token, ranking_columns
+from app.db.stored.study import pack_study
+from app.db.studies import ALONE, StudyRecord
 from app.errors import AtlasError
 
 _ROWS_AT_ONCE = 512
@@ -217,9 +219,13 @@ class AtlasWriter:
                 schema.token_ranking,
                 schema.direction_map,
                 schema.decoder_file,
+                schema.study,
+                schema.feature_study,
                 schema.sae,
             ):
                 self._connection.execute(delete(table).where(table.c.sae_id == existing))
+            beside = schema.study.c.other_id == existing
+            self._connection.execute(delete(schema.study).where(beside))
         return self._insert(
             schema.sae,
             {
@@ -297,6 +303,33 @@ class AtlasWriter:
         self._decoders.append(found)
         self._insert(
             schema.decoder_file, {"sae_id": sae_id, "hash": found.hash, "n_bytes": found.n_bytes}
+        )
+
+    def add_study(self, sae_id: int, record: StudyRecord, other_id: int = ALONE) -> None:
+        """Stores what a study found about a dictionary, alone or beside another one; what stood
+        there before is replaced."""
+        place: dict[str, object] = {
+            "sae_id": sae_id,
+            "study": record.STUDY,
+            "other_id": other_id,
+        }
+        same = [schema.study.c[name] == value for name, value in place.items()]
+        self._connection.execute(delete(schema.study).where(*same))
+        self._insert(schema.study, place | {"record": pack_study(record)})
+
+    def add_feature_studies(self, sae_id: int, records: Iterable[tuple[int, StudyRecord]]) -> None:
+        """Stores what a study found about single features, given with their feature_index."""
+        self._insert_many(
+            schema.feature_study,
+            (
+                {
+                    "sae_id": sae_id,
+                    "study": record.STUDY,
+                    "feature_index": index,
+                    "record": pack_study(record),
+                }
+                for index, record in records
+            ),
         )
 
     def publish(self, witness: Callable[[os.stat_result], None] | None = None) -> str:

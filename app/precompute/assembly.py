@@ -23,6 +23,7 @@ from app.precompute.quality import quality_records
 from app.precompute.ranges.near_misses import no_near_misses
 from app.precompute.run_records import ablation_record, corpus_record, sae_record, token_records
 from app.precompute.silent import gathered
+from app.precompute.studies.storing import Harvests
 from app.precompute.summaries import summarised
 from app.precompute.target import Target
 from app.precompute.token_rankings import Rankings, store_rankings
@@ -66,6 +67,7 @@ def assemble(
     findings: Findings,
     measured: Measured,
     writer: AtlasWriter,
+    harvests: Harvests,
     recipe: Mapping[str, object],
     advance: Callable[[int], None],
 ) -> None:
@@ -84,7 +86,7 @@ def assemble(
         "tile_features": run.job.tile_features,
         "model_run_through": run.model.way([target.hook_name for target in run.targets]),
     }
-    wanted = np.zeros(run.corpus.n_contexts, np.bool_)
+    wanted, sae_ids = np.zeros(run.corpus.n_contexts, np.bool_), dict[str, int]()
     for target in run.targets:
         parts = findings.of(stage_name("weights", target.sae))
         weights = joined_weights(parts, run.model.d_vocab)
@@ -94,9 +96,10 @@ def assemble(
             hidden_pre_contexts=min(settings.hidden_pre_contexts, run.corpus.n_contexts),
         )  # fmt: skip
         sae_id = writer.add_sae(model_id, corpus_id, record, replace=settings.replace)
+        sae_ids[target.sae] = sae_id
         rankings = Rankings.of_weights(weights, run.corpus.occurrences)
         bundles = _bundles(run, target, findings, weights, measured, rankings, wanted)
-        writer.add_features(sae_id, _counted(bundles, advance))
+        writer.add_features(sae_id, _counted(_with_studies(bundles, harvests, target), advance))
         if directions.kept(target.dictionary.W_dec, settings.decoder_megabytes):
             writer.add_directions(sae_id, directions.unit_rows(target.dictionary.W_dec))
         store_rankings(writer, sae_id, rankings)
@@ -104,6 +107,7 @@ def assemble(
             found = findings.single(stage_name("map", target.sae)).found
             if found is not None:
                 writer.add_direction_map(sae_id, found)
+    harvests.store(writer, run.model_record.model, sae_ids)
     _store_contexts(writer, corpus_id, wanted, run.corpus)
 
 
@@ -144,6 +148,15 @@ def _bundles(
             whole = FeatureBundle(record, panels, bundle.examples, ablations)
             columns = summarised(whole, run.corpus, run.vocabulary.token)
             yield replace(whole, record=replace(whole.record, **columns))
+
+
+def _with_studies(
+    bundles: Iterator[FeatureBundle], harvests: Harvests, target: Target
+) -> Iterator[FeatureBundle]:
+    """The same, their rows with what studies found."""
+    for bundle in bundles:
+        columns = harvests.columns(target.sae, bundle.record.feature_index)
+        yield replace(bundle, record=replace(bundle.record, **columns))
 
 
 def _record(

@@ -39,6 +39,8 @@ from app.precompute.progress.reporter import Reporter
 from app.precompute.quality import QUALITIES, quality_pieces
 from app.precompute.settings import PrecomputeSettings
 from app.precompute.silent import SILENT_EXAMPLES, asked_of, silent_pieces
+from app.precompute.studies.registry import asked_for
+from app.precompute.studies.storing import Harvests
 from app.precompute.weights.direction_map import check_map_choice
 from app.precompute.weights.map_stage import MAP, map_pieces
 from app.precompute.weights.norm_scale import NORM_SCALE, norm_piece
@@ -89,6 +91,7 @@ def run(
         else:
             prepared = prepare(settings, inputs, workplace, reporter)
             stages = _Stages(prepared, workplace, driver_of(prepared, stop), reporter)
+            stages.say_prices()
             stages.run()
             stages.publish(inputs, recipe)
         workplace.ship_events(_parts(inputs, workplace.folder))
@@ -120,6 +123,15 @@ class _Stages:
         self._findings = Findings(prepared.job, workplace.ledger)
         self._chosen: list[Chosen] = []
         self._n_silent: dict[str, int] = {}
+        self._asked = asked_for(prepared.job.settings)
+
+    def say_prices(self) -> None:
+        """What each study will cost, before anything is spent."""
+        for study in self._asked:
+            price = study.price(self._run)
+            passes = f"{price.n_tokens:,} tokens of forward pass" if price.n_tokens else ""
+            said = "; ".join(filter(None, (passes, price.words)))
+            self._reporter.say(f"Study {study.listed.name}: {said} (--skip {study.listed.name}).")
 
     def run(self) -> None:
         """Does every piece that is not done yet."""
@@ -131,15 +143,18 @@ class _Stages:
             counting.forget()
         self._silent()
         self._ablated_text()
+        self._studies()
 
     def publish(self, inputs: Inputs, recipe: str) -> None:
         """Stage 7: the atlas, which appears when it is whole."""
         prepared, settings = self._run, self._run.job.settings
         measured = measured_on_examples(self._findings, self._n_silent, self._chosen)
+        harvests = Harvests(tuple(study.harvest(prepared, self._findings) for study in self._asked))
         total = sum(target.dictionary.config.d_sae for target in prepared.targets)
         with AtlasWriter(settings.output, generator()) as writer:
             with self._reporter.stage("atlas", total, "features") as advance:
-                assemble(prepared, self._findings, measured, writer, inputs.recipe, advance)
+                told = inputs.recipe
+                assemble(prepared, self._findings, measured, writer, harvests, told, advance)
             writer.publish(lambda file: self._workplace.will_publish(recipe, file))
 
     def _events(self) -> None:
@@ -214,6 +229,14 @@ class _Stages:
                 f"{cost.n_tokens:,} tokens of forward pass."
             )
         self._do(ABLATED, "runs", ABLATED_TEXT, pieces, [ABLATED], tokens)
+
+    def _studies(self) -> None:
+        """What is measured of the dictionaries as a whole."""
+        for study in self._asked:
+            name = study.listed.name
+            self._workplace.verify(name, self._reporter.say)
+            pieces, price = study.pieces(self._run, self._findings), study.price(self._run)
+            self._do(name, study.unit, study.task, pieces, [name], price.n_tokens)
 
     def _verified(self, kind: str) -> list[str]:
         """The stages of a kind, one for each dictionary, without what is damaged."""

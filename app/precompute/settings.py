@@ -10,7 +10,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from app.errors import AtlasError, closest
+from app.errors import AtlasError, closest, echoed
+from app.precompute.studies.catalog import NAMES as STUDIES
 
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 ProgressKind = Literal["auto", "plain", "json"]
@@ -111,9 +112,30 @@ class PrecomputeSettings(BaseModel):
     activation_gigabytes: float = Field(default=8.0, ge=0)
     """activations at the hooks are kept on disk while the job runs, up to this size and a quarter
     of what is free; without them contexts with silent examples go through the model twice"""
+    skip: list[str] = []
+    """studies of the dictionary as a whole that are left out, with commas between"""
     progress: ProgressKind = "auto"
     """how progress is shown: auto is a bar on a terminal and lines elsewhere, plain is lines, json
     is one object a line"""
+
+    @field_validator("skip", mode="before")
+    @classmethod
+    def _listed(cls, skip: Any) -> Any:
+        """Each item may hold several names."""
+        if not isinstance(skip, list):
+            return skip
+        items = [part.strip() for item in skip for part in str(item).split(",")]
+        return [item for item in items if item]
+
+    @field_validator("skip")
+    @classmethod
+    def _known_studies(cls, skip: list[str]) -> list[str]:
+        for name in skip:
+            if name not in STUDIES:
+                raise ValueError(
+                    f"there is no study {echoed(name)!r}; there are {', '.join(STUDIES)}"
+                )
+        return skip
 
     @field_validator("name")
     @classmethod

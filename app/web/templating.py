@@ -54,6 +54,7 @@ def make_templates(static: StaticFiles) -> Environment:
         urls.feature_url,
         urls.random_url,
         urls.map_url,
+        urls.study_url,
         urls.context_url,
         urls.compare_url,
         urls.compare_form_url,

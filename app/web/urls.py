@@ -93,6 +93,11 @@ def map_url(sae: Addressed, view: Arguments = ()) -> str:
     return with_query(f"{_path(sae.address)}/map", view)
 
 
+def study_url(sae: Addressed, page: str, view: Arguments = ()) -> str:
+    """A page about the dictionary as a whole, made from studies."""
+    return with_query(f"{_path(sae.address)}/{page}", view)
+
+
 def points_url(sae: Addressed, view: Arguments = ()) -> str:
     """Two or three numbers for each feature, for charts that draw them all (JSON alone)."""
     return with_query(f"{_path(sae.address)}/points.json", view)

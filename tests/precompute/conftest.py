@@ -383,3 +383,34 @@ def differences() -> Callable[..., list[str]]:
 def quiet() -> Reporter:
     """A reporter that prints nowhere."""
     return Reporter(Console(file=io.StringIO()))
+
+
+@pytest.fixture
+def small(
+    tmp_path: Path, model_folder: Callable[[str], Path], write_sae: Callable[..., Path]
+) -> Callable[..., PrecomputeSettings]:
+    """Settings of a job of a second over one dictionary and a short text."""
+    text = tmp_path / "text.txt"
+    words = np.random.default_rng(1).choice([" def", " first", " return", " the", " of"], 200)
+    text.write_text("".join(words))
+    sae = write_sae(tmp_path / "resid", "jumprelu")
+
+    def settings(output: str = "atlas.db", **options: Any) -> PrecomputeSettings:
+        defaults: dict[str, Any] = {
+            "model": str(model_folder("neox")),
+            "sae": [sae],
+            "name": ["tiny/resid"],
+            "corpus": str(text),
+            "output": tmp_path / output,
+            "ablation_examples": 1,
+            "ablation_interval_examples": 0,
+            "ablation_window": 2,
+            "replacements": 1,
+            "context_draws": 1,
+            "quality_contexts": 3,
+            "batch_contexts": 3,
+            "contexts_per_shard": 2,
+        }
+        return PrecomputeSettings(**(defaults | options))
+
+    return settings

@@ -30,6 +30,8 @@ _REFERENCES: tuple[tuple[Table, tuple[str, ...], tuple[Column, ...]], ...] = (
     (schema.token_ranking, ("sae_id",), _SAE),
     (schema.direction_map, ("sae_id",), _SAE),
     (schema.decoder_file, ("sae_id",), _SAE),
+    (schema.study, ("sae_id",), _SAE),
+    (schema.feature_study, ("sae_id", "feature_index"), _FEATURE),
     (schema.example_places, ("sae_id",), _SAE),
     (schema.feature_tokens, ("sae_id",), _SAE),
     (schema.summary_word, ("sae_id",), _SAE),

@@ -14,6 +14,7 @@ from typing import Any
 import app
 from app.precompute.job import TOKENS
 from app.precompute.settings import PrecomputeSettings
+from app.precompute.studies.catalog import STUDIES
 from app.precompute.workplace.ledger import AFTER, Recipe, fingerprint
 from app.stats.feature import OPTIONS as STATISTICS
 
@@ -38,6 +39,7 @@ READS: dict[str, tuple[str, ...]] = {
     QUALITY: ("events",),
     SILENT: ("statistics",),
     ABLATED: ("statistics",),
+    **{study.name: study.reads for study in STUDIES},
 }
 """The stages that a stage reads from."""
 
@@ -56,6 +58,7 @@ SETTINGS: dict[str, tuple[str, ...]] = {
         *("ablation_examples", "ablation_interval_examples", "ablation_window", "replacements"),
         *("context_examples", "context_draws", "seed", "dtype"),
     ),
+    **{study.name: study.settings for study in STUDIES},
 }
 """The settings a stage reads as they stand."""
 
@@ -64,7 +67,7 @@ SETTLED = {"corpus", "model", "sae", "hook_name", "context_size", "prepend_bos",
 }
 """Settings that are in the recipes as what became of them: hashes, sizes."""
 
-AT_ASSEMBLY = {"decoder_megabytes"}
+AT_ASSEMBLY = {"decoder_megabytes", "skip"}
 """Settings that no stage reads, but the atlas depends on when it is put together."""
 
 HOW = {"replace", "threads", "progress", "workers", "num_gpus", "ray_address"} | {
@@ -158,7 +161,13 @@ def _settled(kind: str, facts: Facts) -> dict[str, Any]:
         return program_versions()
     if kind == ABLATED:  # its pieces name dictionaries by their place
         return model | {"the order of the dictionaries": list(facts.dictionaries)}
+    if kind in OF_STUDIES:  # their pieces speak of all dictionaries of a run
+        own = {"the dictionaries": {sae: dict(told) for sae, told in facts.dictionaries.items()}}
+        return own | program_versions() | (model if OF_STUDIES[kind].uses_model else {})
     return model if kind in (QUALITY, FINAL_NORM) else {}
+
+
+OF_STUDIES = {study.name: study for study in STUDIES}
 
 
 def program_versions(libraries: Iterable[str] = LIBRARIES) -> dict[str, str]:

@@ -40,6 +40,7 @@ from app.web.pages.dictionary.scatter import ScatterPanel, scatter_panel
 from app.web.pages.feature_row import FeatureRow, make_rows
 from app.web.pages.index import sae_json
 from app.web.pages.policy import context_counts, corpus_sentence, deletion_counts
+from app.web.pages.studies.ways import Way, ways_of
 from app.web.ranges import parse_range, range_words
 from app.web.urls import features_url, json_twin, sae_url
 from app.web.views import DictionaryView
@@ -51,6 +52,8 @@ class DictionaryPage:
 
     sae: Sae
     view: DictionaryView
+    ways: list[Way]
+    """to the other pages about the dictionary"""
     lede: list[list[str]]
     """the dictionary in a sentence of [kind, text] pieces"""
     figures: list[Figure]
@@ -128,6 +131,7 @@ def build(
     return DictionaryPage(
         sae=sae,
         view=view,
+        ways=ways_of(connection, sae),
         lede=quality_sentence(sae),
         figures=quality_figures(sae),
         density=density.chart,

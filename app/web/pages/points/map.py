@@ -22,6 +22,7 @@ from app.web.pages.points.legend import Legend, legend_of, n_hollow_of
 from app.web.pages.points.plane import Frame, MapMark, frame_of, mark_of, places_in, squares_of
 from app.web.pages.points.search import MapHit, search_map
 from app.web.pages.policy import corpus_sentence
+from app.web.pages.studies.ways import Way, ways_of
 from app.web.urls import map_url, points_url, search_url
 from app.web.views import MapView, PointsView, SearchView
 
@@ -44,6 +45,8 @@ class MapPage:
 
     sae: Sae
     view: MapView
+    ways: list[Way]
+    """to the other pages about the dictionary"""
     method: str
     """how the map was made, in words"""
     n_dead: int
@@ -116,6 +119,7 @@ def build(connection: Connection, sae: Sae, view: MapView, memory: Memory) -> Ma
     return MapPage(
         sae=sae,
         view=view,
+        ways=ways_of(connection, sae, "map"),
         method=found.method,
         n_dead=int((values["density"] == 0).sum()),
         n_hollow=n_hollow_of(view.color, values[view.color]),

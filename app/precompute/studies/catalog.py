@@ -1,0 +1,29 @@
+"""The studies there are, by name: what each measures, reads and is told.
+
+The names are those of `--skip` and of the stages. Imports no torch: settings and recipes of stages
+are checked against this list before a model is loaded.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Listed:
+    """One study, as far as it can be told without doing it."""
+
+    name: str
+    """small letters; its stage, and what `--skip` takes"""
+    measures: str
+    """what, in a few words that end the sentence "It measures …"."""
+    reads: tuple[str, ...]
+    """the stages it reads from"""
+    settings: tuple[str, ...]
+    """the settings it reads as they stand"""
+    uses_model: bool
+    """its numbers change with the model"""
+
+
+STUDIES: tuple[Listed, ...] = ()
+"""In the order they are done."""
+
+NAMES = tuple(study.name for study in STUDIES)

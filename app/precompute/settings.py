@@ -112,6 +112,13 @@ class PrecomputeSettings(BaseModel):
     activation_gigabytes: float = Field(default=8.0, ge=0)
     """activations at the hooks are kept on disk while the job runs, up to this size and a quarter
     of what is free; without them contexts with silent examples go through the model twice"""
+    connection_examples: int = Field(default=4, ge=0)
+    """examples of a feature on which its connections to dictionaries below are measured: half of
+    them top examples, the others of the intervals"""
+    connection_kept: int = Field(default=10, ge=1)
+    """features below that are kept of each sign; the others are summed"""
+    connection_checks: int = Field(default=64, ge=0)
+    """examples of a dictionary on which features below are really removed"""
     skip: list[str] = []
     """studies of the dictionary as a whole that are left out, with commas between"""
     progress: ProgressKind = "auto"

@@ -8,7 +8,7 @@ Takes tokens and hooks; gives activations that gradients can be asked of. Knows 
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,9 +54,7 @@ class FrozenModel:
         self._forward = forward
         self._device = device
 
-    def run(
-        self, tokens: Int[Tensor, "batch pos"], below: Collection[str], above: str
-    ) -> Held:
+    def run(self, tokens: Int[Tensor, "batch pos"], below: Collection[str], above: str) -> Held:
         """One pass up to the hook `above`; nothing beyond it runs. Padding goes to the right.
 
         Raises:
@@ -70,17 +68,25 @@ class FrozenModel:
             name: visitor for name, visitor in visitors.items() if name != start
         }
         visitors[above] = _ender(found, above)
-        with torch.enable_grad(), patterns:
-            try:
-                self._forward(tokens.to(self._device), visitors)
-            except _ReachedError:
-                pass
+        with torch.enable_grad(), patterns, suppress(_ReachedError):
+            self._forward(tokens.to(self._device), visitors)
         if patterns.n_held < n_attentions(above):
             raise AtlasError(
                 f"The attention patterns below {above} can't be held: of {n_attentions(above)} "
                 f"blocks {patterns.n_held} were seen to compute one; use --skip connections."
             )
         return Held({name: found[name] for name in below}, found[above])
+
+    @torch.no_grad()
+    def changed(
+        self, tokens: Int[Tensor, "batch pos"], changes: Mapping[str, Visitor], above: str
+    ) -> Float[Tensor, "batch pos _d_in"]:
+        """The activation at the hook `above`, heads flattened, after these visitors changed others
+        below it: a pass like any other, in which patterns and scales follow."""
+        found: dict[str, Tensor] = {}
+        with suppress(_ReachedError):
+            self._forward(tokens.to(self._device), {**changes, above: _ender(found, above)})
+        return found[above].flatten(start_dim=2)
 
 
 @contextmanager
@@ -180,13 +186,13 @@ class _Scaled(torch.autograd.Function):
     """A norm's output as it is, with the gradient of `gain · (x − centre) / scale`."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, output: Tensor, gain: Tensor, over: Tensor, centres: bool):  # noqa: ANN205
+    def forward(ctx: Any, x: Tensor, output: Tensor, gain: Tensor, over: Tensor, centres: bool):
         ctx.save_for_backward(gain, over)
         ctx.centres = centres
         return output.view_as(output)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor):  # noqa: ANN205
+    def backward(ctx: Any, *gradients: Tensor):
         gain, over = ctx.saved_tensors
         (gradient,) = gradients
         found = gradient.float() * gain * over

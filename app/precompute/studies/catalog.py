@@ -23,7 +23,15 @@ class Listed:
     """its numbers change with the model"""
 
 
-STUDIES: tuple[Listed, ...] = ()
+CONNECTIONS = Listed(
+    "connections",
+    "which features below cause a feature, between dictionaries at different hooks",
+    ("statistics",),
+    ("connection_examples", "connection_kept", "connection_checks", "seed", "dtype"),
+    uses_model=True,
+)
+
+STUDIES: tuple[Listed, ...] = (CONNECTIONS,)
 """In the order they are done."""
 
 NAMES = tuple(study.name for study in STUDIES)

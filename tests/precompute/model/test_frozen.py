@@ -1,4 +1,4 @@
-"""Gradients with attention patterns and norm scales held, beside linear maps written out by hand."""
+"""Gradients with attention patterns and norm scales held, beside maps written out by hand."""
 
 from collections.abc import Callable
 from pathlib import Path

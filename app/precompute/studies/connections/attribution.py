@@ -86,8 +86,9 @@ class Attributor:
             y = held.above.flatten(start_dim=2)
             at_peak = y[torch.arange(len(y)), torch.from_numpy(batch.position)]
             h = held_hidden_pre(self._above.dictionary, at_peak, batch.feature_index)
+            summed = h.sum()  # rows don't meet: its gradient in a row is that of the row's own h
         below = {name: x.detach().flatten(start_dim=2) for name, x in held.below.items()}
-        gradients = held.gradients(h.sum())
+        gradients = held.gradients(summed)
         return Attributed(
             h.detach().cpu().double().numpy(),
             {

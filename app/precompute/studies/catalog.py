@@ -23,7 +23,20 @@ class Listed:
     """its numbers change with the model"""
 
 
-STUDIES: tuple[Listed, ...] = ()
+STUDIES: tuple[Listed, ...] = (
+    Listed(
+        "regions",
+        "how features switch on and off inside the regions they fire in",
+        ("events", "statistics", "near misses"),
+        ("region_spans", "seed"),
+        uses_model=False,
+    ),
+)
 """In the order they are done."""
 
 NAMES = tuple(study.name for study in STUDIES)
+
+
+def listed(name: str) -> Listed:
+    """The study of that name."""
+    return next(study for study in STUDIES if study.name == name)

@@ -242,7 +242,7 @@ class FeatureRecord:
     """up to 3 token ids with the largest share of mass"""
     region_lift: float | None = None
     """how often it fires 16 tokens after a firing, as a multiple of what each token's own rate
-    gives; None where not measured, as the next four"""
+    gives, over five spans or more; None where not measured, as the next four"""
     near_share: float | None = None
     """share of the silent tokens inside its spans that were near to firing"""
     n_span_switches: int | None = None

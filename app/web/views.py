@@ -326,6 +326,19 @@ class PointsView(View):
     """column of a third number for each feature; empty for none"""
 
 
+class RegionsView(View):
+    """Features ranked by how they fill their spans."""
+
+    sort: Literal["-span_fill", "-run_length", "-region_lift", "-smoothed_share", "-near_share"] = (
+        "-span_fill"
+    )
+    all: bool = False
+    """not only region candidates"""
+    size: int = Field(default=20, ge=1, le=100)
+    next: str | None = None
+    """the token of the page before"""
+
+
 class MapView(View):
     """The map of directions: what colours it, what is marked on it, what part of it is seen."""
 

@@ -24,6 +24,6 @@ class Regions:
     """smoothed, a token fires from this share of its span's mean active value on"""
     candidate_lift: float
     """a region candidate's lift is at least so many times its null"""
-    candidate_spans: int
-    """and it has at least so many spans"""
+    fewest_spans: int
+    """features with fewer have no lift, and are no candidates"""
     n_candidates: int

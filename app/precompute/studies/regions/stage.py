@@ -4,11 +4,11 @@ Takes the events, the lift of the statistics and the near misses; gives columns 
 the rule for region candidates. The switches are `app.stats.smoothing`'s. Knows no page.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int64
+from jaxtyping import Float64, Int64
 
 from app.db.study_records.regions import Regions
 from app.precompute.counting import EVENTS_AT_ONCE, feature_ranges
@@ -27,7 +27,8 @@ NAME = "regions"
 LAG = 16
 """Tokens after a firing: beyond phrases, within a paragraph"""
 CANDIDATE_LIFT = 2.0
-CANDIDATE_SPANS = 5
+FEWEST_SPANS = 5
+"""A lift of fewer is not told"""
 
 
 @dataclass(frozen=True)
@@ -84,8 +85,8 @@ def gather(run: Run, findings: Findings) -> Harvest:
                 REACH,
                 FIRING_SHARE,
                 CANDIDATE_LIFT,
-                CANDIDATE_SPANS,
-                int(_candidates(columns[sae], by_sae[sae]).sum()),
+                FEWEST_SPANS,
+                int(np.count_nonzero(columns[sae]["region_lift"] >= CANDIDATE_LIFT)),
             )
             for sae in run.job.saes
         },
@@ -98,9 +99,10 @@ def _columns(parts: Iterable[RangeSwitches], findings: Findings) -> dict[str, np
     (sae,) = {part.sae for part in parts}
     lifts = [(found.lift.lift, found.lift.null) for found in findings.ranges(sae)]
     measured, null = (np.concatenate(each)[:, LAG - 1] for each in zip(*lifts, strict=True))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        lift = np.where(null > 0, measured / null, np.nan)
     n_spans = np.concatenate([part.n_spans for part in parts])
+    told = (null > 0) & (n_spans >= FEWEST_SPANS)
+    lift = np.full(n_spans.size, np.nan)
+    lift[told] = measured[told] / null[told]
     switches = np.concatenate([part.n_switches for part in parts]).astype(np.float64)
     return {
         "region_lift": lift,
@@ -119,13 +121,6 @@ def _near_shares(sae: str, findings: Findings, d_sae: int) -> Float64[np.ndarray
         some = part.n_span_silent > 0
         share[own][some] = part.n_span_near[some] / part.n_span_silent[some]
     return share
-
-
-def _candidates(
-    columns: Mapping[str, np.ndarray], parts: Iterable[RangeSwitches]
-) -> Bool[np.ndarray, " d_sae"]:
-    n_spans = np.concatenate([part.n_spans for part in sorted(parts, key=lambda p: p.first)])
-    return (columns["region_lift"] >= CANDIDATE_LIFT) & (n_spans >= CANDIDATE_SPANS)
 
 
 STUDY = Study(

@@ -37,13 +37,11 @@ def test_columns_equal_what_events_and_panels_say(judged: Any) -> None:
                 assert record.region_lift is None and record.near_share is None
                 continue
             lift, null = float(locality.lift[15]), float(locality.lift_null[15])
-            defined = null > 0 and not np.isnan(lift)
+            defined = null > 0 and found.n_spans >= 5
             assert record.region_lift == (pytest.approx(lift / null, rel=1e-4) if defined else None)
             silent = locality.n_span_silent
             assert record.near_share == (locality.n_span_near / silent if silent else None)
-            candidates += bool(
-                record.region_lift is not None and record.region_lift >= 2 and found.n_spans >= 5
-            )
+            candidates += bool(record.region_lift is not None and record.region_lift >= 2)
             n_seen += found.n_switches > 0
         study = get_study(judged.connection, Regions, sae.stored.sae_id)
         assert study is not None

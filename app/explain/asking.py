@@ -3,9 +3,10 @@
 Counts what was asked and what it cost. Knows no feature's texts.
 """
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from app.explain.answers import Unreadable
 from app.explain.endpoint import Endpoint
@@ -48,8 +49,12 @@ class Usage:
 class Asker:
     """Asks for one run."""
 
-    def __init__(self, endpoint: Endpoint, store: Store, temperature: float) -> None:
+    def __init__(
+        self, endpoint: Endpoint, store: Store, temperature: float, concurrency: int
+    ) -> None:
+        """Asks at most `concurrency` questions at once."""
         self.usage = Usage()
+        self._places = asyncio.Semaphore(concurrency)
         self._endpoint, self._store, self._temperature = endpoint, store, temperature
 
     async def ask(
@@ -67,6 +72,18 @@ class Asker:
         if kept is not None:
             self.usage.n_kept += 1
             return read(kept.text)
+        # Until it is kept: a killed run never loses more answers than it asks for at once.
+        async with self._places:
+            return await self._ask(subject, prompt, key, request, read)
+
+    async def _ask(
+        self,
+        subject: Subject,
+        prompt: Prompt,
+        key: str,
+        request: dict[str, Any],
+        read: Callable[[str], _T],
+    ) -> _T:
         why = ""
         for _ in range(READINGS):
             reply = await self._endpoint.ask(request)
@@ -76,7 +93,7 @@ class Asker:
             except Unreadable as error:
                 why = "cut off at --max-tokens" if reply.was_cut else f"unreadable: {error}"
                 unread = reply.text[:_MOST_UNREAD] or "(nothing)"
-                request = prompt.request(model, self._temperature, unread)
+                request = {**request, "messages": prompt.messages(unread)}
                 continue
             answer = KeptAnswer(reply.text, reply.prompt_tokens, reply.completion_tokens)
             await self._store.keep(key, subject, prompt.step, answer)

@@ -29,6 +29,8 @@ MOST_IN_A_ROW = 5
 MOST_BYTES = 4 * 2**20
 """Of one answer"""
 _CONNECT_SECONDS = 15.0
+_MOST_SAID = 160
+"""Characters repeated of what a server says of an error"""
 _PASSING = {408, 409, 425, 429, *range(500, 600)}
 """Statuses after which asking again may help"""
 _FILTERED = {"content_filter", "content_policy_violation"}
@@ -59,20 +61,17 @@ class Endpoint:
         stop: asyncio.Event,
         timeout: float,
         max_tokens: int,
-        concurrency: int,
     ) -> None:
         """Nothing is sent before the first question.
 
         Args:
             timeout: seconds one answer may take.
             max_tokens: of one answer.
-            concurrency: most requests at once.
             stop: once set, nothing new is asked.
         """
         self._address, self._key, self._stop = address, key, stop
         self._timeout, self._max_tokens = timeout, max_tokens
         self._client = _client(address, key, timeout)
-        self._places = asyncio.Semaphore(concurrency)
         self._rng = random.Random()
         self._answered = False
         self._failed_in_a_row = 0
@@ -95,10 +94,6 @@ class Endpoint:
             EndpointRefuses: no request will get one.
             Stopped: before it was sent.
         """
-        async with self._places:
-            return await self._ask(request)
-
-    async def _ask(self, request: dict[str, Any]) -> Reply:
         n_timeouts = 0
         for attempt in range(1, MOST_ATTEMPTS + 1):
             await self._wait_for_turn()
@@ -133,7 +128,7 @@ class Endpoint:
             except BadReply as error:
                 raise Failed(str(error)) from error
         said, code = error_in(body)
-        said = self._key.without(said)
+        said = _shortened(self._key.without(said))
         if status in (400, 422) and self._adapts_to(said, sent):
             return await self._attempt(request)
         raise self._refused(status, headers, said, code, str(request["model"]))
@@ -212,8 +207,7 @@ class Endpoint:
     def _end_if_never_answered(self, error: Exception) -> None:
         if not self._answered and isinstance(error, httpx2.ConnectError | httpx2.ProxyError):
             raise EndpointRefuses(
-                f"Nothing answers at {self._address.url}: is the server running, and is this its "
-                "address?"
+                f"Nothing answers at {self._address.url}: start the server, or give its address."
             ) from error
 
     async def _pause(self, failed: Failed, attempt: int) -> None:
@@ -254,6 +248,11 @@ def _client(address: Address, key: Key, timeout: float) -> httpx2.AsyncClient:
         follow_redirects=False,  # the key is for this host alone
         trust_env=not address.is_here,  # a proxy for this machine's own server would be a mistake
     )
+
+
+def _shortened(said: str) -> str:
+    """Cut only after the key was taken out, so that no half of it is left."""
+    return said if len(said) <= _MOST_SAID else f"{said[: _MOST_SAID - 1]}…"
 
 
 def _quoted(said: str) -> str:

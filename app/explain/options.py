@@ -3,6 +3,7 @@
 Turns them into what `command.py` takes; what speaks HTTP is imported only then.
 """
 
+import sys
 from typing import Annotated
 
 import typer
@@ -114,7 +115,7 @@ def explain(
             yes=yes,
             dry_run=dry_run,
         ),
-        confirm=lambda question: typer.confirm(question, err=True),
+        confirm=_confirm,
         say=lambda line: typer.echo(line, err=True),
     )
     if outcome.refused:
@@ -123,6 +124,12 @@ def explain(
         raise typer.Exit(STOPPED)
     if not outcome.is_whole:
         raise typer.Exit(1)
+
+
+def _confirm(question: str) -> bool:
+    """Asked on stderr, which leaves stdout to what came of it."""
+    typer.echo(f"{question} [y/N] ", nl=False, err=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 def _needs_http():

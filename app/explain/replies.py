@@ -6,9 +6,6 @@ from typing import Any
 
 from app.explain.failures import Unanswered
 
-_MOST_SAID = 160
-"""Characters repeated of what a server says of an error"""
-
 
 class BadReply(Exception):
     """Not a chat completion; asking again may help."""
@@ -53,7 +50,7 @@ def read_reply(body: bytes) -> Reply:
 
 
 def error_in(body: bytes) -> tuple[str, str]:
-    """What a body says of an error: its first words on one line, and its code; empty if nothing."""
+    """What a body says of an error, on one line however long, and its code; empty if nothing."""
     try:
         data = json.loads(body)
         found = data.get("error", data) if isinstance(data, dict) else {}
@@ -84,5 +81,4 @@ def _count(usage: Any, name: str) -> int | None:
 
 def _line(said: Any) -> str:
     line = " ".join(str(said).split())
-    plain = "".join(letter for letter in line if letter.isprintable())
-    return plain if len(plain) <= _MOST_SAID else f"{plain[: _MOST_SAID - 1]}…"
+    return "".join(letter for letter in line if letter.isprintable())

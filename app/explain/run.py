@@ -98,10 +98,10 @@ async def _run(
     outcome: Outcome,
 ) -> None:
     stop = asyncio.Event()
-    endpoint = Endpoint(how.address, how.key, stop, how.timeout, how.max_tokens, how.concurrency)
+    endpoint = Endpoint(how.address, how.key, stop, how.timeout, how.max_tokens)
     with _listening(stop, outcome, reporter.say):
         async with endpoint:
-            asker = Asker(endpoint, store, settings.temperature)
+            asker = Asker(endpoint, store, settings.temperature, how.concurrency)
             outcome.usage = asker.usage
             explainer = Explainer(source, settings, asker, store)
             waiting = iter(features)

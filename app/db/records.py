@@ -240,6 +240,17 @@ class FeatureRecord:
     of the baseline, −128 where not measured; empty when the feature has none"""
     top_tokens: list[int]
     """up to 3 token ids with the largest share of mass"""
+    region_lift: float | None = None
+    """how often it fires 16 tokens after a firing, as a multiple of what each token's own rate
+    gives, over five spans or more; None where not measured, as the next four"""
+    near_share: float | None = None
+    """share of the silent tokens inside its spans that were near to firing"""
+    n_span_switches: int | None = None
+    """neighbouring tokens inside its spans of which one fires and one is silent"""
+    smoothed_share: float | None = None
+    """share of these switches that are gone once activations are averaged over five tokens"""
+    smoothed_share_shuffled: float | None = None
+    """the same of its activations in random order inside each span"""
 
 
 @dataclass(frozen=True)

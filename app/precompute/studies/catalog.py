@@ -23,15 +23,27 @@ class Listed:
     """its numbers change with the model"""
 
 
-CONNECTIONS = Listed(
-    "connections",
-    "which features below cause a feature, between dictionaries at different hooks",
-    ("statistics",),
-    ("connection_examples", "connection_kept", "connection_checks", "seed", "dtype"),
-    uses_model=True,
+STUDIES: tuple[Listed, ...] = (
+    Listed(
+        "regions",
+        "how features switch on and off inside the regions they fire in",
+        ("events", "statistics", "near misses"),
+        ("region_spans", "seed"),
+        uses_model=False,
+    ),
+    Listed(
+        "connections",
+        "which features below cause a feature, between dictionaries at different hooks",
+        ("statistics",),
+        ("connection_examples", "connection_kept", "connection_checks", "seed", "dtype"),
+        uses_model=True,
+    ),
 )
-
-STUDIES: tuple[Listed, ...] = (CONNECTIONS,)
 """In the order they are done."""
 
 NAMES = tuple(study.name for study in STUDIES)
+
+
+def listed(name: str) -> Listed:
+    """The study of that name."""
+    return next(study for study in STUDIES if study.name == name)

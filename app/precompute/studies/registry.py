@@ -1,10 +1,11 @@
 """Every study with how it is done, in the order of the catalog."""
 
 from app.precompute.settings import PrecomputeSettings
-from app.precompute.studies.connections import CONNECTIONS
+from app.precompute.studies.connections import stage as connections
+from app.precompute.studies.regions import stage as regions
 from app.precompute.studies.study import Study
 
-STUDIES: tuple[Study, ...] = (CONNECTIONS,)
+STUDIES: tuple[Study, ...] = (regions.STUDY, connections.STUDY)
 
 
 def asked_for(settings: PrecomputeSettings) -> list[Study]:

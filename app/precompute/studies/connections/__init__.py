@@ -4,21 +4,3 @@
 what each part of the activations below contributes, `removal.py` whether removing one really does
 it, `study.py` puts them into pieces and prices them, `harvest.py` makes records of what they found.
 """
-
-from app.precompute.studies import catalog
-from app.precompute.studies.connections.harvest import harvest_connections
-from app.precompute.studies.connections.study import (
-    MEASURED,
-    connection_pieces,
-    price_connections,
-)
-from app.precompute.studies.study import Study
-
-CONNECTIONS = Study(
-    catalog.CONNECTIONS,
-    "examples",
-    MEASURED,
-    price_connections,
-    connection_pieces,
-    harvest_connections,
-)

@@ -78,6 +78,17 @@ class FeatureConnections:
 
 
 @dataclass(frozen=True)
+class SingleConnections:
+    """Connections of single features, the largest shares first, whatever their sign."""
+
+    feature_index: Integer[ndarray, " n"]
+    """above"""
+    below_index: Integer[ndarray, " n"]
+    share: Float[ndarray, " n"]
+    n_examples: Integer[ndarray, " n"]
+
+
+@dataclass(frozen=True)
 class Removals:
     """Single upstream features removed from single examples, the model run again. Changes are of
     the downstream `hidden_pre`, with minus without."""
@@ -120,6 +131,7 @@ class PairConnections:
     """the part of it that the kept ones make"""
     rest: Rest
     """means over the features above"""
+    strongest: SingleConnections
     seed: int
     n_checked: int
     """examples of the removals"""

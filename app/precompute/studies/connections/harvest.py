@@ -4,12 +4,11 @@ Takes their results; gives the records, those of a dictionary below made from th
 that a feature's page reads one row. Knows no model.
 """
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
+from app.db.connections import Upwards, links_of, strongest_single
 from app.db.study_records.connections import (
     Causes,
     Effects,
@@ -25,9 +24,6 @@ from app.precompute.studies.connections.study import STAGE, Checked, Measured, P
 from app.precompute.studies.study import Harvest
 from app.precompute.workplace.findings import Findings
 
-EFFECTS = 20
-"""Features above that are listed for one below; how many there are in all is counted."""
-
 
 def harvest_connections(run: Run, findings: Findings) -> Harvest:
     """The records of every pair and of every feature that has connections."""
@@ -36,7 +32,7 @@ def harvest_connections(run: Run, findings: Findings) -> Harvest:
         (measured if isinstance(found, Measured) else checked).append(found)
     heights = {target.sae: height(target.hook_name) for target in run.targets}
     down = {sae: list[tuple[int, int, float, list[Causes]]]() for sae in heights}
-    links = _Links()
+    links = Upwards()
     for piece in measured:
         for row, feature_index in enumerate(piece.feature_index.tolist()):
             causes = [
@@ -86,55 +82,6 @@ def _causes(sae: str, parts: Parts, row: int, hidden_pre: float) -> Causes:
     )
 
 
-@dataclass(frozen=True)
-class _Link:
-    """From a feature below to one above."""
-
-    feature_index: int
-    """above"""
-    share: float
-    share_same: float
-    n_examples: int
-
-
-class _Links:
-    """Connections by where they begin."""
-
-    def __init__(self) -> None:
-        self._found: dict[tuple[str, int], dict[str, list[_Link]]] = defaultdict(
-            lambda: defaultdict(list)
-        )
-
-    def add(self, sae: str, feature_index: int, below: Iterable[Causes]) -> None:
-        """Those of one feature of `sae`."""
-        for causes in below:
-            columns = (causes.feature_index, causes.share, causes.share_same, causes.n_examples)
-            for index, share, same, n in zip(*(c.tolist() for c in columns), strict=True):
-                self._found[causes.sae, index][sae].append(_Link(feature_index, share, same, n))
-
-    def effects(self, heights: Mapping[str, int]) -> dict[str, dict[int, list[Effects]]]:
-        """By dictionary and feature, the lowest dictionary above first."""
-        made: dict[str, dict[int, list[Effects]]] = defaultdict(dict)
-        for (sae, index), above in self._found.items():
-            made[sae][index] = [
-                _effects(other, links)
-                for other, links in sorted(above.items(), key=lambda item: heights[item[0]])
-            ]
-        return made
-
-
-def _effects(sae: str, links: list[_Link]) -> Effects:
-    ordered = sorted(links, key=lambda link: (-abs(link.share), link.feature_index))[:EFFECTS]
-    return Effects(
-        sae=sae,
-        feature_index=np.array([link.feature_index for link in ordered], np.uint32),
-        share=np.array([link.share for link in ordered], np.float32),
-        share_same=np.array([link.share_same for link in ordered], np.float32),
-        n_examples=np.array([link.n_examples for link in ordered], np.uint16),
-        n_found=len(links),
-    )
-
-
 def _pair(
     run: Run,
     pair: tuple[str, str],
@@ -171,6 +118,15 @@ def _pair(
         features=float(1 - rest.sum()),
         shown=float(np.mean([causes.share.sum() for causes in own])),
         rest=Rest(*rest.tolist()),
+        strongest=strongest_single(
+            [
+                link
+                for index, _, _, listed in rows
+                for causes in listed
+                if causes.sae == below
+                for link in links_of(index, causes)
+            ]
+        ),
         seed=settings.seed,
         n_checked=sum(piece.n_examples for piece in checked if piece.sae == above),
         n_strongest=STRONGEST,

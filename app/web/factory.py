@@ -34,6 +34,7 @@ from app.web.notebook.names import NameCache
 from app.web.routes import (
     cards,
     compare,
+    connections,
     context,
     dictionary,
     docs,
@@ -103,7 +104,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.embed_hosts = settings.embed_hosts
     modules = (health, static_files, docs, index, search, suggest, context, figures, cards, export)
     modules = (*modules, notebook_things, notebook_lists, notebook_features)
-    modules = (*modules, compare, live, live_json, feature)
+    modules = (*modules, compare, connections, live, live_json, feature)
     for module in (*modules, shares, points, regions, dictionary):
         app.include_router(module.router)
     _add_handlers(app)

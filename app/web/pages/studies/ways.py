@@ -27,7 +27,10 @@ class StudyPage:
     """it is there if one of these found something"""
 
 
-STUDY_PAGES: tuple[StudyPage, ...] = (StudyPage("regions", "Regions", frozenset({"regions"})),)
+STUDY_PAGES: tuple[StudyPage, ...] = (
+    StudyPage("regions", "Regions", frozenset({"regions"})),
+    StudyPage("connections", "Connections", frozenset({"connections"})),
+)
 """In the order of the links."""
 
 

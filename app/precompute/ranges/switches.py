@@ -84,7 +84,7 @@ def _count(
             key = mix(span_seed + feature)
             hashes = np.empty(n_spans, np.uint64)
             for s in range(n_spans):
-                hashes[s] = _hash(context_id[starts[s]], position[starts[s]], key)
+                hashes[s] = _hash(int(context_id[starts[s]]), int(position[starts[s]]), key)
             chosen = np.argsort(hashes, kind="mergesort")[:most_spans]
         key = mix(order_seed + feature)
         for s in chosen:
@@ -103,7 +103,7 @@ def _count(
                     at += 1
                 n += 1
             bound = FIRING_SHARE * (total / (stopped - begun)) * (1 - ROUNDING)
-            _shuffle(values, places, n, context_id[begun], key, shuffled)
+            _shuffle(values, places, n, int(context_id[begun]), key, shuffled)
             counts[row, 0] += 1
             counts[row, 1] += n
             counts[row, 2] += _switches(values, n)
@@ -113,7 +113,7 @@ def _count(
 
 
 @compiled
-def _hash(context: np.int32, position: np.int64 | np.int32, key: np.uint64) -> np.uint64:
+def _hash(context: int, position: int, key: np.uint64) -> np.uint64:
     """`app.stats.hashing.place_hashes` of one place."""
     return mix(((np.uint64(context) << np.uint64(32)) | np.uint64(position)) ^ key)
 
@@ -123,14 +123,14 @@ def _shuffle(
     values: Float64[np.ndarray, " size"],
     places: Int64[np.ndarray, " size"],
     n: int,
-    context: np.int32,
+    context: int,
     key: np.uint64,
     shuffled: Float64[np.ndarray, " size"],
 ) -> None:
     """The first `n` values in random order between their ends, which stay."""
     hashes = np.empty(n - 2, np.uint64)
     for k in range(1, n - 1):
-        hashes[k - 1] = _hash(context, places[k], key)
+        hashes[k - 1] = _hash(context, int(places[k]), key)
     order = np.argsort(hashes, kind="mergesort")
     shuffled[0], shuffled[n - 1] = values[0], values[n - 1]
     for k in range(n - 2):

@@ -240,6 +240,15 @@ class FeatureRecord:
     of the baseline, −128 where not measured; empty when the feature has none"""
     top_tokens: list[int]
     """up to 3 token ids with the largest share of mass"""
+    nearest_cosine: float | None = None
+    """signed cosine to the nearest other decoder row; this and all below are studies' findings,
+    None where the study was skipped"""
+    times_nearest: int | None = None
+    """living features whose nearest neighbour it is"""
+    neuron_share: float | None = None
+    """share of its decoder row's L1 norm in the largest entry"""
+    encoder_norm: float | None = None
+    """‖W_enc[:, f]‖"""
 
 
 @dataclass(frozen=True)

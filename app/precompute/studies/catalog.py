@@ -23,7 +23,15 @@ class Listed:
     """its numbers change with the model"""
 
 
-STUDIES: tuple[Listed, ...] = ()
+GEOMETRY = Listed(
+    "geometry",
+    "where the directions of a dictionary lie to each other, and by chance",
+    ("events",),
+    ("seed", "dtype"),
+    uses_model=True,
+)
+
+STUDIES: tuple[Listed, ...] = (GEOMETRY,)
 """In the order they are done."""
 
 NAMES = tuple(study.name for study in STUDIES)

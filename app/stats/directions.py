@@ -1,8 +1,8 @@
 """What can be said of directions and their cosines, defined in numpy.
 
 Takes rows, gives cosines to nearest neighbours, moments of all pairs, shares of single entries,
-clusters of what lies near. The first is the definition for small matrices: it holds every cosine
-at once; the job does the same in blocks (`app/precompute/studies/geometry`). Knows no feature.
+clusters of what lies near. `nearest` and `spanning_pairs` are definitions: the job finds the same
+on large dictionaries and GPUs (`app/precompute/studies/geometry`). Knows no feature.
 """
 
 from collections.abc import Sequence
@@ -20,21 +20,24 @@ def unit_rows(rows: Float[ndarray, "n d"]) -> Float64[ndarray, "n d"]:
 
 
 def nearest(
-    rows: Float[ndarray, "n d"], ranks: Sequence[int]
+    rows: Float[ndarray, "n d"], ranks: Sequence[int], block: int = 512
 ) -> tuple[Int64[ndarray, " n"], Float64[ndarray, "ranks n"]]:
     """(nearest other row, signed cosines to the nearest of these ranks); ties to the lower row.
 
-    −1 and NaN where there are fewer other rows.
+    −1 and NaN where there are fewer other rows. Memory: `block` rows of cosines.
     """
-    unit = unit_rows(rows)
-    cosine = unit @ unit.T
-    np.fill_diagonal(cosine, -np.inf)
-    ordered = -np.sort(-cosine, axis=1)
-    found = [
-        ordered[:, rank - 1] if rank < len(rows) else np.full(len(rows), np.nan) for rank in ranks
-    ]
-    index = cosine.argmax(axis=1) if len(rows) > 1 else np.full(len(rows), -1)
-    return index, np.stack(found)
+    unit, n = unit_rows(rows), len(rows)
+    index, found = np.full(n, -1), np.full((len(ranks), n), np.nan)
+    known = [(place, rank) for place, rank in enumerate(ranks) if rank < n]
+    for start in range(0, n if known else 0, block):
+        cosine = unit[start : start + block] @ unit.T
+        own = np.arange(len(cosine))
+        cosine[own, own + start] = -np.inf
+        index[start : start + block] = cosine.argmax(axis=1)
+        cosine.partition([n - rank for _, rank in known], axis=1)
+        for place, rank in known:
+            found[place, start : start + block] = cosine[:, n - rank]
+    return index, found
 
 
 def pair_moments(
@@ -72,6 +75,26 @@ def entry_shares(
     return size.argmax(axis=1), shares
 
 
+def spanning_pairs(
+    first: Integer[ndarray, " n"], second: Integer[ndarray, " n"], cosine: Float[ndarray, " n"]
+) -> Bool[ndarray, " n"]:
+    """Which pairs join what no nearer ones have joined (Kruskal's maximum spanning forest); of
+    equally near ones those with the lower rows come first."""
+    kept, head = np.zeros(first.size, np.bool_), dict[int, int]()
+    for pair in np.lexsort((second, first, -cosine)).tolist():
+        a, b = root_in(head, int(first[pair])), root_in(head, int(second[pair]))
+        kept[pair] = a != b
+        head[b] = a
+    return kept
+
+
+def root_in(head: dict[int, int], node: int) -> int:
+    """The representative of what a node is joined with; shortens the way to it."""
+    while head.setdefault(node, node) != node:
+        head[node] = node = head[head[node]]
+    return node
+
+
 def clusters(
     first: Integer[ndarray, " n"],
     second: Integer[ndarray, " n"],
@@ -80,17 +103,11 @@ def clusters(
     """What the kept pairs join, directly or through others; the largest first, then by the lowest
     member. Members ascending."""
     head: dict[int, int] = {}
-
-    def root(node: int) -> int:
-        while head.setdefault(node, node) != node:
-            head[node] = node = head[head[node]]
-        return node
-
     for a, b in zip(first[kept].tolist(), second[kept].tolist(), strict=True):
-        head[root(b)] = root(a)
+        head[root_in(head, b)] = root_in(head, a)
     groups: dict[int, list[int]] = {}
     for node in sorted(head):
-        groups.setdefault(root(node), []).append(node)
+        groups.setdefault(root_in(head, node), []).append(node)
     return sorted(groups.values(), key=lambda group: (-len(group), group[0]))
 
 

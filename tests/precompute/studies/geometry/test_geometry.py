@@ -16,7 +16,7 @@ from app.precompute.studies.geometry.forest import Forest, spanning_forest
 from app.precompute.studies.geometry.neighbours import near_of_range
 from app.precompute.studies.geometry.neurons import neurons_of
 from app.precompute.studies.geometry.pairs import PairSums, pair_cosines
-from app.stats.directions import clusters, entry_shares, nearest, unit_rows
+from app.stats.directions import clusters, entry_shares, nearest, spanning_pairs, unit_rows
 
 CPU = torch.device("cpu")
 
@@ -82,6 +82,11 @@ def test_a_forest_joins_what_all_pairs_join(pairs: list[tuple[int, int, int]]) -
     ]
     forest = spanning_forest(10, parts)
     assert len(forest.first) < 10
+    first, second, cosine = columns
+    kept = spanning_pairs(first, second, cosine.astype(float))
+    listed = sorted(zip(first[kept], second[kept], cosine[kept], strict=True))
+    found = sorted(zip(forest.first, forest.second, forest.cosine, strict=True))
+    assert found == listed
     for floor in range(4):
         expected = clusters(columns[0], columns[1], columns[2] >= floor)
         assert clusters(forest.first, forest.second, forest.cosine >= floor) == expected

@@ -160,6 +160,14 @@ def test_the_map_is_part_of_it(site: Path, client: TestClient) -> None:
     assert whole == client.get(f"/{SAE}/points.json").json()
 
 
+def test_studies_are_part_of_it(site: Path, client: TestClient) -> None:
+    page = (site / SAE / "geometry" / "index.html").read_text()
+    assert "Geometry of directions" in page and 'data-brush="' not in page
+    twin = json.loads((site / SAE / "geometry.json").read_text())
+    assert twin == client.get(f"/{SAE}/geometry.json").json()
+    assert "geometry/" in (site / SAE / "index.html").read_text()
+
+
 def test_a_feature_leads_to_its_place_on_the_map(site: Path) -> None:
     links = {link for _, link in _read(site / SAE / "7" / "index.html").links}
     assert "../map/?feature=7" in links

@@ -23,20 +23,25 @@ class Listed:
     """its numbers change with the model"""
 
 
+GEOMETRY = Listed(
+    "geometry",
+    "where the directions of a dictionary lie to each other, and by chance",
+    ("events",),
+    ("seed", "dtype"),
+    uses_model=True,
+)
+REGIONS = Listed(
+    "regions",
+    "how features switch on and off inside the regions they fire in",
+    ("events", "statistics", "near misses"),
+    ("region_spans", "seed"),
+    uses_model=False,
+)
+
 STUDIES: tuple[Listed, ...] = (
-    Listed(
-        "regions",
-        "how features switch on and off inside the regions they fire in",
-        ("events", "statistics", "near misses"),
-        ("region_spans", "seed"),
-        uses_model=False,
-    ),
+    GEOMETRY,
+    REGIONS,
 )
 """In the order they are done."""
 
 NAMES = tuple(study.name for study in STUDIES)
-
-
-def listed(name: str) -> Listed:
-    """The study of that name."""
-    return next(study for study in STUDIES if study.name == name)

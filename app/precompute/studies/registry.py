@@ -1,10 +1,14 @@
 """Every study with how it is done, in the order of the catalog."""
 
 from app.precompute.settings import PrecomputeSettings
-from app.precompute.studies.regions import stage as regions
+from app.precompute.studies.geometry.study import STUDY as GEOMETRY
+from app.precompute.studies.regions.study import STUDY as REGIONS
 from app.precompute.studies.study import Study
 
-STUDIES: tuple[Study, ...] = (regions.STUDY,)
+STUDIES: tuple[Study, ...] = (
+    GEOMETRY,
+    REGIONS,
+)
 
 
 def asked_for(settings: PrecomputeSettings) -> list[Study]:

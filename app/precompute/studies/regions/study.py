@@ -16,13 +16,13 @@ from app.precompute.drivers.driver import Piece, Task
 from app.precompute.job import FeatureRange, Job
 from app.precompute.preparation import Run
 from app.precompute.ranges.switches import RangeSwitches, range_switches
-from app.precompute.studies.catalog import listed
+from app.precompute.studies.catalog import REGIONS
 from app.precompute.studies.study import Harvest, Price, Study
 from app.precompute.workplace.findings import Findings
 from app.precompute.workplace.stage_recipes import NEAR, stage_name
 from app.stats.smoothing import FIRING_SHARE, REACH, Smoothing
 
-NAME = "regions"
+NAME = REGIONS.name
 LAG = 16
 """Tokens after a firing: beyond phrases, within a paragraph"""
 CANDIDATE_LIFT = 2.0
@@ -107,7 +107,7 @@ def _near_shares(sae: str, findings: Findings, d_sae: int) -> Float64[np.ndarray
 
 
 STUDY = Study(
-    listed(NAME),
+    REGIONS,
     "features",
     Task(count_switches, "events"),
     lambda _run: Price(words="no forward pass: every dictionary's events are read once more"),

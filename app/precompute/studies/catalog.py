@@ -23,7 +23,15 @@ class Listed:
     """its numbers change with the model"""
 
 
-STUDIES: tuple[Listed, ...] = ()
+PRUNING = Listed(
+    "pruning",
+    "what each dictionary is worth without its densest, rarest or random features",
+    ("events", "statistics"),
+    ("pruning_contexts", "pruning_thresholds", "pruning_draws", "seed", "dtype"),
+    uses_model=True,
+)
+
+STUDIES: tuple[Listed, ...] = (PRUNING,)
 """In the order they are done."""
 
 NAMES = tuple(study.name for study in STUDIES)

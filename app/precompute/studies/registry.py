@@ -1,9 +1,10 @@
 """Every study with how it is done, in the order of the catalog."""
 
 from app.precompute.settings import PrecomputeSettings
+from app.precompute.studies.pruning.study import STUDY as PRUNING
 from app.precompute.studies.study import Study
 
-STUDIES: tuple[Study, ...] = ()
+STUDIES: tuple[Study, ...] = (PRUNING,)
 
 
 def asked_for(settings: PrecomputeSettings) -> list[Study]:

@@ -30,6 +30,8 @@ FACTS = Facts(
     way="the bridge",
 )
 EXAMPLES = {"silent examples", "ablated text"}
+OF_ALL = {"quality", "pruning"}
+"""Stages of all dictionaries that read their events."""
 
 
 @pytest.fixture
@@ -60,17 +62,19 @@ def of(*kinds: str, saes: str = "ab") -> set[str]:
         ({"quality_contexts": 3}, {"quality"}),
         ({"coactivation_tokens": 3}, of("co-activation")),
         ({"near_misses": 3}, of("near misses")),
+        ({"pruning_draws": 3}, {"pruning"}),
         ({"direction_map": "pca"}, of("map")),
-        ({"top_examples": 3}, of("statistics") | EXAMPLES),
+        ({"top_examples": 3}, of("statistics") | EXAMPLES | {"pruning"}),
         (
             {"hidden_pre_contexts": 3},
-            of("events", "statistics", "co-activation", "near misses") | EXAMPLES | {"quality"},
+            of("events", "statistics", "co-activation", "near misses") | EXAMPLES | OF_ALL,
         ),
         (
             {"max_tokens": 300},
             of("events", "statistics", "co-activation", "near misses")
             | EXAMPLES
-            | {"quality", "tokens", "final norm"},
+            | OF_ALL
+            | {"tokens", "final norm"},
         ),
         ({"threads": 3, "replace": True, "decoder_megabytes": 1}, set()),
     ],
@@ -88,7 +92,7 @@ def test_another_way_of_running_the_model_costs_the_events(
     settings: Callable[..., PrecomputeSettings],
 ) -> None:
     """And all that reads them; the trial's sizes as well, so a run keeps those it began with."""
-    behind = of("events", "statistics", "co-activation", "near misses") | EXAMPLES | {"quality"}
+    behind = of("events", "statistics", "co-activation", "near misses") | EXAMPLES | OF_ALL
     for change in ({"way": "the plain modules"}, {"sizes": {"batch_contexts": 8}}):
         old, new = (stage_recipes(settings(), facts) for facts in (FACTS, replace(FACTS, **change)))
         assert {stage for stage in old if old[stage] != new[stage]} == behind
@@ -100,7 +104,7 @@ def test_a_dictionary_costs_only_its_own_stages_and_those_for_all(
     other = replace(FACTS, dictionaries={"a": {"weights_hash": "1"}, "b": {"weights_hash": "3"}})
     old, new = stage_recipes(settings(), FACTS), stage_recipes(settings(), other)
     own = of("events", "statistics", "co-activation", "near misses", "weights", "map", saes="b")
-    assert {stage for stage in old if old[stage] != new[stage]} == own | EXAMPLES | {"quality"}
+    assert {stage for stage in old if old[stage] != new[stage]} == own | EXAMPLES | OF_ALL
 
 
 def test_another_order_of_dictionaries_costs_what_numbers_them(

@@ -23,6 +23,13 @@ class Listed:
     """its numbers change with the model"""
 
 
+PRUNING = Listed(
+    "pruning",
+    "what each dictionary is worth without its densest, rarest or random features",
+    ("events", "statistics"),
+    ("pruning_contexts", "pruning_thresholds", "pruning_draws", "seed", "dtype"),
+    uses_model=True,
+)
 GEOMETRY = Listed(
     "geometry",
     "where the directions of a dictionary lie to each other, and by chance",
@@ -39,6 +46,7 @@ REGIONS = Listed(
 )
 
 STUDIES: tuple[Listed, ...] = (
+    PRUNING,
     GEOMETRY,
     REGIONS,
 )

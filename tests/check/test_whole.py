@@ -40,7 +40,7 @@ def test_an_atlas_of_the_job_passes_every_check(made: Made) -> None:
     checks = made.checks(n=24, model=made.model, saes=made.saes)
     assert {name: check.problems for name, check in checks.items() if check.problems} == {}
     assert [name for name, check in checks.items() if check.skipped] == []
-    assert len(checks) == 16
+    assert len(checks) == 17
 
 
 def test_a_page_of_the_file_is_overwritten(broken: Made) -> None:

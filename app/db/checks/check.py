@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.db.checks.connections import connection_problems
 from app.db.checks.contents import contents_problems, count_problems
 from app.db.checks.examples import ablation_problems, example_problems, group_problems
 from app.db.checks.rows import histogram_problems, row_problems
@@ -63,6 +64,7 @@ THOROUGH: tuple[tuple[str, Look], ...] = (
     ("rankings of tokens are in order", ranking_problems),
     *PUBLICATION[3:],
     ("maps and decoder directions are whole", beside_problems),
+    ("connections sum to one and lead to features", connection_problems),
 )
 """All that can be told from the atlas and its decoder files."""
 

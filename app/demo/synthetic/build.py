@@ -24,6 +24,7 @@ from app.db.records import (
     TokenRanking,
 )
 from app.db.writer import AtlasWriter
+from app.demo.synthetic.connections import Connected
 from app.demo.synthetic.directions import make_directions
 from app.demo.synthetic.events import corpus_of, write_contexts, write_events
 from app.demo.synthetic.examples import ABLATION_WINDOW
@@ -74,6 +75,8 @@ def build_synthetic_atlas(
             ),
         )
         counted = corpus_of(text, corpus.hash)
+        heights = {name: 7 * _block(number) + 7 for number, name in enumerate(saes)}
+        connected, sae_ids = Connected(seed, heights), dict[str, int]()
         for number, name in enumerate(saes):
             maker = FiringMaker(text, seed, number, scattered)
             firings = [maker.firings(i) for i in range(n_features)]
@@ -81,7 +84,8 @@ def build_synthetic_atlas(
             if events:
                 write_events(path, model, name, text, firings)
             record = _sae(model, name, number, n_active, corpus.n_tokens, seed)
-            sae_id = out.add_sae(model_id, corpus_id, record)
+            sae_id = sae_ids[name] = out.add_sae(model_id, corpus_id, record)
+            connected.add(name, firings)
             logits = _logits(n_features, d_vocab, seed, number)
             panels: list[TokenPanel | None] = []
             rows = make_directions(n_features, record.d_in, seed, number)
@@ -95,8 +99,22 @@ def build_synthetic_atlas(
             out.add_direction_map(sae_id, make_map(n_features, seed, number))
             out.add_directions(sae_id, (rows[i : i + 256] for i in range(0, n_features, 256)))
             out.add_study(sae_id, geometry)
+        _connect(out, connected, sae_ids)
         out.publish()
     return path
+
+
+def _connect(out: AtlasWriter, connected: Connected, sae_ids: dict[str, int]) -> None:
+    pairs, features = connected.found()
+    for (sae, other), record in pairs.items():
+        out.add_study(sae_ids[sae], record, sae_ids[other])
+    for sae, records in features.items():
+        out.add_feature_studies(sae_ids[sae], records)
+
+
+def _block(number: int) -> int:
+    """Where a dictionary sits: the first of two a block above the second."""
+    return 2 - number % 2
 
 
 def _bundles(
@@ -228,7 +246,7 @@ def _sae(
     return SaeRecord(
         model=model,
         sae=name,
-        hook_name=f"blocks.{2 - number % 2}.hook_resid_post",
+        hook_name=f"blocks.{_block(number)}.hook_resid_post",
         sae_format="none",
         architecture="topk" if number % 2 else "jumprelu",
         d_in=64,

@@ -37,6 +37,13 @@ GEOMETRY = Listed(
     ("seed", "dtype"),
     uses_model=True,
 )
+CONNECTIONS = Listed(
+    "connections",
+    "which features below cause a feature, between dictionaries at different hooks",
+    ("statistics",),
+    ("connection_examples", "connection_kept", "connection_checks", "seed", "dtype"),
+    uses_model=True,
+)
 REGIONS = Listed(
     "regions",
     "how features switch on and off inside the regions they fire in",
@@ -48,6 +55,7 @@ REGIONS = Listed(
 STUDIES: tuple[Listed, ...] = (
     PRUNING,
     GEOMETRY,
+    CONNECTIONS,
     REGIONS,
 )
 """In the order they are done."""

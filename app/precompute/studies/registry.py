@@ -1,6 +1,7 @@
 """Every study with how it is done, in the order of the catalog."""
 
 from app.precompute.settings import PrecomputeSettings
+from app.precompute.studies.connections.stage import STUDY as CONNECTIONS
 from app.precompute.studies.geometry.study import STUDY as GEOMETRY
 from app.precompute.studies.pruning.study import STUDY as PRUNING
 from app.precompute.studies.regions.study import STUDY as REGIONS
@@ -9,6 +10,7 @@ from app.precompute.studies.study import Study
 STUDIES: tuple[Study, ...] = (
     PRUNING,
     GEOMETRY,
+    CONNECTIONS,
     REGIONS,
 )
 

@@ -112,6 +112,9 @@ class PrecomputeSettings(BaseModel):
     activation_gigabytes: float = Field(default=8.0, ge=0)
     """activations at the hooks are kept on disk while the job runs, up to this size and a quarter
     of what is free; without them contexts with silent examples go through the model twice"""
+    one_to_one: int = Field(default=4096, ge=0)
+    """dictionaries of one hook with at most so many features each are also matched one to one; the
+    work grows with the cube"""
     skip: list[str] = []
     """studies of the dictionary as a whole that are left out, with commas between"""
     progress: ProgressKind = "auto"

@@ -21,6 +21,8 @@ class Listed:
     """the settings it reads as they stand"""
     uses_model: bool
     """its numbers change with the model"""
+    beside: bool = False
+    """they change with the dictionaries that the atlas held before"""
 
 
 GEOMETRY = Listed(
@@ -31,7 +33,16 @@ GEOMETRY = Listed(
     uses_model=True,
 )
 
-STUDIES: tuple[Listed, ...] = (GEOMETRY,)
+MATCHES = Listed(
+    "matches",
+    "which features of the dictionaries of one hook point the same way",
+    ("events",),
+    ("seed", "dtype", "one_to_one"),
+    uses_model=True,
+    beside=True,
+)
+
+STUDIES: tuple[Listed, ...] = (GEOMETRY, MATCHES)
 """In the order they are done."""
 
 NAMES = tuple(study.name for study in STUDIES)

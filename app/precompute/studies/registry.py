@@ -2,9 +2,10 @@
 
 from app.precompute.settings import PrecomputeSettings
 from app.precompute.studies.geometry.study import STUDY as GEOMETRY
+from app.precompute.studies.matches.study import STUDY as MATCHES
 from app.precompute.studies.study import Study
 
-STUDIES: tuple[Study, ...] = (GEOMETRY,)
+STUDIES: tuple[Study, ...] = (GEOMETRY, MATCHES)
 
 
 def asked_for(settings: PrecomputeSettings) -> list[Study]:

@@ -89,6 +89,11 @@ def all_directions(connection: Connection, sae_id: int) -> Float16[ndarray, "d_s
     return np.load(path, mmap_mode="r")
 
 
+def has_directions(connection: Connection, sae_id: int) -> bool:
+    """Whether a dictionary's decoder rows were kept at all."""
+    return _find(connection, sae_id)[0] is not None
+
+
 def directions_problem(connection: Connection, sae_id: int) -> str:
     """Why a dictionary's decoder rows can't be read though the atlas counts on them; empty where
     they can or there never were any."""

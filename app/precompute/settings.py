@@ -127,6 +127,9 @@ class PrecomputeSettings(BaseModel):
     """features below that are kept of each sign; the others are summed"""
     connection_checks: int = Field(default=64, ge=0)
     """examples of a dictionary on which features below are really removed"""
+    one_to_one: int = Field(default=4096, ge=0)
+    """dictionaries of one hook with at most so many features each are also matched one to one; the
+    work grows with the cube"""
     skip: list[str] = []
     """studies of the dictionary as a whole that are left out, with commas between"""
     progress: ProgressKind = "auto"

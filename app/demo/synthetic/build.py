@@ -5,6 +5,7 @@ Takes a path and sizes, gives the published file through `AtlasWriter`. Knows no
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,7 @@ from app.demo.synthetic.feature import SAMPLED_CONTEXTS, make_feature
 from app.demo.synthetic.firings import FiringMaker
 from app.demo.synthetic.geometry import make_geometry
 from app.demo.synthetic.map import make_map
+from app.demo.synthetic.matches import Invented, make_matches
 from app.demo.synthetic.studies import Studied
 from app.demo.synthetic.text import SyntheticText, make_text
 
@@ -77,6 +79,7 @@ def build_synthetic_atlas(
         counted = corpus_of(text, corpus.hash)
         heights = {name: 7 * _block(number) + 7 for number, name in enumerate(saes)}
         connected, sae_ids = Connected(seed, heights), dict[str, int]()
+        held: dict[int, tuple[str, Invented]] = {}
         for number, name in enumerate(saes):
             maker = FiringMaker(text, seed, number, scattered)
             firings = [maker.firings(i) for i in range(n_features)]
@@ -100,6 +103,10 @@ def build_synthetic_atlas(
             out.add_directions(sae_id, (rows[i : i + 256] for i in range(0, n_features, 256)))
             out.add_study(sae_id, geometry)
         _connect(out, connected, sae_ids)
+            held[sae_id] = record.hook_name, Invented(rows, n_active > 0)
+        for (own, (hook, first)), (other, (place, second)) in permutations(held.items(), 2):
+            if hook == place:
+                out.add_study(own, make_matches(first, second, seed), other)
         out.publish()
     return path
 

@@ -21,6 +21,8 @@ class Listed:
     """the settings it reads as they stand"""
     uses_model: bool
     """its numbers change with the model"""
+    beside: bool = False
+    """they change with the dictionaries that the atlas held before"""
 
 
 PRUNING = Listed(
@@ -52,9 +54,19 @@ REGIONS = Listed(
     uses_model=False,
 )
 
+MATCHES = Listed(
+    "matches",
+    "which features of the dictionaries of one hook point the same way",
+    ("events",),
+    ("seed", "dtype", "one_to_one"),
+    uses_model=True,
+    beside=True,
+)
+
 STUDIES: tuple[Listed, ...] = (
     PRUNING,
     GEOMETRY,
+    MATCHES,
     CONNECTIONS,
     REGIONS,
 )

@@ -3,6 +3,7 @@
 from app.precompute.settings import PrecomputeSettings
 from app.precompute.studies.connections.stage import STUDY as CONNECTIONS
 from app.precompute.studies.geometry.study import STUDY as GEOMETRY
+from app.precompute.studies.matches.study import STUDY as MATCHES
 from app.precompute.studies.pruning.study import STUDY as PRUNING
 from app.precompute.studies.regions.study import STUDY as REGIONS
 from app.precompute.studies.study import Study
@@ -10,6 +11,7 @@ from app.precompute.studies.study import Study
 STUDIES: tuple[Study, ...] = (
     PRUNING,
     GEOMETRY,
+    MATCHES,
     CONNECTIONS,
     REGIONS,
 )

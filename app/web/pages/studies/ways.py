@@ -31,6 +31,7 @@ class StudyPage:
 
 STUDY_PAGES: tuple[StudyPage, ...] = (
     StudyPage("geometry", "Geometry", frozenset({"geometry"}), in_copy=True),
+    StudyPage("matches", "Matches", frozenset({"matches"})),
     StudyPage("regions", "Regions", frozenset({"regions"})),
 )
 """In the order of the links."""

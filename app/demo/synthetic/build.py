@@ -102,8 +102,8 @@ def build_synthetic_atlas(
             out.add_direction_map(sae_id, make_map(n_features, seed, number))
             out.add_directions(sae_id, (rows[i : i + 256] for i in range(0, n_features, 256)))
             out.add_study(sae_id, geometry)
-        _connect(out, connected, sae_ids)
             held[sae_id] = record.hook_name, Invented(rows, n_active > 0)
+        _connect(out, connected, sae_ids)
         for (own, (hook, first)), (other, (place, second)) in permutations(held.items(), 2):
             if hook == place:
                 out.add_study(own, make_matches(first, second, seed), other)

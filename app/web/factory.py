@@ -48,6 +48,7 @@ from app.web.routes import (
     notebook_lists,
     notebook_things,
     points,
+    pruning,
     search,
     shares,
     suggest,
@@ -103,6 +104,7 @@ def create_app(settings: Settings) -> FastAPI:
     modules = (health, static_files, docs, index, search, suggest, context, figures, cards, export)
     modules = (*modules, notebook_things, notebook_lists, notebook_features)
     modules = (*modules, compare, live, live_json, feature)
+    modules = (*modules, pruning)
     for module in (*modules, shares, points, dictionary):
         app.include_router(module.router)
     _add_handlers(app)

@@ -29,6 +29,7 @@ from app.demo.synthetic.examples import ABLATION_WINDOW
 from app.demo.synthetic.feature import SAMPLED_CONTEXTS, make_feature
 from app.demo.synthetic.firings import FiringMaker
 from app.demo.synthetic.map import make_map
+from app.demo.synthetic.pruning import make_pruning
 from app.demo.synthetic.text import SyntheticText, make_text
 
 MODEL = "synthetic"
@@ -86,6 +87,7 @@ def build_synthetic_atlas(
             out.add_token_rankings(sae_id, dict(_rankings(panels, logits, text)))
             out.add_direction_map(sae_id, make_map(n_features, seed, number))
             out.add_directions(sae_id, _directions(n_features, record.d_in, seed, number))
+            out.add_study(sae_id, make_pruning(firings, record, corpus, seed))
         out.publish()
     return path
 

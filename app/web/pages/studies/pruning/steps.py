@@ -128,9 +128,9 @@ def nearest_threshold(steps: list[Step], threshold: float) -> Step:
 
 def plain(value: float) -> str:
     """The shortest decimal that is the number, never with an exponent: 0.0383."""
-    return f"{Decimal(repr(value)):f}"
+    return f"{Decimal(repr(float(value))):f}"
 
 
 def as_percent(share: float) -> str:
     """The same as a percentage, all its digits: 3.83%."""
-    return f"{(Decimal(repr(share)) * 100).normalize():f}%"
+    return f"{(Decimal(repr(float(share))) * 100).normalize():f}%"

@@ -40,6 +40,7 @@ from app.web.routes import (
     export,
     feature,
     figures,
+    geometry,
     health,
     index,
     live,
@@ -49,6 +50,7 @@ from app.web.routes import (
     notebook_things,
     points,
     pruning,
+    regions,
     search,
     shares,
     suggest,
@@ -103,9 +105,10 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.embed_hosts = settings.embed_hosts
     modules = (health, static_files, docs, index, search, suggest, context, figures, cards, export)
     modules = (*modules, notebook_things, notebook_lists, notebook_features)
+    modules = (*modules, geometry)
     modules = (*modules, compare, live, live_json, feature)
     modules = (*modules, pruning)
-    for module in (*modules, shares, points, dictionary):
+    for module in (*modules, shares, points, regions, dictionary):
         app.include_router(module.router)
     _add_handlers(app)
     _add_middleware(app, settings)

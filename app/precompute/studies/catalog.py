@@ -30,8 +30,26 @@ PRUNING = Listed(
     ("pruning_contexts", "pruning_thresholds", "pruning_draws", "seed", "dtype"),
     uses_model=True,
 )
+GEOMETRY = Listed(
+    "geometry",
+    "where the directions of a dictionary lie to each other, and by chance",
+    ("events",),
+    ("seed", "dtype"),
+    uses_model=True,
+)
+REGIONS = Listed(
+    "regions",
+    "how features switch on and off inside the regions they fire in",
+    ("events", "statistics", "near misses"),
+    ("region_spans", "seed"),
+    uses_model=False,
+)
 
-STUDIES: tuple[Listed, ...] = (PRUNING,)
+STUDIES: tuple[Listed, ...] = (
+    PRUNING,
+    GEOMETRY,
+    REGIONS,
+)
 """In the order they are done."""
 
 NAMES = tuple(study.name for study in STUDIES)

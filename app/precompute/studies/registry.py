@@ -1,10 +1,16 @@
 """Every study with how it is done, in the order of the catalog."""
 
 from app.precompute.settings import PrecomputeSettings
+from app.precompute.studies.geometry.study import STUDY as GEOMETRY
 from app.precompute.studies.pruning.study import STUDY as PRUNING
+from app.precompute.studies.regions.study import STUDY as REGIONS
 from app.precompute.studies.study import Study
 
-STUDIES: tuple[Study, ...] = (PRUNING,)
+STUDIES: tuple[Study, ...] = (
+    PRUNING,
+    GEOMETRY,
+    REGIONS,
+)
 
 
 def asked_for(settings: PrecomputeSettings) -> list[Study]:

@@ -10,14 +10,13 @@ from sqlalchemy import Connection
 
 from app.db.catalog import Sae
 from app.db.maps import get_direction_map
-from app.db.studies import studies_of
 from app.web import urls
 from app.web.export import lists, search_index
 from app.web.export.pages import PageWriter
 from app.web.export.site_map import page_file
+from app.web.pages.studies.ways import pages_in_copy
 from app.web.views import MapView, PointsView
 
-_PRUNING = "pruning"
 _POINTS = PointsView().arguments()
 _MAP_POINTS = PointsView(x="map_x", y="map_y", color=MapView().color).arguments()
 
@@ -38,10 +37,10 @@ def map_dictionary(connection: Connection, pages: PageWriter, sae: Sae, indices:
         pages.map.add_read_by_script(map_url, page_file(map_url), {"feature"})
         add(urls.json_twin(map_url), f"{sae.address}/map.json")
         add(urls.points_url(sae, _MAP_POINTS), f"{sae.address}/map/points.json")
-    if _PRUNING in studies_of(connection, sae.sae_id):
-        pruning = urls.study_url(sae, _PRUNING)
-        pages.map.add_read_by_script(pruning, page_file(pruning), {"threshold"})
-        add(urls.json_twin(pruning), f"{sae.address}/pruning.json")
+    for page in pages_in_copy(connection, sae):
+        study = urls.study_url(sae, page.name)
+        pages.map.add_read_by_script(study, page_file(study), set(page.read_by_script))
+        add(urls.json_twin(study), f"{sae.address}/{page.name}.json")
 
 
 def write_dictionary(
@@ -57,8 +56,8 @@ def write_dictionary(
     _write_lists(connection, pages, sae, records)
     if pages.map.file_of(urls.map_url(sae)):
         _write_map(pages, sae, indices)
-    if pages.map.file_of(urls.study_url(sae, _PRUNING)):
-        pages.page(urls.study_url(sae, _PRUNING))
+    for page in pages_in_copy(connection, sae):
+        pages.page(urls.study_url(sae, page.name))
     _write_index(connection, pages, sae, indices, records)
 
 

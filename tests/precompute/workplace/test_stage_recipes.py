@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from app.precompute.settings import PrecomputeSettings
+from app.precompute.studies.catalog import STUDIES
 from app.precompute.workplace.stage_recipes import (
     AT_ASSEMBLY,
     SETTINGS,
@@ -30,8 +31,6 @@ FACTS = Facts(
     way="the bridge",
 )
 EXAMPLES = {"silent examples", "ablated text"}
-OF_ALL = {"quality", "pruning"}
-"""Stages of all dictionaries that read their events."""
 
 
 @pytest.fixture
@@ -54,6 +53,13 @@ def of(*kinds: str, saes: str = "ab") -> set[str]:
     return {f"{kind}/{sae}" for kind in kinds for sae in saes}
 
 
+def with_studies(stages: set[str], *options: str) -> set[str]:
+    """And the studies that read one of them or one of the options."""
+    kinds = {stage.split("/")[0] for stage in stages}
+    behind = {s.name for s in STUDIES if kinds & {*s.reads} or {*options} & {*s.settings}}
+    return stages | behind
+
+
 @pytest.mark.parametrize(
     ("option", "stages"),
     [
@@ -62,19 +68,17 @@ def of(*kinds: str, saes: str = "ab") -> set[str]:
         ({"quality_contexts": 3}, {"quality"}),
         ({"coactivation_tokens": 3}, of("co-activation")),
         ({"near_misses": 3}, of("near misses")),
-        ({"pruning_draws": 3}, {"pruning"}),
         ({"direction_map": "pca"}, of("map")),
-        ({"top_examples": 3}, of("statistics") | EXAMPLES | {"pruning"}),
+        ({"top_examples": 3}, of("statistics") | EXAMPLES),
         (
             {"hidden_pre_contexts": 3},
-            of("events", "statistics", "co-activation", "near misses") | EXAMPLES | OF_ALL,
+            of("events", "statistics", "co-activation", "near misses") | EXAMPLES | {"quality"},
         ),
         (
             {"max_tokens": 300},
             of("events", "statistics", "co-activation", "near misses")
             | EXAMPLES
-            | OF_ALL
-            | {"tokens", "final norm"},
+            | {"quality", "tokens", "final norm"},
         ),
         ({"threads": 3, "replace": True, "decoder_megabytes": 1}, set()),
     ],
@@ -83,6 +87,7 @@ def test_a_setting_costs_what_depends_on_it(
     settings: Callable[..., PrecomputeSettings], option: dict[str, Any], stages: set[str]
 ) -> None:
     old, new = stage_recipes(settings(), FACTS), stage_recipes(settings(**option), FACTS)
+    stages = with_studies(stages, *option)
     assert {stage for stage in old if old[stage] != new[stage]} == stages
     reasons = {name for stage in stages for name in changed_settings(old[stage], new[stage])}
     assert reasons == (set(option) if stages else set())
@@ -92,10 +97,10 @@ def test_another_way_of_running_the_model_costs_the_events(
     settings: Callable[..., PrecomputeSettings],
 ) -> None:
     """And all that reads them; the trial's sizes as well, so a run keeps those it began with."""
-    behind = of("events", "statistics", "co-activation", "near misses") | EXAMPLES | OF_ALL
+    behind = of("events", "statistics", "co-activation", "near misses") | EXAMPLES | {"quality"}
     for change in ({"way": "the plain modules"}, {"sizes": {"batch_contexts": 8}}):
         old, new = (stage_recipes(settings(), facts) for facts in (FACTS, replace(FACTS, **change)))
-        assert {stage for stage in old if old[stage] != new[stage]} == behind
+        assert {stage for stage in old if old[stage] != new[stage]} == with_studies(behind)
 
 
 def test_a_dictionary_costs_only_its_own_stages_and_those_for_all(
@@ -104,7 +109,8 @@ def test_a_dictionary_costs_only_its_own_stages_and_those_for_all(
     other = replace(FACTS, dictionaries={"a": {"weights_hash": "1"}, "b": {"weights_hash": "3"}})
     old, new = stage_recipes(settings(), FACTS), stage_recipes(settings(), other)
     own = of("events", "statistics", "co-activation", "near misses", "weights", "map", saes="b")
-    assert {stage for stage in old if old[stage] != new[stage]} == own | EXAMPLES | OF_ALL
+    changed = own | EXAMPLES | {"quality"} | {study.name for study in STUDIES}
+    assert {stage for stage in old if old[stage] != new[stage]} == changed
 
 
 def test_another_order_of_dictionaries_costs_what_numbers_them(

@@ -50,6 +50,7 @@ from app.web.routes import (
     notebook_lists,
     notebook_things,
     points,
+    pruning,
     regions,
     search,
     shares,
@@ -107,6 +108,7 @@ def create_app(settings: Settings) -> FastAPI:
     modules = (*modules, notebook_things, notebook_lists, notebook_features)
     modules = (*modules, geometry, matches)
     modules = (*modules, compare, live, live_json, feature)
+    modules = (*modules, pruning)
     for module in (*modules, shares, points, regions, dictionary):
         app.include_router(module.router)
     _add_handlers(app)

@@ -34,6 +34,7 @@ from app.demo.synthetic.firings import FiringMaker
 from app.demo.synthetic.geometry import make_geometry
 from app.demo.synthetic.map import make_map
 from app.demo.synthetic.matches import Invented, make_matches
+from app.demo.synthetic.pruning import make_pruning
 from app.demo.synthetic.studies import Studied
 from app.demo.synthetic.text import SyntheticText, make_text
 
@@ -102,6 +103,7 @@ def build_synthetic_atlas(
             out.add_direction_map(sae_id, make_map(n_features, seed, number))
             out.add_directions(sae_id, (rows[i : i + 256] for i in range(0, n_features, 256)))
             out.add_study(sae_id, geometry)
+            out.add_study(sae_id, make_pruning(firings, record, corpus, seed))
             held[sae_id] = record.hook_name, Invented(rows, n_active > 0)
         _connect(out, connected, sae_ids)
         for (own, (hook, first)), (other, (place, second)) in permutations(held.items(), 2):

@@ -34,6 +34,7 @@ from app.web.notebook.names import NameCache
 from app.web.routes import (
     cards,
     compare,
+    connections,
     context,
     dictionary,
     docs,
@@ -106,10 +107,9 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.embed_hosts = settings.embed_hosts
     modules = (health, static_files, docs, index, search, suggest, context, figures, cards, export)
     modules = (*modules, notebook_things, notebook_lists, notebook_features)
-    modules = (*modules, geometry, matches)
+    modules = (*modules, pruning, geometry, matches, connections, regions)
     modules = (*modules, compare, live, live_json, feature)
-    modules = (*modules, pruning)
-    for module in (*modules, shares, points, regions, dictionary):
+    for module in (*modules, shares, points, dictionary):
         app.include_router(module.router)
     _add_handlers(app)
     _add_middleware(app, settings)

@@ -98,6 +98,11 @@ def study_url(sae: Addressed, page: str, view: Arguments = ()) -> str:
     return with_query(f"{_path(sae.address)}/{page}", view)
 
 
+def walk_url(sae: Addressed, feature_index: int, view: Arguments = ()) -> str:
+    """The features that cause one and those it feeds, as a graph."""
+    return with_query(f"{_path(sae.address)}/{feature_index}/connections", view)
+
+
 def points_url(sae: Addressed, view: Arguments = ()) -> str:
     """Two or three numbers for each feature, for charts that draw them all (JSON alone)."""
     return with_query(f"{_path(sae.address)}/points.json", view)

@@ -343,6 +343,17 @@ class RegionsView(View):
     """the token of the page before"""
 
 
+class ConnectionsView(View):
+    """Connections of a dictionary; there is nothing to choose."""
+
+
+class WalkView(View):
+    """The graph around one feature."""
+
+    size: int = Field(default=8, ge=1, le=20)
+    """features of each dictionary, the strongest"""
+
+
 class MapView(View):
     """The map of directions: what colours it, what is marked on it, what part of it is seen."""
 

@@ -18,6 +18,7 @@ from app.db.records import FeatureRecord
 from app.web import urls
 from app.web.memory import Memory
 from app.web.notebook.reader import NO_NOTEBOOK, Reader
+from app.web.pages.connections.panel import ConnectionsPanel, build_connections_panel
 from app.web.pages.examples.choice import chosen_rows
 from app.web.pages.examples.panel import (
     ExamplesPanel,
@@ -72,6 +73,8 @@ class FeaturePage:
     strips: Strips | None
     neighbors: list[Neighbor]
     coactive: CoactiveTable | None
+    connections: ConnectionsPanel | None
+    """None where it has none: nothing is said of it then"""
     absent: dict[str, str]
     """for every panel that is missing, one sentence that says why"""
     map_url: str
@@ -105,6 +108,7 @@ class FeaturePage:
     def as_json(self) -> dict[str, Any]:
         """The twin: every group, exact numbers, keys as documented for the address."""
         own = {"reading": reading_json(self.reading), "notebook": self.notebook.as_json()}
+        own["connections"] = None if self.connections is None else self.connections.as_json()
         return feature_json(self.material) | own
 
 
@@ -166,6 +170,7 @@ def build(
         examples=examples,
         reading=reading,
         absent=absences(material, missing, examples.group, examples.drawn),
+        connections=build_connections_panel(connection, sae, feature_index, reader),
         map_url=_map_url(connection, sae, feature_index, memory),
         notebook=notebook,
         corpus_note=corpus_sentence(sae),

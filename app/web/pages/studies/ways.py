@@ -32,10 +32,11 @@ class StudyPage:
 
 
 STUDY_PAGES: tuple[StudyPage, ...] = (
+    StudyPage("pruning", "Pruning", frozenset({"pruning"}), True, frozenset({"threshold"})),
     StudyPage("geometry", "Geometry", frozenset({"geometry"}), in_copy=True),
     StudyPage("matches", "Matches", frozenset({"matches"})),
+    StudyPage("connections", "Connections", frozenset({"connections"})),
     StudyPage("regions", "Regions", frozenset({"regions"})),
-    StudyPage("pruning", "Pruning", frozenset({"pruning"}), True, frozenset({"threshold"})),
 )
 """In the order of the links."""
 

@@ -132,7 +132,7 @@ def _confirm(question: str) -> bool:
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
-def _needs_http():
+def _needs_http() -> ModuleType:
     """What asks, where its library is installed."""
     try:
         from app.explain import command

@@ -41,14 +41,17 @@ from app.web.routes import (
     export,
     feature,
     figures,
+    geometry,
     health,
     index,
     live,
     live_json,
+    matches,
     notebook_features,
     notebook_lists,
     notebook_things,
     points,
+    pruning,
     regions,
     search,
     shares,
@@ -104,8 +107,9 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.embed_hosts = settings.embed_hosts
     modules = (health, static_files, docs, index, search, suggest, context, figures, cards, export)
     modules = (*modules, notebook_things, notebook_lists, notebook_features)
-    modules = (*modules, compare, connections, live, live_json, feature)
-    for module in (*modules, shares, points, regions, dictionary):
+    modules = (*modules, pruning, geometry, matches, connections, regions)
+    modules = (*modules, compare, live, live_json, feature)
+    for module in (*modules, shares, points, dictionary):
         app.include_router(module.router)
     _add_handlers(app)
     _add_middleware(app, settings)

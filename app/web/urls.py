@@ -54,7 +54,7 @@ def random_url(sae: Addressed) -> str:
     return f"{_path(sae.address)}/random"
 
 
-def compare_url(sae: Addressed, features: Iterable[int], view: Arguments = ()) -> str:
+def compare_url(sae: Addressed, features: Iterable[int | str], view: Arguments = ()) -> str:
     """Two to four features side by side; commas stay readable."""
     listed = ",".join(str(index) for index in features)
     rest = f"&{_encoded(arguments)}" if (arguments := tuple(view)) else ""

@@ -22,6 +22,8 @@ PAGES = {
     "context": f"{SAE}/context/3?feature=3",
     "map": f"{SAE}/map",
     "map, a token": f"{SAE}/map?q=self",
+    "pruning": f"{SAE}/pruning",
+    "pruning, rare ones folded": f"{SAE}/pruning?remove=rarer&fill=mean",
     "search, empty": "/-/search",
     "search": "/-/search?q=self",
     "search, one ranking": "/-/search?q=self&mode=promotes",

@@ -1,11 +1,20 @@
 """Every study with how it is done, in the order of the catalog."""
 
 from app.precompute.settings import PrecomputeSettings
-from app.precompute.studies.connections import stage as connections
-from app.precompute.studies.regions import stage as regions
+from app.precompute.studies.connections.stage import STUDY as CONNECTIONS
+from app.precompute.studies.geometry.study import STUDY as GEOMETRY
+from app.precompute.studies.matches.study import STUDY as MATCHES
+from app.precompute.studies.pruning.study import STUDY as PRUNING
+from app.precompute.studies.regions.study import STUDY as REGIONS
 from app.precompute.studies.study import Study
 
-STUDIES: tuple[Study, ...] = (regions.STUDY, connections.STUDY)
+STUDIES: tuple[Study, ...] = (
+    PRUNING,
+    GEOMETRY,
+    MATCHES,
+    CONNECTIONS,
+    REGIONS,
+)
 
 
 def asked_for(settings: PrecomputeSettings) -> list[Study]:

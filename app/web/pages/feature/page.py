@@ -29,6 +29,7 @@ from app.web.pages.examples.panel import (
 from app.web.pages.examples.sections import Section
 from app.web.pages.feature.absent import absences
 from app.web.pages.feature.activation_panel import ActivationPanel, build_activation_panel
+from app.web.pages.feature.elsewhere_panel import Elsewhere, build_elsewhere
 from app.web.pages.feature.facts import Fact, build_facts
 from app.web.pages.feature.lens_panel import LensPanel, build_lens_panel
 from app.web.pages.feature.locality_panel import Locality, Places, build_locality, build_places
@@ -75,6 +76,8 @@ class FeaturePage:
     coactive: CoactiveTable | None
     connections: ConnectionsPanel | None
     """None where it has none: nothing is said of it then"""
+    elsewhere: list[Elsewhere]
+    """in the other dictionaries of its hook; empty where it was compared with none"""
     absent: dict[str, str]
     """for every panel that is missing, one sentence that says why"""
     map_url: str
@@ -109,6 +112,7 @@ class FeaturePage:
         """The twin: every group, exact numbers, keys as documented for the address."""
         own = {"reading": reading_json(self.reading), "notebook": self.notebook.as_json()}
         own["connections"] = None if self.connections is None else self.connections.as_json()
+        own["elsewhere"] = [each.as_json() for each in self.elsewhere]
         return feature_json(self.material) | own
 
 
@@ -171,6 +175,7 @@ def build(
         reading=reading,
         absent=absences(material, missing, examples.group, examples.drawn),
         connections=build_connections_panel(connection, sae, feature_index, reader),
+        elsewhere=build_elsewhere(connection, sae, feature_index, memory),
         map_url=_map_url(connection, sae, feature_index, memory),
         notebook=notebook,
         corpus_note=corpus_sentence(sae),

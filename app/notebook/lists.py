@@ -3,6 +3,8 @@
 Takes connections, gives records. Knows no page.
 """
 
+from collections.abc import Iterable
+
 from sqlalchemy import Connection, func, select
 
 from app.notebook import schema
@@ -30,6 +32,31 @@ def all_lists(connection: Connection) -> list[tuple[FeatureList, int]]:
     )
     found = [FeatureList(**row._mapping) for row in rows]
     return [(one, counts.get(one.uid, 0)) for one in found]
+
+
+def changed_last(
+    connection: Connection, most: int, without: Iterable[str] = ()
+) -> list[FeatureList]:
+    """The lists changed last that weren't withdrawn, the newest first.
+
+    Args:
+        without: uids of lists that are left out.
+    """
+    rows = connection.execute(
+        select(_list)
+        .where(_list.c.withdrawn.is_(False), _list.c.uid.not_in(list(without)))
+        .order_by(_list.c.changed_at.desc(), _list.c.uid)
+        .limit(most)
+    )
+    return [FeatureList(**row._mapping) for row in rows]
+
+
+def find_by_title(connection: Connection, title: str) -> FeatureList | None:
+    """The one list of a title that wasn't withdrawn; None where none or several have it."""
+    rows = connection.execute(
+        select(_list).where(_list.c.title == title, _list.c.withdrawn.is_(False)).limit(2)
+    ).all()
+    return FeatureList(**rows[0]._mapping) if len(rows) == 1 else None
 
 
 def find_list(connection: Connection, slug: str) -> FeatureList:

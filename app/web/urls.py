@@ -77,9 +77,9 @@ def figure_url(sae: Addressed, feature_index: int, panel: str, view: Arguments =
     return with_query(path, [("panel", panel), *view])
 
 
-def file_url(sae: Addressed, feature_index: int) -> str:
+def file_url(sae: Addressed, feature_index: int, view: Arguments = ()) -> str:
     """A feature as one file that needs nothing else."""
-    return f"{_path(sae.address)}/{feature_index}/page.html"
+    return with_query(f"{_path(sae.address)}/{feature_index}/page.html", view)
 
 
 def card_url(sae: Addressed, feature_index: int | None = None) -> str:

@@ -89,6 +89,13 @@ class PlainView(View):
     """A page that takes no arguments: the index, the addresses, a random feature."""
 
 
+class ListView(View):
+    """A list of features somebody made, or one's stars."""
+
+    start: int = Field(default=0, ge=0, le=100_000)
+    """features before the first one shown, where not all fit on a page"""
+
+
 class DictionaryView(View):
     """One dictionary's list: its order, its filters, its place."""
 
@@ -280,6 +287,15 @@ class FeatureView(View):
     @classmethod
     def _known_panels(cls, value: str | None) -> str | None:
         return None if value is None else ",".join(parse_embed(value))
+
+
+class FileView(View):
+    """A feature as one file, and what people wrote that goes with it."""
+
+    labels: Literal["", "yes"] = ""
+    """its labels, with their readings and who wrote them"""
+    notes: Literal["", "yes"] = ""
+    """the notes on it"""
 
 
 class CompareView(View):

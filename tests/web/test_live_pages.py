@@ -289,7 +289,7 @@ def test_the_feature_page_has_the_panel(live: TestClient) -> None:
 def test_without_a_model_one_line_says_how_to_get_it(client: TestClient) -> None:
     page = client.get("/synthetic/resid-2-1k/3").text
     assert "live-form" not in page and "/live" not in page.replace("/live.css", "")
-    assert page.count("feature-atlas serve ATLAS --live") == 1
+    assert page.count("feature-atlas serve ATLAS --live") == 2, "in the menu and in its place"
     for path in ("/synthetic/resid-2-1k/3/live", "/-/live/top", "/-/live/steer.json"):
         answer = client.get(path)
         assert answer.status_code == 404

@@ -30,6 +30,11 @@ class Visit:
     """of that link, for those it was given to to give on"""
 
     @property
+    def is_inside(self) -> bool:
+        """Whether somebody asks who may look around, beyond the one page a link opens."""
+        return self is not OUTSIDE and self.share is None
+
+    @property
     def may_share(self) -> bool:
         """Whether a share link made now would let anybody in who isn't in already."""
         return self.locked and self.viewer.writes

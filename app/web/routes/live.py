@@ -38,6 +38,7 @@ from app.web.dependencies import (
     get_connection,
 )
 from app.web.live import LiveError, ask, owner_of
+from app.web.notebook.reader import get_reader
 from app.web.pages.live import steer as steer_page
 from app.web.pages.live import top as top_page
 from app.web.pages.live.at_hand import GONE, live_saes, no_sae, refusal
@@ -53,6 +54,7 @@ from app.web.respond import (
 
 router = APIRouter()
 _connected = contextmanager(get_connection)
+_reading = contextmanager(get_reader)
 
 
 @router.get(
@@ -76,8 +78,8 @@ async def try_text(
         raise HTTPException(404, no_sae(sae.address, known))
     if view.plain:
         return _to_canonical(request, view, lambda v: urls.live_url(sae, feature_index, v))
-    if is_fresh(request, validators(request)):
-        return Response(status_code=304, headers=validators(request))
+    if fresh := await run_in_threadpool(_if_fresh, request):
+        return fresh
     problem: LiveError | None = None
     answer = measured = None
     try:
@@ -133,8 +135,8 @@ async def top(
         return _to_canonical(request, view, urls.live_top_url)
     if view.sae and view.sae not in saes:
         raise HTTPException(404, no_sae(view.sae, saes))
-    if is_fresh(request, validators(request)):
-        return Response(status_code=304, headers=validators(request))
+    if fresh := await run_in_threadpool(_if_fresh, request):
+        return fresh
     first_model = next((sae.record.model for sae in saes.values()), "")
     chosen = [view.sae] if view.sae else [
         address for address, sae in saes.items() if sae.record.model == first_model
@@ -190,8 +192,8 @@ async def steer(
                 f"{change.sae} has no feature {change.feature_index}: it has features 0 to "
                 f"{n - 1:,}.",
             )
-    if is_fresh(request, validators(request)):
-        return Response(status_code=304, headers=validators(request))
+    if fresh := await run_in_threadpool(_if_fresh, request):
+        return fresh
     problem, answer = None, None
     try:
         if view.typed and changes:
@@ -249,7 +251,19 @@ async def _answer(
     if problem is not None and problem.retry_after:
         headers["Retry-After"] = str(problem.retry_after)
     status = 200 if problem is None else problem.status
-    return await run_in_threadpool(respond, request, template, page, headers, status)
+
+    def answer() -> Response:
+        with _reading(request):
+            return respond(request, template, page, headers, status)
+
+    return await run_in_threadpool(answer)
+
+
+def _if_fresh(request: Request) -> Response | None:
+    """304 where the asker has the page already; the notebook is let go while the model works."""
+    with _reading(request):
+        headers = validators(request)
+    return Response(status_code=304, headers=headers) if is_fresh(request, headers) else None
 
 
 def _text_of(

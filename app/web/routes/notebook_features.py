@@ -135,11 +135,12 @@ def add_to_list(
     title: Text = "",
     remark: Text = "",
 ) -> Response:
-    """On the list of an address, or, with a title, on a new one."""
+    """On the list of an address, or, with a title, on the one of that title: there or new."""
 
     def write(pen: Connection) -> None:
         if title.strip():
-            to = lists.add_list(pen, writer.name, title)
+            named = lists.find_by_title(pen, checked_line("title", title))
+            to = named or lists.add_list(pen, writer.name, title)
         elif slug:
             to = lists.find_list(pen, slug)
             if to.withdrawn:

@@ -16,11 +16,17 @@ from app.web.dependencies import AtlasDep, ConnectionDep, MemoryDep, ViewerDep
 from app.web.memory import Memory
 from app.web.notebook.reader import NotebookDep, ReaderDep
 from app.web.notebook.saving import save
-from app.web.pages.notebook.lists import ListPage, ListsPage, build_list_page, feature_lines
+from app.web.pages.notebook.lists import (
+    ListPage,
+    ListsPage,
+    build_list_page,
+    feature_lines,
+    lines_from,
+)
 from app.web.pages.notebook.thing import build_thing_page
 from app.web.respond import respond
 from app.web.same_site import check_same_site
-from app.web.views import PlainView
+from app.web.views import ListView
 
 router = APIRouter()
 
@@ -37,7 +43,7 @@ def all_lists(
     notebook: NotebookDep,
     reader: ReaderDep,
     viewer: ViewerDep,
-    view: Annotated[PlainView, Query()],
+    view: Annotated[ListView, Query()],
 ) -> Response:
     """Every list by its title; the features the reader starred, the newest first."""
     if reader.connection is None:
@@ -47,8 +53,9 @@ def all_lists(
     def page() -> ListsPage:
         stars = notes.stars_by(own, viewer.name)
         seen = _readable(memory, atlas, viewer)
-        lines = feature_lines(connection, reader, seen, viewer, stars)
-        return ListsPage(lists.all_lists(own), lines, viewer.writes, "")
+        found = feature_lines(connection, reader, seen, viewer, stars)
+        lines = lines_from(found, view.start, urls.lists_url())
+        return ListsPage(lists.all_lists(own), found, lines, viewer.writes)
 
     return respond(request, "notebook-lists", page, kept=False)
 
@@ -99,7 +106,7 @@ def one_list(
     reader: ReaderDep,
     viewer: ViewerDep,
     slug: str,
-    view: Annotated[PlainView, Query()],
+    view: Annotated[ListView, Query()],
 ) -> Response:
     """Its features in the order they were added, each with its remark."""
     if reader.connection is None:
@@ -112,8 +119,9 @@ def one_list(
             raise Absent("This list was withdrawn.")
         entries = lists.entries_of(own, one.uid)
         seen = _readable(memory, atlas, viewer)
-        lines = feature_lines(connection, reader, seen, viewer, entries)
-        return build_list_page(one, lines, len(entries) - len(lines), viewer.writes)
+        found = feature_lines(connection, reader, seen, viewer, entries)
+        n_hidden = len(entries) - len(found)
+        return build_list_page(one, found, view.start, n_hidden, viewer.writes)
 
     return respond(request, "notebook-list", page, kept=False)
 

@@ -15,8 +15,16 @@ from urllib.parse import parse_qsl
 from pydantic import ValidationError
 
 from app.web import urls
-from app.web.figures.catalog import FigureView
-from app.web.views import CompareView, DictionaryView, FeatureView, PointsView, View
+from app.web.figures.view import FigureView
+from app.web.views import (
+    CompareView,
+    DictionaryView,
+    FeatureView,
+    FileView,
+    ListView,
+    PointsView,
+    View,
+)
 
 AView = TypeVar("AView", bound=View)
 
@@ -109,7 +117,7 @@ def grant_of(address: str) -> Grant:
         message = str(error.errors()[0]["msg"]).removeprefix("Value error, ")
         raise ValueError(f"This address can't be shared: {message}") from error
     if (found := _NOTEBOOK_LIST.fullmatch(path)) and not query:
-        opened = (Address(path), Address(f"{path}.json"))
+        opened = (Address(path, frozenset(ListView.model_fields)), Address(f"{path}.json"))
         return Grant("list", path, None, (), opened)
     raise ValueError(
         "A link can open a feature, a list, a comparison or the test of a reading, not this page: "
@@ -146,7 +154,7 @@ def _feature(model: str, sae: str, index: int, view: FeatureView) -> Grant:
         Address(urls.json_twin(page), free, at_most=tested),
         Address(_path(urls.figure_url(own, index, "")), _with_panel(free), at_most=tested),
         Address(urls.card_url(own, index)),
-        Address(urls.file_url(own, index)),
+        Address(urls.file_url(own, index), frozenset(FileView.model_fields)),
     )
     kind = "reading" if tested else "feature"
     address = urls.feature_url(own, index, view.arguments(embed=None))

@@ -33,6 +33,7 @@ from app.web.access.shown import Shown, take_shown
 from app.web.access.visit import ANYBODY, OUTSIDE, Visit, begin_visit
 from app.web.access.write_log import log_write
 from app.web.limits import Buckets, peer_name
+from app.web.pages.refused import refuse
 from app.web.respond import error_response
 from app.web.same_site import make_token, use_token
 from app.web.share_links.grant import grant_of
@@ -95,7 +96,9 @@ class AccessMiddleware:
             return self._let_in(request, shown.address_key, found)
         visit = self._visit(request, shown, found, name)
         if visit is None:
-            return self._slow_down(request, None) or _refuse(request, bool(shown.header_key))
+            return self._slow_down(request, None) or refuse(
+                request, bool(shown.header_key), found.shares, bool(shown.links)
+            )
         self._begin(request, visit, found.secret)
         return self._slow_down(request, visit)
 
@@ -153,7 +156,7 @@ class AccessMiddleware:
         """The answer to a link with a key: a cookie, and the same address without the key."""
         key = found.address_key
         if key is None and not self._is_access_key(given):
-            return self._slow_down(request, None) or _refuse(request, False)
+            return self._slow_down(request, None) or refuse(request, bool(given))
         # One slash only: an address that begins with two would lead to another host.
         path = "/" + quote(request.scope["path"].lstrip("/\\"), safe="/-._~")
         rest = request.scope["query_string"].decode("latin-1")
@@ -241,21 +244,6 @@ def _sees(viewer: Viewer, path: str) -> bool:
     if viewer.dictionary is None or len(parts) < 3 or parts[1] == "-":
         return True
     return viewer.may_read(parts[1], parts[2].removesuffix(".json"))
-
-
-def _refuse(request: Request, with_key: bool) -> Response:
-    if with_key:
-        sentence = "This key opens nothing: it is cut off, has expired or was revoked."
-    elif request.method not in _READS:
-        sentence = "Writing here needs an access key: use the link you were given."
-    else:
-        sentence = (
-            "This atlas opens with an access key: use the link you were given, which ends in "
-            "?key=…. A share link opens the one page it was made for, and nothing else."
-        )
-    answer = error_response(request, 401, sentence)
-    answer.headers["WWW-Authenticate"] = 'Bearer realm="Feature Atlas"'
-    return answer
 
 
 def _same(given: str, expected: str) -> bool:

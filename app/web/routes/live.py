@@ -180,7 +180,7 @@ async def steer(
 ) -> Response:
     """With and without, side by side, and how likely either model finds each token."""
     saes = live_saes(request, atlas, memory, viewer)
-    if view.plain:
+    if view.sent:
         return _to_canonical(request, view, urls.live_steer_url)
     changes = view.changes()
     for change in changes:
@@ -216,6 +216,7 @@ async def steer(
             view=view,
             typed=view.typed,
             action=urls.live_steer_url(),
+            saes=list(saes),
             changes=steer_page.build_changes(view, saes, records),
             problem="" if problem is None else str(problem),
             prompt=[] if answer is None else steer_page.prompt_pieces(answer, vocabulary),

@@ -167,7 +167,8 @@ def open_share(request: Request, notebook: NotebookDep, text: str) -> Response:
         raise HTTPException(404, _OPENS_NOTHING)
     [link] = found
     if link.state != "open":
-        raise HTTPException(410, f"This link was {link.state}: ask {link.made_by} for a new one.")
+        ended = "has expired" if link.state == "expired" else "was revoked"
+        raise HTTPException(410, f"It {ended}: ask {link.made_by} for a new one.")
     answer = RedirectResponse(link.address, 303, {"Cache-Control": "no-store"})
     seconds = times.seconds_until(link.expires_at) or 0
     request.app.state.cookies.add_link(answer, request, text, seconds)

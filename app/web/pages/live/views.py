@@ -6,6 +6,7 @@ under `text`. Knows no model and no template.
 
 import math
 import re
+from itertools import zip_longest
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
@@ -88,6 +89,34 @@ class SteerView(TextView):
     """most tokens written"""
     positions: Literal["end", "all"] = "end"
     """changed are the prompt's last token and all that is written, or every token but the first"""
+    sae: tuple[str, ...] = Field(default=(), max_length=9)
+    """with `feature`, `how` and `strength`: changes as a form sends them, one after the other;
+    the address they lead to has them as `change`"""
+    feature: tuple[str, ...] = Field(default=(), max_length=9)
+    """numbers; a row without one changes nothing"""
+    how: tuple[str, ...] = Field(default=(), max_length=9)
+    strength: tuple[str, ...] = Field(default=(), max_length=9)
+
+    @model_validator(mode="after")
+    def _readable_rows(self) -> Self:
+        self.written()
+        return self
+
+    @property
+    def sent(self) -> bool:
+        """Whether a form sent it: then the address to keep is another."""
+        return bool(self.plain or self.sae or self.feature or self.how or self.strength)
+
+    def written(self) -> tuple[str, ...]:
+        """Every change as an address writes it."""
+        rows = zip_longest(self.sae, self.feature, self.how, self.strength, fillvalue="")
+        return (*self.change, *(_written(*row) for row in rows if row[1].strip()))
+
+    def packed(self) -> list[tuple[str, str]]:
+        """The same view with its text compressed and its rows as changes."""
+        rows = {"sae": (), "feature": (), "how": (), "strength": ()}
+        text = pack_text(self.typed)
+        return self.arguments(plain="", text=text, change=self.written(), **rows)
 
     @field_validator("change")
     @classmethod
@@ -100,6 +129,22 @@ class SteerView(TextView):
     def changes(self) -> list[Change]:
         """What is changed, in order."""
         return [parse_change(item) for item in self.change]
+
+
+def _written(sae: str, feature: str, how: str, strength: str) -> str:
+    """One row of the form as an address writes it.
+
+    Raises:
+        ValueError: it can't be read.
+    """
+    if not strength.strip():
+        raise ValueError(
+            f"The strength of feature {echoed(feature)} is missing: a number in units of its "
+            "activation."
+        )
+    written = f"{sae}/{feature.strip()}:{how}:{strength.strip()}"
+    parse_change(written)
+    return written
 
 
 _CHANGE = re.compile(r"([a-z0-9-]+/[a-z0-9-]+)/(\d{1,9}):(add|clamp):([^:]{1,20})")

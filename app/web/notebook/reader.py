@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine
 
 from app.db.catalog import Sae
 from app.notebook.errors import NotebookError
+from app.notebook.lists import Only
 from app.notebook.things import counter
 from app.web.access.visit import visit
 from app.web.notebook.name_cache import NameCache
@@ -29,14 +30,17 @@ class Reader:
         cache: NameCache | None = None,
         problem: str = "",
         scope: Scope = EVERYTHING,
+        only: Only = None,
     ) -> None:
         """Without a connection there is nothing to read.
 
         Args:
             problem: why, where a notebook is kept but can't be read.
             scope: what of it is for the eyes of whoever asks.
+            only: the one dictionary whoever reads is limited to.
         """
         self.connection = connection
+        self.only = only
         self.problem = problem
         self.counter = -1 if connection is None else counter(connection)
         self.scope = scope
@@ -71,7 +75,7 @@ class Reader:
         """The same for eyes that see less."""
         if self.connection is None:
             return self
-        return Reader(self.connection, self._cache, scope=scope)
+        return Reader(self.connection, self._cache, scope=scope, only=self.only)
 
     def name(self, sae: Sae, feature_index: int) -> str:
         """The label of one feature that is shown first; empty without one."""
@@ -84,7 +88,9 @@ NO_NOTEBOOK = Reader()
 
 
 @contextmanager
-def open_reader(notebook: Engine | None, cache: NameCache, scope: Scope) -> Iterator[Reader]:
+def open_reader(
+    notebook: Engine | None, cache: NameCache, scope: Scope, only: Only = None
+) -> Iterator[Reader]:
     """A look at a notebook; one that can't be read says why, and none is none."""
     if notebook is None:
         yield NO_NOTEBOOK
@@ -96,7 +102,7 @@ def open_reader(notebook: Engine | None, cache: NameCache, scope: Scope) -> Iter
         return
     try:
         try:
-            reader = Reader(connection, cache, scope=scope)
+            reader = Reader(connection, cache, scope=scope, only=only)
         except NotebookError as error:
             reader = Reader(problem=str(error))
         yield reader
@@ -108,7 +114,8 @@ def get_reader(request: Request) -> Iterator[Reader]:
     """The notebook for the length of the request; also what tells its answer's ETag."""
     state, share = request.app.state, visit().share
     scope = state.notebook_scope if share is None else scope_of_share(share)
-    with open_reader(state.notebook, state.names, scope) as reader:
+    only = request.state.viewer.dictionary
+    with open_reader(state.notebook, state.names, scope, only) as reader:
         request.state.reader = reader
         yield reader
 

@@ -23,7 +23,12 @@ _BYTES_OF_LIVE = 3_000
 """The text field, and a link at each example that has no ablated text"""
 
 
-@router.get("/{model}/{sae}/random", summary="A living feature (303)")
+@router.get(
+    "/{model}/{sae}/random",
+    summary="A living feature (303)",
+    status_code=303,
+    response_class=RedirectResponse,
+)
 def random_feature(
     memory: MemoryDep,
     connection: ConnectionDep,

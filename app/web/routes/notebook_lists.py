@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Form, HTTPException, Query, Request
+from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from fastapi.responses import RedirectResponse, Response
 from sqlalchemy import Connection
 
@@ -14,6 +14,7 @@ from app.notebook.errors import Absent
 from app.web import urls
 from app.web.dependencies import AtlasDep, ConnectionDep, MemoryDep, ViewerDep
 from app.web.memory import Memory
+from app.web.notebook.forms import Description, ListSlug, Title
 from app.web.notebook.reader import NotebookDep, ReaderDep
 from app.web.notebook.saving import save
 from app.web.pages.notebook.lists import (
@@ -29,8 +30,6 @@ from app.web.same_site import check_same_site
 from app.web.views import ListView
 
 router = APIRouter()
-
-Text = Annotated[str, Form()]
 
 
 @router.get("/-/lists", summary="Lists of features, and your stars")
@@ -55,7 +54,7 @@ def all_lists(
         seen = _readable(memory, atlas, viewer)
         found = feature_lines(connection, reader, seen, viewer, stars)
         lines = lines_from(found, view.start, urls.lists_url())
-        return ListsPage(lists.all_lists(own), found, lines, viewer.writes)
+        return ListsPage(lists.all_lists(own, viewer.dictionary), found, lines, viewer.writes)
 
     return respond(request, "notebook-lists", page, kept=False)
 
@@ -66,8 +65,8 @@ def add_list(
     atlas: AtlasDep,
     notebook: NotebookDep,
     viewer: ViewerDep,
-    title: Text = "",
-    text: Text = "",
+    title: Title = "",
+    text: Description = "",
 ) -> Response:
     """A new list at an address made of its title; features are put on it from their pages."""
     if not viewer.writes:
@@ -95,8 +94,8 @@ def add_list(
     return respond(request, "notebook-thing", lambda: page, status=failed.status)
 
 
-@router.get("/-/lists/{slug}", summary="One list of features")
-@router.get("/-/lists/{slug}.json", summary="One list of features, as JSON")
+@router.get("/-/lists/{slug:name}", summary="One list of features")
+@router.get("/-/lists/{slug:name}.json", summary="One list of features, as JSON")
 def one_list(
     request: Request,
     atlas: AtlasDep,
@@ -105,7 +104,7 @@ def one_list(
     notebook: NotebookDep,
     reader: ReaderDep,
     viewer: ViewerDep,
-    slug: str,
+    slug: ListSlug,
     view: Annotated[ListView, Query()],
 ) -> Response:
     """Its features in the order they were added, each with its remark."""
@@ -114,14 +113,13 @@ def one_list(
     own = reader.connection
 
     def page() -> ListPage:
-        one = lists.find_list(own, slug)
+        one = lists.find_list(own, slug, viewer.dictionary)
         if one.withdrawn and not viewer.writes:
             raise Absent("This list was withdrawn.")
-        entries = lists.entries_of(own, one.uid)
+        entries = lists.entries_of(own, one.uid, viewer.dictionary)
         seen = _readable(memory, atlas, viewer)
         found = feature_lines(connection, reader, seen, viewer, entries)
-        n_hidden = len(entries) - len(found)
-        return build_list_page(one, found, view.start, n_hidden, viewer.writes)
+        return build_list_page(one, found, view.start, viewer.writes)
 
     return respond(request, "notebook-list", page, kept=False)
 

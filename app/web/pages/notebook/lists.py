@@ -97,8 +97,6 @@ class ListPage:
     features: list[FeatureLine]
     lines: Lines
     """the features shown"""
-    n_hidden: int
-    """features of dictionaries the reader may not see"""
     edit_url: str
     may_write: bool
 
@@ -146,7 +144,7 @@ def feature_lines(
 
 
 def build_list_page(
-    one: FeatureList, found: list[FeatureLine], start: int, n_hidden: int, may_write: bool
+    one: FeatureList, found: list[FeatureLine], start: int, may_write: bool
 ) -> ListPage:
     """The page of one list."""
     return ListPage(
@@ -154,7 +152,6 @@ def build_list_page(
         html=markdown_html(one.text) if one.text else "",
         features=found,
         lines=lines_from(found, start, urls.list_url(one.slug)),
-        n_hidden=n_hidden,
         edit_url=urls.thing_url("list", one.uid),
         may_write=may_write,
     )

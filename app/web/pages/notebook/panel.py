@@ -146,7 +146,9 @@ def build_notebook_panel(reader: Reader, sae: Sae, feature_index: int) -> Notebo
         starred = notes.starring(connection, *about) if scope.lists else []
         on_lists = lists.entries_about(connection, *about) if scope.lists else []
         without = [one.uid for one, _ in on_lists]
-        others = lists.changed_last(connection, MOST_LISTS, without) if scope.lists else []
+        others = (
+            lists.changed_last(connection, MOST_LISTS, without, reader.only) if scope.lists else []
+        )
     except NotebookError as error:
         return NotebookPanel(kept=True, problem=str(error))
     ordered = labels.in_order(found, shown.label_uid, sae.record.weights_hash)

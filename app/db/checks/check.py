@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.db.checks.connections import connection_problems
 from app.db.checks.contents import contents_problems, count_problems
 from app.db.checks.examples import ablation_problems, example_problems, group_problems
+from app.db.checks.geometry import geometry_problems, match_problems
 from app.db.checks.pruning import pruning_problems
 from app.db.checks.rows import histogram_problems, row_problems
 from app.db.checks.search import search_problems
@@ -67,6 +68,8 @@ THOROUGH: tuple[tuple[str, Look], ...] = (
     ("maps and decoder directions are whole", beside_problems),
     ("connections sum to one and lead to features", connection_problems),
     ("prunings agree with the features", pruning_problems),
+    ("nearest directions are the nearest", geometry_problems),
+    ("matches of dictionaries agree both ways", match_problems),
 )
 """All that can be told from the atlas and its decoder files."""
 

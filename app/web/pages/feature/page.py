@@ -29,7 +29,7 @@ from app.web.pages.examples.panel import (
 from app.web.pages.examples.sections import Section
 from app.web.pages.feature.absent import absences
 from app.web.pages.feature.activation_panel import ActivationPanel, build_activation_panel
-from app.web.pages.feature.elsewhere_panel import Elsewhere, build_elsewhere
+from app.web.pages.feature.elsewhere_panel import Elsewhere, build_elsewhere, bytes_of
 from app.web.pages.feature.facts import Fact, build_facts
 from app.web.pages.feature.lens_panel import LensPanel, build_lens_panel
 from app.web.pages.feature.locality_panel import Locality, Places, build_locality, build_places
@@ -159,7 +159,9 @@ def build(
     whole = view.window == "whole"
     material = load_material(connection, sae, record, choose, memory, whole)
     notebook = build_notebook_panel(reader, sae, feature_index)
-    taken = notebook.n_bytes + beside + (_BYTES_OF_NAMES if reader.names(sae) else 0)
+    elsewhere = build_elsewhere(connection, sae, feature_index, memory)
+    taken = notebook.n_bytes + bytes_of(elsewhere) + beside
+    taken += _BYTES_OF_NAMES if reader.names(sae) else 0
     examples = build_examples_panel(connection, material, view, memory, taken)
     reading = build_reading_panel(connection, material, view, memory, everything)
     if everything and reading.error is not None:
@@ -193,7 +195,7 @@ def build(
         reading=reading,
         absent=absences(material, missing, examples.group, examples.drawn),
         connections=build_connections_panel(connection, sae, feature_index, reader),
-        elsewhere=build_elsewhere(connection, sae, feature_index, memory),
+        elsewhere=elsewhere,
         map_url=_map_url(connection, sae, feature_index, memory),
         notebook=notebook,
         corpus_note=corpus_sentence(sae),

@@ -18,6 +18,7 @@ from app.db.checks.examples import ablation_problems, example_problems, group_pr
 from app.db.checks.rows import histogram_problems, row_problems
 from app.db.checks.search import search_problems
 from app.db.checks.tables import file_problems, key_problems, schema_problems
+from app.db.checks.token_figures import token_figure_problems
 from app.db.checks.tokens import beside_problems, ranking_problems
 
 UNREADABLE = (
@@ -63,6 +64,7 @@ THOROUGH: tuple[tuple[str, Look], ...] = (
     ("rankings of tokens are in order", ranking_problems),
     *PUBLICATION[3:],
     ("maps and decoder directions are whole", beside_problems),
+    ("figures of single tokens agree", token_figure_problems),
 )
 """All that can be told from the atlas and its decoder files."""
 

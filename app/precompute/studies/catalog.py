@@ -23,7 +23,33 @@ class Listed:
     """its numbers change with the model"""
 
 
-STUDIES: tuple[Listed, ...] = ()
+RECONSTRUCTION = Listed(
+    "reconstruction",
+    "L0, error, cosine and norms of single tokens, as distributions",
+    ("events",),
+    (),
+    uses_model=False,
+)
+NORMS = Listed(
+    "norms",
+    "how long activations are by position and token, and which are outliers",
+    ("events",),
+    (),
+    uses_model=True,  # the unembedding's norms beside them
+)
+VARIANTS = Listed(
+    "variants",
+    "what other tools print for the same dictionaries",
+    ("events",),
+    ("variant_contexts", "seed", "dtype"),
+    uses_model=True,
+)
+
+STUDIES: tuple[Listed, ...] = (
+    RECONSTRUCTION,
+    NORMS,
+    VARIANTS,
+)
 """In the order they are done."""
 
 NAMES = tuple(study.name for study in STUDIES)

@@ -1,9 +1,16 @@
 """Every study with how it is done, in the order of the catalog."""
 
 from app.precompute.settings import PrecomputeSettings
+from app.precompute.studies.norms.study import STUDY as NORMS
+from app.precompute.studies.reconstruction.study import STUDY as RECONSTRUCTION
 from app.precompute.studies.study import Study
+from app.precompute.studies.variants.study import STUDY as VARIANTS
 
-STUDIES: tuple[Study, ...] = ()
+STUDIES: tuple[Study, ...] = (
+    RECONSTRUCTION,
+    NORMS,
+    VARIANTS,
+)
 
 
 def asked_for(settings: PrecomputeSettings) -> list[Study]:

@@ -16,15 +16,13 @@ from app.errors import AtlasError
 from app.precompute.model.direct_path import direct_path
 from app.precompute.model.language_model import LanguageModel
 from app.precompute.model.norms import read_norm
+from app.stats.norms import MAX_MADS
 
 N_TOKENS = 10
 """Strongest tokens kept at either end."""
 
 N_BINS = 50
 """Bins of the histogram over the vocabulary."""
-
-MAX_MADS = 6.0
-"""Median absolute deviations above the median from which an unembedding norm is an outlier."""
 
 BLOCK_ELEMENTS = 2**22
 """Logits held at once in float64; `features_per_block` follows from it."""

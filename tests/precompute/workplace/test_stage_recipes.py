@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from app.precompute.settings import PrecomputeSettings
+from app.precompute.studies.catalog import STUDIES
 from app.precompute.workplace.stage_recipes import (
     AT_ASSEMBLY,
     SETTINGS,
@@ -30,6 +31,17 @@ FACTS = Facts(
     way="the bridge",
 )
 EXAMPLES = {"silent examples", "ablated text"}
+
+
+def studies_behind(*kinds: str) -> set[str]:
+    """The studies that read from these stages, or from what reads them."""
+    behind = set(kinds)
+    for study in STUDIES:
+        behind |= {study.name} if behind & set(study.reads) else set()
+    return behind - set(kinds)
+
+
+OF_EVENTS = EXAMPLES | studies_behind("events", "statistics", "quality", *EXAMPLES)
 
 
 @pytest.fixture
@@ -64,12 +76,12 @@ def of(*kinds: str, saes: str = "ab") -> set[str]:
         ({"top_examples": 3}, of("statistics") | EXAMPLES),
         (
             {"hidden_pre_contexts": 3},
-            of("events", "statistics", "co-activation", "near misses") | EXAMPLES | {"quality"},
+            of("events", "statistics", "co-activation", "near misses") | OF_EVENTS | {"quality"},
         ),
         (
             {"max_tokens": 300},
             of("events", "statistics", "co-activation", "near misses")
-            | EXAMPLES
+            | OF_EVENTS
             | {"quality", "tokens", "final norm"},
         ),
         ({"threads": 3, "replace": True, "decoder_megabytes": 1}, set()),
@@ -88,7 +100,7 @@ def test_another_way_of_running_the_model_costs_the_events(
     settings: Callable[..., PrecomputeSettings],
 ) -> None:
     """And all that reads them; the trial's sizes as well, so a run keeps those it began with."""
-    behind = of("events", "statistics", "co-activation", "near misses") | EXAMPLES | {"quality"}
+    behind = of("events", "statistics", "co-activation", "near misses") | OF_EVENTS | {"quality"}
     for change in ({"way": "the plain modules"}, {"sizes": {"batch_contexts": 8}}):
         old, new = (stage_recipes(settings(), facts) for facts in (FACTS, replace(FACTS, **change)))
         assert {stage for stage in old if old[stage] != new[stage]} == behind
@@ -100,7 +112,7 @@ def test_a_dictionary_costs_only_its_own_stages_and_those_for_all(
     other = replace(FACTS, dictionaries={"a": {"weights_hash": "1"}, "b": {"weights_hash": "3"}})
     old, new = stage_recipes(settings(), FACTS), stage_recipes(settings(), other)
     own = of("events", "statistics", "co-activation", "near misses", "weights", "map", saes="b")
-    assert {stage for stage in old if old[stage] != new[stage]} == own | EXAMPLES | {"quality"}
+    assert {stage for stage in old if old[stage] != new[stage]} == own | OF_EVENTS | {"quality"}
 
 
 def test_another_order_of_dictionaries_costs_what_numbers_them(

@@ -19,6 +19,7 @@ from app.demo.synthetic import build_synthetic_atlas
 
 FAST = ["--no-verify", "--threads", "1", "--ablation-examples", "0"]
 FAST += ["--ablation-interval-examples", "0", "--quality-contexts", "2", "--batch-contexts", "8"]
+FAST += ["--pruning-contexts", "0"]
 
 
 @dataclass(frozen=True)
@@ -161,6 +162,7 @@ def test_a_toml_holds_the_same_options(place: Place, command: Callable[..., Ende
         ablation-examples = 0
         ablation-interval-examples = 0
         quality-contexts = 2
+        pruning-contexts = 0
         """
     )
     ended = command("precompute", "--config", config, "--max-tokens", "240", "--threads", "1")

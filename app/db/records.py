@@ -240,6 +240,26 @@ class FeatureRecord:
     of the baseline, −128 where not measured; empty when the feature has none"""
     top_tokens: list[int]
     """up to 3 token ids with the largest share of mass"""
+    region_lift: float | None = None
+    """how often it fires 16 tokens after a firing, as a multiple of what each token's own rate
+    gives, over five spans or more; None where not measured, as the next four"""
+    near_share: float | None = None
+    """share of the silent tokens inside its spans that were near to firing"""
+    n_span_switches: int | None = None
+    """neighbouring tokens inside its spans of which one fires and one is silent"""
+    smoothed_share: float | None = None
+    """share of these switches that are gone once activations are averaged over five tokens"""
+    smoothed_share_shuffled: float | None = None
+    """the same of its activations in random order inside each span"""
+    nearest_cosine: float | None = None
+    """signed cosine to the nearest other decoder row; this and all below are studies' findings,
+    None where the study was skipped"""
+    times_nearest: int | None = None
+    """living features whose nearest neighbour it is"""
+    neuron_share: float | None = None
+    """share of its decoder row's L1 norm in the largest entry"""
+    encoder_norm: float | None = None
+    """‖W_enc[:, f]‖"""
 
 
 @dataclass(frozen=True)

@@ -131,13 +131,23 @@ SORTABLE: tuple[str, ...] = (
     "ablation_token_effect",
     "run_length",
     "span_fill",
+    "region_lift",
+    "near_share",
+    "smoothed_share",
     "max_logit",
     "decoder_norm",
     "encoder_decoder_cosine",
     "position_zero_n_active",
     "position_zero_max",
+    "nearest_cosine",
+    "times_nearest",
+    "neuron_share",
+    "encoder_norm",
 )
 """Columns of a feature that lists sort by and filter as ranges, besides `feature_index` itself."""
+
+STUDIED = frozenset(field.name for field in fields(FeatureRecord) if field.default is None)
+"""Columns that studies fill in: without a value where the study was skipped."""
 
 
 def _type_of(annotation: object) -> type[TypeEngine[Any]]:

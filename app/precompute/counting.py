@@ -18,7 +18,7 @@ from app.precompute.drivers.driver import Piece, Task
 from app.precompute.job import FeatureRange, Job
 from app.precompute.ranges.coactivation import FirstTokens, RangePartners, range_partners
 from app.precompute.ranges.describe import RangeStatistics, describe_events
-from app.precompute.ranges.events import Ground, range_events
+from app.precompute.ranges.events import Ground, RangeEvents, range_events
 from app.precompute.ranges.near_misses import RangeNearMisses, range_near_misses
 from app.precompute.workplace.stage_recipes import NEAR, stage_name
 from app.stats.corpus import Corpus
@@ -137,6 +137,13 @@ def describe_partners(
     return range_partners(range_events(store, ground, *part), first_tokens, ground.context_size)
 
 
+def events_of(job: Job, part: FeatureRange) -> tuple[RangeEvents, Ground]:
+    """All events of a range, and the corpus they were counted over, kept from call to call."""
+    ground = _ground(job.corpus_folder)
+    store = EventStore.open(job.events_folder(part.sae))
+    return range_events(store, ground, part.first, part.last), ground
+
+
 def forget() -> None:
     """Lets go of what is kept from call to call: one process may run several jobs."""
     _ground.cache_clear()
@@ -145,12 +152,17 @@ def forget() -> None:
 
 
 def _pieces(job: Job, kind: str, sae: str, events_at_once: int) -> list[Piece]:
+    stage = stage_name(kind, sae)
+    return [
+        Piece((stage,), part.name, part.last - part.first, part)
+        for part in feature_ranges(job, sae, events_at_once)
+    ]
+
+
+def feature_ranges(job: Job, sae: str, events_at_once: int) -> list[FeatureRange]:
     """The features of a dictionary in ranges of about equally many events."""
     store = EventStore.open(job.events_folder(sae))
-    return [
-        Piece((stage_name(kind, sae),), part.name, part.last - part.first, part)
-        for part in (FeatureRange(sae, *cut) for cut in store.ranges(events_at_once))
-    ]
+    return [FeatureRange(sae, *cut) for cut in store.ranges(events_at_once)]
 
 
 @lru_cache(maxsize=1)

@@ -143,7 +143,10 @@ class _Stages:
             counting.forget()
         self._silent()
         self._ablated_text()
-        self._studies()
+        try:
+            self._studies()
+        finally:
+            counting.forget()
 
     def publish(self, inputs: Inputs, recipe: str) -> None:
         """Stage 7: the atlas, which appears when it is whole."""

@@ -114,6 +114,14 @@ class PrecomputeSettings(BaseModel):
     of what is free; without them contexts with silent examples go through the model twice"""
     variant_contexts: int = Field(default=64, ge=0)
     """contexts on which the figures of other tools are computed"""
+    region_spans: int = Field(default=256, ge=1)
+    """spans of a feature whose switches are counted"""
+    pruning_contexts: int = Field(default=32, ge=0)
+    """contexts every pruning of a dictionary is measured on"""
+    pruning_thresholds: int = Field(default=8, ge=1)
+    """thresholds of density from which dense features are removed, and as many for rare ones"""
+    pruning_draws: int = Field(default=2, ge=0)
+    """random removals down to each of the same values of L0"""
     skip: list[str] = []
     """studies of the dictionary as a whole that are left out, with commas between"""
     progress: ProgressKind = "auto"

@@ -40,6 +40,7 @@ from app.web.routes import (
     export,
     feature,
     figures,
+    geometry,
     health,
     index,
     live,
@@ -48,6 +49,7 @@ from app.web.routes import (
     notebook_lists,
     notebook_things,
     points,
+    regions,
     search,
     shares,
     suggest,
@@ -102,8 +104,9 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.embed_hosts = settings.embed_hosts
     modules = (health, static_files, docs, index, search, suggest, context, figures, cards, export)
     modules = (*modules, notebook_things, notebook_lists, notebook_features)
+    modules = (*modules, geometry)
     modules = (*modules, compare, live, live_json, feature)
-    for module in (*modules, shares, points, dictionary):
+    for module in (*modules, shares, points, regions, dictionary):
         app.include_router(module.router)
     _add_handlers(app)
     _add_middleware(app, settings)

@@ -108,11 +108,18 @@ class DictionaryView(View):
     ablation_token_effect: RangeText = ""
     run_length: RangeText = ""
     span_fill: RangeText = ""
+    region_lift: RangeText = ""
+    near_share: RangeText = ""
+    smoothed_share: RangeText = ""
     max_logit: RangeText = ""
     decoder_norm: RangeText = ""
     encoder_decoder_cosine: RangeText = ""
     position_zero_n_active: RangeText = ""
     position_zero_max: RangeText = ""
+    nearest_cosine: RangeText = ""
+    times_nearest: RangeText = ""
+    neuron_share: RangeText = ""
+    encoder_norm: RangeText = ""
     feature_index: IndexText = ""
     """numbers of features and ranges of them, between commas"""
     dead: Literal["", "yes", "no"] = ""
@@ -321,6 +328,19 @@ class PointsView(View):
     y: PointColumn = "max_activation"
     color: PointColumn | Literal[""] = ""
     """column of a third number for each feature; empty for none"""
+
+
+class RegionsView(View):
+    """Features ranked by how they fill their spans."""
+
+    sort: Literal["-span_fill", "-run_length", "-region_lift", "-smoothed_share", "-near_share"] = (
+        "-span_fill"
+    )
+    all: bool = False
+    """not only region candidates"""
+    size: int = Field(default=20, ge=1, le=100)
+    next: str | None = None
+    """the token of the page before"""
 
 
 class MapView(View):

@@ -12,23 +12,28 @@ import pytest
 
 APP = Path(__file__).resolve().parents[2] / "app"
 HEAVY = {"torch", "transformers", "transformer_lens", "datasets", "pyarrow"}
+CLIENTS = ("httpx", "requests", "urllib3", "urllib.request", "http.client", "aiohttp")
+"""Modules by which a program asks another machine for something"""
 
 ALLOWED = {
     "errors": set(),
     "settings": {"errors"},
     "durable": set(),
+    "options": set(),
     "db": {"errors", "durable"},
     "stats": {"errors", "durable"},
     "sae": {"errors"},
     "notebook": {"errors", "durable"},
     "access": {"errors", "notebook"},
-    "web": {"errors", "settings", "db", "stats", "notebook", "access", "live"},
+    "evidence": {"errors", "db", "stats", "notebook"},
+    "explain": {"errors", "settings", "options", "db", "stats", "notebook", "evidence"},
+    "web": {"errors", "settings", "db", "stats", "notebook", "access", "evidence", "live"},
     "precompute": {"errors", "durable", "settings", "sae", "stats", "db"},
     "live": {"errors", "sae", "stats", "db", "precompute"},
     "check": {"errors", "sae", "stats", "db", "precompute"},
     "demo": {"errors", "settings", "sae", "stats", "db", "precompute"},
     "cli": {"errors", "settings", "web", "precompute", "check", "demo", "db", "stats", "notebook"}
-    | {"access"},
+    | {"access", "explain", "options"},
 }
 """What each part may import besides itself and the package's version. The demo uses the job, and
 builds its invented atlas from records; the command line also checks and describes an atlas."""
@@ -96,6 +101,20 @@ def _reachable(start: str) -> set[str]:
 def test_torch_is_out_of_reach(start: str) -> None:
     reached = {name.partition(".")[0] for name in _reachable(start)}
     assert reached & HEAVY == set()
+
+
+@pytest.mark.parametrize("start", ["app.web", "app.db", "app.notebook", "app.live"])
+def test_nothing_that_serves_can_send(start: str) -> None:
+    """Only `feature-atlas explain` speaks to another machine."""
+    senders = (*CLIENTS, "app.explain")
+    assert {name for name in _reachable(start) if name.startswith(senders)} == set()
+
+
+def test_one_file_speaks_http() -> None:
+    found = {
+        _name(path) for path in _modules() if any(one.startswith(CLIENTS) for one in _imports(path))
+    }
+    assert found == {"app.explain.endpoint"}
 
 
 def test_no_import_cycles() -> None:

@@ -226,7 +226,7 @@ def test_stages_can_be_left_out(
     small: Callable[..., PrecomputeSettings], tmp_path: Path, quiet: Reporter, read_content: Content
 ) -> None:
     off = ("ablation_examples", "silent_examples", "coactivation_tokens")
-    off += ("hidden_pre_contexts", "quality_contexts")
+    off += ("hidden_pre_contexts", "quality_contexts", "pruning_contexts")
     run(small(**dict.fromkeys(off, 0)), reporter=quiet)
     content = read_content(small().output)
     panels = [value for key, value in content.items() if key.endswith("/panels")]

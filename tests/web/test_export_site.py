@@ -10,8 +10,8 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from fastapi.testclient import TestClient
 
+from app.db.feature_numbers import read_features
 from app.errors import AtlasError
-from app.web.export.chosen import choose_features
 from app.web.export.rewrite import KEPT_SCRIPTS, only_examples
 from app.web.export.search_index import shard
 from app.web.export.single import export_feature
@@ -160,6 +160,14 @@ def test_the_map_is_part_of_it(site: Path, client: TestClient) -> None:
     assert whole == client.get(f"/{SAE}/points.json").json()
 
 
+def test_studies_are_part_of_it(site: Path, client: TestClient) -> None:
+    page = (site / SAE / "geometry" / "index.html").read_text()
+    assert "Geometry of directions" in page and 'data-brush="' not in page
+    twin = json.loads((site / SAE / "geometry.json").read_text())
+    assert twin == client.get(f"/{SAE}/geometry.json").json()
+    assert "geometry/" in (site / SAE / "index.html").read_text()
+
+
 def test_a_feature_leads_to_its_place_on_the_map(site: Path) -> None:
     links = {link for _, link in _read(site / SAE / "7" / "index.html").links}
     assert "../map/?feature=7" in links
@@ -246,8 +254,8 @@ def test_an_atlas_without_dictionaries_is_a_sentence(bare_path: Path, tmp_path: 
 
 
 def test_features_as_people_write_them(sae) -> None:
-    assert choose_features(sae, "all") == list(range(60))
-    assert choose_features(sae, "3..5, 1,4") == [1, 3, 4, 5]
+    assert read_features(sae, "all") == list(range(60))
+    assert read_features(sae, "3..5, 1,4") == [1, 3, 4, 5]
 
 
 def test_files_name_each_other_relatively() -> None:

@@ -3,7 +3,8 @@
 Takes a path and sizes, gives the published file through `AtlasWriter`. Knows no page.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,6 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 
 from app import __version__
-from app.db.directions import ROWS_PER_BLOCK
 from app.db.records import (
     ContextRecord,
     CorpusRecord,
@@ -24,11 +24,14 @@ from app.db.records import (
     TokenRanking,
 )
 from app.db.writer import AtlasWriter
-from app.demo.synthetic.events import write_contexts, write_events
+from app.demo.synthetic.directions import make_directions
+from app.demo.synthetic.events import corpus_of, write_contexts, write_events
 from app.demo.synthetic.examples import ABLATION_WINDOW
 from app.demo.synthetic.feature import SAMPLED_CONTEXTS, make_feature
 from app.demo.synthetic.firings import FiringMaker
+from app.demo.synthetic.geometry import make_geometry
 from app.demo.synthetic.map import make_map
+from app.demo.synthetic.studies import Studied
 from app.demo.synthetic.text import SyntheticText, make_text
 
 MODEL = "synthetic"
@@ -70,6 +73,7 @@ def build_synthetic_atlas(
                 for i in range(len(text.token_ids))
             ),
         )
+        counted = corpus_of(text, corpus.hash)
         for number, name in enumerate(saes):
             maker = FiringMaker(text, seed, number, scattered)
             firings = [maker.firings(i) for i in range(n_features)]
@@ -80,12 +84,17 @@ def build_synthetic_atlas(
             sae_id = out.add_sae(model_id, corpus_id, record)
             logits = _logits(n_features, d_vocab, seed, number)
             panels: list[TokenPanel | None] = []
-            out.add_features(
-                sae_id, _bundles(maker, text, logits, panels, record.architecture != "topk")
-            )
+            rows = make_directions(n_features, record.d_in, seed, number)
+            dense = n_active > 1e-4 * corpus.n_tokens
+            geometry, columns = make_geometry(rows, n_active > 0, dense, seed)
+            bundles = _bundles(maker, text, logits, panels, record.architecture != "topk")
+            studied = Studied(firings, counted)
+            out.add_features(sae_id, map(studied.bundle, _with_columns(bundles, columns)))
+            studied.store(out, sae_id)
             out.add_token_rankings(sae_id, dict(_rankings(panels, logits, text)))
             out.add_direction_map(sae_id, make_map(n_features, seed, number))
-            out.add_directions(sae_id, _directions(n_features, record.d_in, seed, number))
+            out.add_directions(sae_id, (rows[i : i + 256] for i in range(0, n_features, 256)))
+            out.add_study(sae_id, geometry)
         out.publish()
     return path
 
@@ -112,14 +121,15 @@ def _bundles(
         yield bundle
 
 
-def _directions(
-    n_features: int, d_in: int, seed: int, sae: int
-) -> Iterator[Float[ndarray, "rows d_in"]]:
-    """Random unit rows in the blocks they are stored in."""
-    rng = np.random.default_rng([seed, sae, 3])
-    for start in range(0, n_features, ROWS_PER_BLOCK):
-        rows = rng.standard_normal((min(ROWS_PER_BLOCK, n_features - start), d_in))
-        yield rows / np.linalg.norm(rows, axis=1, keepdims=True)
+def _with_columns(
+    bundles: Iterator[FeatureBundle], columns: Mapping[str, Float[ndarray, " n_features"]]
+) -> Iterator[FeatureBundle]:
+    """The same, their rows with what studies found; None where undefined."""
+    for bundle in bundles:
+        index = bundle.record.feature_index
+        found = {name: values[index].item() for name, values in columns.items()}
+        known = {name: None if value != value else value for name, value in found.items()}
+        yield replace(bundle, record=replace(bundle.record, **known))
 
 
 def _logits(

@@ -44,11 +44,35 @@ VARIANTS = Listed(
     ("variant_contexts", "seed", "dtype"),
     uses_model=True,
 )
+PRUNING = Listed(
+    "pruning",
+    "what each dictionary is worth without its densest, rarest or random features",
+    ("events", "statistics"),
+    ("pruning_contexts", "pruning_thresholds", "pruning_draws", "seed", "dtype"),
+    uses_model=True,
+)
+GEOMETRY = Listed(
+    "geometry",
+    "where the directions of a dictionary lie to each other, and by chance",
+    ("events",),
+    ("seed", "dtype"),
+    uses_model=True,
+)
+REGIONS = Listed(
+    "regions",
+    "how features switch on and off inside the regions they fire in",
+    ("events", "statistics", "near misses"),
+    ("region_spans", "seed"),
+    uses_model=False,
+)
 
 STUDIES: tuple[Listed, ...] = (
     RECONSTRUCTION,
     NORMS,
     VARIANTS,
+    PRUNING,
+    GEOMETRY,
+    REGIONS,
 )
 """In the order they are done."""
 

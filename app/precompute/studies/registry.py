@@ -1,8 +1,11 @@
 """Every study with how it is done, in the order of the catalog."""
 
 from app.precompute.settings import PrecomputeSettings
+from app.precompute.studies.geometry.study import STUDY as GEOMETRY
 from app.precompute.studies.norms.study import STUDY as NORMS
+from app.precompute.studies.pruning.study import STUDY as PRUNING
 from app.precompute.studies.reconstruction.study import STUDY as RECONSTRUCTION
+from app.precompute.studies.regions.study import STUDY as REGIONS
 from app.precompute.studies.study import Study
 from app.precompute.studies.variants.study import STUDY as VARIANTS
 
@@ -10,6 +13,9 @@ STUDIES: tuple[Study, ...] = (
     RECONSTRUCTION,
     NORMS,
     VARIANTS,
+    PRUNING,
+    GEOMETRY,
+    REGIONS,
 )
 
 

@@ -14,6 +14,7 @@ from app.access.viewer import Viewer
 from app.db.catalog import Sae
 from app.notebook import labels, lists, notes
 from app.notebook.errors import Absent, NotAllowed
+from app.notebook.explanations import explanation_behind
 from app.notebook.limits import checked_line
 from app.notebook.records import FeatureList
 from app.notebook.things import (
@@ -237,6 +238,7 @@ def _page(
     current = thing if failed is None or failed.current is None else failed.current
     with notebook.connect() as connection:
         history = history_of(connection, kind, thing.uid)
+        explanation = explanation_behind(connection, thing.uid) if kind == "label" else None
     page = build_thing_page(
         kind,
         current,
@@ -247,5 +249,6 @@ def _page(
         sent,
         "" if failed is None else failed.sentence,
         failed is not None and failed.current is not None,
+        explanation,
     )
     return respond(request, "notebook-thing", lambda: page, status=status, kept=False)

@@ -33,17 +33,6 @@ FACTS = Facts(
 EXAMPLES = {"silent examples", "ablated text"}
 
 
-def studies_behind(*kinds: str) -> set[str]:
-    """The studies that read from these stages, or from what reads them."""
-    behind = set(kinds)
-    for study in STUDIES:
-        behind |= {study.name} if behind & set(study.reads) else set()
-    return behind - set(kinds)
-
-
-OF_EVENTS = EXAMPLES | studies_behind("events", "statistics", "quality", *EXAMPLES)
-
-
 @pytest.fixture
 def settings(tmp_path: Path) -> Callable[..., PrecomputeSettings]:
     def make(**options: Any) -> PrecomputeSettings:
@@ -64,6 +53,13 @@ def of(*kinds: str, saes: str = "ab") -> set[str]:
     return {f"{kind}/{sae}" for kind in kinds for sae in saes}
 
 
+def with_studies(stages: set[str], *options: str) -> set[str]:
+    """And the studies that read one of them or one of the options."""
+    kinds = {stage.split("/")[0] for stage in stages}
+    behind = {s.name for s in STUDIES if kinds & {*s.reads} or {*options} & {*s.settings}}
+    return stages | behind
+
+
 @pytest.mark.parametrize(
     ("option", "stages"),
     [
@@ -76,12 +72,12 @@ def of(*kinds: str, saes: str = "ab") -> set[str]:
         ({"top_examples": 3}, of("statistics") | EXAMPLES),
         (
             {"hidden_pre_contexts": 3},
-            of("events", "statistics", "co-activation", "near misses") | OF_EVENTS | {"quality"},
+            of("events", "statistics", "co-activation", "near misses") | EXAMPLES | {"quality"},
         ),
         (
             {"max_tokens": 300},
             of("events", "statistics", "co-activation", "near misses")
-            | OF_EVENTS
+            | EXAMPLES
             | {"quality", "tokens", "final norm"},
         ),
         ({"threads": 3, "replace": True, "decoder_megabytes": 1}, set()),
@@ -91,6 +87,7 @@ def test_a_setting_costs_what_depends_on_it(
     settings: Callable[..., PrecomputeSettings], option: dict[str, Any], stages: set[str]
 ) -> None:
     old, new = stage_recipes(settings(), FACTS), stage_recipes(settings(**option), FACTS)
+    stages = with_studies(stages, *option)
     assert {stage for stage in old if old[stage] != new[stage]} == stages
     reasons = {name for stage in stages for name in changed_settings(old[stage], new[stage])}
     assert reasons == (set(option) if stages else set())
@@ -100,10 +97,10 @@ def test_another_way_of_running_the_model_costs_the_events(
     settings: Callable[..., PrecomputeSettings],
 ) -> None:
     """And all that reads them; the trial's sizes as well, so a run keeps those it began with."""
-    behind = of("events", "statistics", "co-activation", "near misses") | OF_EVENTS | {"quality"}
+    behind = of("events", "statistics", "co-activation", "near misses") | EXAMPLES | {"quality"}
     for change in ({"way": "the plain modules"}, {"sizes": {"batch_contexts": 8}}):
         old, new = (stage_recipes(settings(), facts) for facts in (FACTS, replace(FACTS, **change)))
-        assert {stage for stage in old if old[stage] != new[stage]} == behind
+        assert {stage for stage in old if old[stage] != new[stage]} == with_studies(behind)
 
 
 def test_a_dictionary_costs_only_its_own_stages_and_those_for_all(
@@ -112,7 +109,8 @@ def test_a_dictionary_costs_only_its_own_stages_and_those_for_all(
     other = replace(FACTS, dictionaries={"a": {"weights_hash": "1"}, "b": {"weights_hash": "3"}})
     old, new = stage_recipes(settings(), FACTS), stage_recipes(settings(), other)
     own = of("events", "statistics", "co-activation", "near misses", "weights", "map", saes="b")
-    assert {stage for stage in old if old[stage] != new[stage]} == own | OF_EVENTS | {"quality"}
+    changed = own | EXAMPLES | {"quality"} | {study.name for study in STUDIES}
+    assert {stage for stage in old if old[stage] != new[stage]} == changed
 
 
 def test_another_order_of_dictionaries_costs_what_numbers_them(

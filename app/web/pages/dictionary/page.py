@@ -144,7 +144,7 @@ def build(
         },
         columns=columns,
         is_wide=len(columns) > len(USUAL) + 1,
-        column_choices=column_choices(sae, view),
+        column_choices=column_choices(sae, view, listed.columns.measured),
         hidden=_hidden(view, columns),
         filters=list_filters(sae, view, listed.meant_tokens, reader.kept),
         meant_tokens=listed.meant_tokens,

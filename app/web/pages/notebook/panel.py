@@ -15,10 +15,12 @@ from app.notebook.records import Entry, FeatureList, Label, Note, Shown
 from app.web import urls
 from app.web.notebook.reader import Reader
 from app.web.pages.notebook import words
+from app.web.pages.notebook.scores import ScoreRow, score_rows
 from app.web.views import FeatureView
 
 _BYTES_OF_FORMS = 5_500
 _BYTES_OF_LINE = 900
+_BYTES_OF_SCORES = 2_000
 MOST_CHARACTERS = 6_000
 """Of notes shown on a feature's page; longer ones, and those beyond, are linked to."""
 
@@ -34,6 +36,8 @@ class LabelLine:
     origin: str
     when: str
     score: str
+    scores: list[ScoreRow]
+    """each of its scores with its counts, or why there is none"""
     evidence: str
     test_url: str
     """this page with the label's reading tested now; empty without one"""
@@ -85,6 +89,7 @@ class NotebookPanel:
         if not self.kept:
             return 0
         found = _BYTES_OF_FORMS + _BYTES_OF_LINE * (len(self.labels) + len(self.on_lists))
+        found += _BYTES_OF_SCORES * sum(bool(line.scores) for line in self.labels)
         return found + sum(_BYTES_OF_LINE + len(line.html.encode()) for line in self.notes)
 
     def as_json(self) -> dict[str, Any]:
@@ -147,6 +152,7 @@ def _label_line(label: Label, shown: Shown, sae: Sae) -> LabelLine:
         origin=words.origin(label),
         when=words.day(label.changed_at),
         score=words.score(label),
+        scores=score_rows(label.scores),
         evidence=words.evidence(label.evidence),
         test_url=test,
         url=urls.thing_url("label", label.uid),

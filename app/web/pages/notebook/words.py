@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+from app.notebook.explanations import SOURCE
 from app.notebook.records import Label
 from app.web import text
+from app.web.pages.notebook.scores import short_scores
 
 
 def day(at: str) -> str:
@@ -19,13 +21,19 @@ def origin(label: Label) -> str:
     parts = [label.explainer or label.author]
     if label.prompt_version:
         parts.append(f"prompt {label.prompt_version}")
-    if label.source and label.source != parts[0]:
+    if label.source == SOURCE:
+        parts.append("made here")
+    elif label.source and label.source != parts[0]:
         parts.append(f"from {label.source}")
+    if label.changed_by != label.author:
+        parts.append(f"changed by {label.changed_by}")
     return ", ".join(parts)
 
 
 def score(label: Label) -> str:
     """The score its source gave it; empty without one."""
+    if label.scores:
+        return short_scores(label.scores)
     if label.score is None:
         return ""
     return f"{label.score_kind or 'score'} {text.number(label.score)}"
@@ -46,3 +54,17 @@ def evidence(found: Mapping[str, Any]) -> str:
     if not shares or not isinstance(n_tokens, int):
         return ""
     return f"{', '.join(shares)}, over {text.count(n_tokens)} tokens"
+
+
+def split(found: Mapping[str, Any]) -> str:
+    """Which texts explained a feature, and which were kept back to score that; empty without."""
+    sizes = [
+        len(found.get(name) or ()) for name in ("explaining", "contrast", "held_out", "without")
+    ]
+    if not any(sizes):
+        return ""
+    explaining, contrast, held_out, without = sizes
+    made = f"made from {explaining} texts with the feature and {contrast} without it"
+    if not held_out:
+        return made
+    return f"{made}, scored on {held_out} and {without} others (seed {found.get('seed')})"

@@ -3,6 +3,7 @@
 Takes a column's name and values. Knows no feature and no address.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,13 +44,25 @@ COLUMNS: dict[str, ColumnWords] = {
     "position_zero_max": ColumnWords("max at position 0", "", False, None),
     "run_length": ColumnWords("run length", "mean, tokens", False, None),
     "span_fill": ColumnWords("span fill", "share of tokens", True, False),
+    "region_lift": ColumnWords("lift 16 tokens on", "× its null", False, None),
+    "near_share": ColumnWords("nearly firing", "of silent tokens in spans", True, False),
+    "smoothed_share": ColumnWords("switches smoothed away", "share", True, False),
     "decoder_norm": ColumnWords("decoder norm", "", False, None),
     "max_logit": ColumnWords("max logit", "per unit of activation", False, None),
+    "nearest_cosine": ColumnWords("cosine to the nearest", "", False, False),
+    "times_nearest": ColumnWords("times nearest neighbour", "of living features", False, None),
+    "neuron_share": ColumnWords("largest entry", "share of the L1 norm", True, None),
+    "encoder_norm": ColumnWords("encoder norm", "", False, None),
     "map_x": ColumnWords("map, across", "", False, False),
     "map_y": ColumnWords("map, up", "", False, False),
 }
 CHOICES = {name: words.label for name, words in COLUMNS.items() if not name.startswith("map_")}
 """Columns an axis or a colour can be chosen from, with their labels."""
+
+
+def choices_of(measured: Collection[str]) -> dict[str, str]:
+    """Those of a dictionary, by the names of the columns that were measured."""
+    return {name: label for name, label in CHOICES.items() if name in measured}
 
 
 def axis_of(name: str, values: Float[ndarray, " d_sae"]) -> Axis:

@@ -25,9 +25,14 @@ class StudyPage:
     """on links"""
     studies: frozenset[str]
     """it is there if one of these found something"""
+    in_copy: bool = False
+    """its first view is part of a static copy"""
 
 
-STUDY_PAGES: tuple[StudyPage, ...] = ()
+STUDY_PAGES: tuple[StudyPage, ...] = (
+    StudyPage("geometry", "Geometry", frozenset({"geometry"}), in_copy=True),
+    StudyPage("regions", "Regions", frozenset({"regions"})),
+)
 """In the order of the links."""
 
 
@@ -57,6 +62,12 @@ def ways_of(connection: Connection, sae: Sae, here: str = "") -> list[Way]:
         if page.studies & held
     ]
     return ways if len(ways) > 1 else []
+
+
+def pages_in_copy(connection: Connection, sae: Sae) -> list[str]:
+    """Names of the pages of a dictionary that a static copy holds."""
+    held = studies_of(connection, sae.sae_id)
+    return [page.name for page in STUDY_PAGES if page.in_copy and page.studies & held]
 
 
 def not_measured(sae: Sae, study: str) -> HTTPException:

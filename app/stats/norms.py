@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float32, Float64, Int64
+from jaxtyping import Bool, Float, Float32, Float64, Int64
 
 from app.stats.corpus import Corpus
 from app.stats.distribution import Distribution, distribution
@@ -116,6 +116,20 @@ def hook_norms(squares: TokenSquares, corpus: Corpus) -> HookNorms:
         ),
         zero.figures(), special.figures(),
     )  # fmt: skip
+
+
+def norm_outliers(
+    norms: Float[np.ndarray, " d_vocab"], among: Bool[np.ndarray, " d_vocab"]
+) -> Bool[np.ndarray, " d_vocab"]:
+    """Tokens whose norm lies more than `MAX_MADS` MAD above the median, both taken over `among`.
+
+    MAD is the median of |norm − median|, unscaled. Only tokens among these can be outliers.
+    """
+    if not among.any():
+        return np.zeros_like(among)
+    median = np.median(norms[among])
+    deviation = np.median(np.abs(norms[among] - median))
+    return among & (norms > median + MAX_MADS * deviation) & (deviation > 0)
 
 
 class _Sums:

@@ -49,6 +49,7 @@ from app.web.routes import (
     notebook_lists,
     notebook_things,
     points,
+    quality,
     regions,
     search,
     shares,
@@ -104,7 +105,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.embed_hosts = settings.embed_hosts
     modules = (health, static_files, docs, index, search, suggest, context, figures, cards, export)
     modules = (*modules, notebook_things, notebook_lists, notebook_features)
-    modules = (*modules, geometry)
+    modules = (*modules, geometry, quality)
     modules = (*modules, compare, live, live_json, feature)
     for module in (*modules, shares, points, regions, dictionary):
         app.include_router(module.router)

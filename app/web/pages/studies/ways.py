@@ -30,6 +30,13 @@ class StudyPage:
 
 
 STUDY_PAGES: tuple[StudyPage, ...] = (
+    StudyPage(
+        "quality",
+        "Quality",
+        frozenset({"reconstruction", "variants"}),
+        in_copy=True,
+    ),
+    StudyPage("norms", "Norms", frozenset({"norms"}), in_copy=True),
     StudyPage("geometry", "Geometry", frozenset({"geometry"}), in_copy=True),
     StudyPage("regions", "Regions", frozenset({"regions"})),
 )

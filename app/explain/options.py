@@ -4,6 +4,7 @@ Turns them into what `command.py` takes; what speaks HTTP is imported only then.
 """
 
 import sys
+from types import ModuleType
 from typing import Annotated
 
 import typer

@@ -40,6 +40,18 @@ def nearest(
     return index, found
 
 
+def best_matches(
+    rows: Float[ndarray, "n d"], others: Float[ndarray, "m d"]
+) -> tuple[Int64[ndarray, " n"], Float64[ndarray, " n"]]:
+    """(nearest of the others, its signed cosine) of every row; ties to the lower of the others.
+
+    Holds the whole matrix of cosines.
+    """
+    cosine = unit_rows(rows) @ unit_rows(others).T
+    index = cosine.argmax(axis=1)
+    return index, cosine[np.arange(len(rows)), index]
+
+
 def pair_moments(
     n: int, sum_squared: float, gram_squared: float
 ) -> tuple[float, float] | tuple[None, None]:

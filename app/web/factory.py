@@ -34,6 +34,7 @@ from app.web.notebook.names import NameCache
 from app.web.routes import (
     cards,
     compare,
+    connections,
     context,
     dictionary,
     docs,
@@ -45,10 +46,12 @@ from app.web.routes import (
     index,
     live,
     live_json,
+    matches,
     notebook_features,
     notebook_lists,
     notebook_things,
     points,
+    pruning,
     quality,
     regions,
     search,
@@ -105,9 +108,9 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.embed_hosts = settings.embed_hosts
     modules = (health, static_files, docs, index, search, suggest, context, figures, cards, export)
     modules = (*modules, notebook_things, notebook_lists, notebook_features)
-    modules = (*modules, geometry, quality)
+    modules = (*modules, quality, pruning, geometry, matches, connections, regions)
     modules = (*modules, compare, live, live_json, feature)
-    for module in (*modules, shares, points, regions, dictionary):
+    for module in (*modules, shares, points, dictionary):
         app.include_router(module.router)
     _add_handlers(app)
     _add_middleware(app, settings)

@@ -55,6 +55,7 @@ def make_templates(static: StaticFiles) -> Environment:
         urls.random_url,
         urls.map_url,
         urls.study_url,
+        urls.walk_url,
         urls.context_url,
         urls.compare_url,
         urls.compare_form_url,

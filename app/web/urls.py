@@ -54,7 +54,7 @@ def random_url(sae: Addressed) -> str:
     return f"{_path(sae.address)}/random"
 
 
-def compare_url(sae: Addressed, features: Iterable[int], view: Arguments = ()) -> str:
+def compare_url(sae: Addressed, features: Iterable[int | str], view: Arguments = ()) -> str:
     """Two to four features side by side; commas stay readable."""
     listed = ",".join(str(index) for index in features)
     rest = f"&{_encoded(arguments)}" if (arguments := tuple(view)) else ""
@@ -96,6 +96,11 @@ def map_url(sae: Addressed, view: Arguments = ()) -> str:
 def study_url(sae: Addressed, page: str, view: Arguments = ()) -> str:
     """A page about the dictionary as a whole, made from studies."""
     return with_query(f"{_path(sae.address)}/{page}", view)
+
+
+def walk_url(sae: Addressed, feature_index: int, view: Arguments = ()) -> str:
+    """The features that cause one and those it feeds, as a graph."""
+    return with_query(f"{_path(sae.address)}/{feature_index}/connections", view)
 
 
 def points_url(sae: Addressed, view: Arguments = ()) -> str:

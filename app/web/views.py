@@ -13,7 +13,7 @@ from app.db.records import LivesAs, RankingMode
 from app.db.schema import SORTABLE
 from app.errors import closest, echoed
 from app.web.embed import parse_embed
-from app.web.feature_numbers import parse_features
+from app.web.feature_numbers import Named, parse_features, parse_named
 from app.web.ranges import IndexText, RangeText, parse_indices, parse_range
 
 Count = Literal["linear", "log"]
@@ -290,20 +290,29 @@ class FeatureView(View):
 
 
 class CompareView(View):
-    """A few features of one dictionary side by side."""
+    """A few features side by side, of one dictionary or of several of a model."""
 
     features: str = Field(default="", examples=["3,17"])
-    """two to four feature numbers, between commas"""
+    """two to four feature numbers, between commas; those of another dictionary of the model as
+    `sae:number`"""
     axis: Literal["share", "absolute"] = "share"
     """of the histograms: activation as a share of each feature's own maximum, or as it is"""
     scale: Count = "linear"
     """of the histograms' heights"""
 
-    def indices(self) -> list[int]:
+    def named(self) -> list[Named]:
         """The features in the order they were named.
 
         Raises:
             ValueError: there are not two to four.
+        """
+        return parse_named(self.features)
+
+    def indices(self) -> list[int]:
+        """The same, of one dictionary alone.
+
+        Raises:
+            ValueError: there are not two to four, or one is of another dictionary.
         """
         return parse_features(self.features)
 
@@ -341,6 +350,17 @@ class RegionsView(View):
     size: int = Field(default=20, ge=1, le=100)
     next: str | None = None
     """the token of the page before"""
+
+
+class ConnectionsView(View):
+    """Connections of a dictionary; there is nothing to choose."""
+
+
+class WalkView(View):
+    """The graph around one feature."""
+
+    size: int = Field(default=8, ge=1, le=20)
+    """features of each dictionary, the strongest"""
 
 
 class MapView(View):

@@ -25,6 +25,8 @@ PAGES = {
     "quality": f"{SAE}/quality",
     "norms": f"{SAE}/norms",
     "norms by error": f"{SAE}/norms?sort=-error_share",
+    "pruning": f"{SAE}/pruning",
+    "pruning, rare ones folded": f"{SAE}/pruning?remove=rarer&fill=mean",
     "search, empty": "/-/search",
     "search": "/-/search?q=self",
     "search, one ranking": "/-/search?q=self&mode=promotes",

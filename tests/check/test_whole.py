@@ -13,6 +13,8 @@ import pytest
 from app.check.whole import BESIDE, RECOUNTED, REMEASURED
 from app.db.records import Group
 from app.db.schema import PAGE_SIZE
+from app.db.stored.study import pack_study, unpack_study
+from app.db.study_records.pruning import Pruning
 from app.errors import AtlasError
 from tests.check.conftest import Made
 
@@ -29,6 +31,7 @@ ABLATED = "ablated text belongs to its examples"
 RANKINGS = "rankings of tokens are in order"
 SEARCH = "search knows the stored contexts and examples"
 DIRECTIONS = "maps and decoder directions are whole"
+PRUNED = "prunings agree with the features"
 
 RESID = "sae_id = (SELECT sae_id FROM sae WHERE sae = 'resid')"
 FEATURE = 3
@@ -40,7 +43,7 @@ def test_an_atlas_of_the_job_passes_every_check(made: Made) -> None:
     checks = made.checks(n=24, model=made.model, saes=made.saes)
     assert {name: check.problems for name, check in checks.items() if check.problems} == {}
     assert [name for name, check in checks.items() if check.skipped] == []
-    assert len(checks) == 16
+    assert len(checks) == 17
 
 
 def test_a_page_of_the_file_is_overwritten(broken: Made) -> None:
@@ -515,3 +518,39 @@ def test_the_same_seed_draws_the_same_features(made: Made) -> None:
     assert names[1] == names[2]
     sizes = [next(name for name in found if name.startswith(RECOUNTED)) for found in names]
     assert sizes[0].endswith("(0 features)") and sizes[1].endswith("(6 features)")
+
+
+def change_pruning(broken: Made, change: Callable[[Pruning], Pruning]) -> None:
+    """Changes what the study of pruning found about the first dictionary."""
+    where = f"WHERE study = 'pruning' AND {RESID}"
+    (blob,) = broken.read(f"SELECT record FROM study {where}")
+    record = change(unpack_study(Pruning, blob))
+    broken.change(f"UPDATE study SET record = ? {where}", pack_study(record))
+
+
+def test_a_pruning_removes_other_features_than_it_says(broken: Made) -> None:
+    assert broken.problems(PRUNED) == []
+    broken.change(f"UPDATE feature SET n_active = n_active + 1 WHERE {HERE}")
+    problems = broken.problems(PRUNED)
+    assert any("L0 is" in problem for problem in problems)
+    assert any("L0 without those denser than" in problem for problem in problems)
+
+
+def test_a_pruning_of_another_threshold_is_found(broken: Made) -> None:
+    def other(record: Pruning) -> Pruning:
+        return replace(record, rare=replace(record.rare, threshold=record.rare.threshold * 0 + 1.5))
+
+    change_pruning(broken, other)
+    assert any("rarer than 1.5 are removed, the list has" in p for p in broken.problems(PRUNED))
+
+
+def test_costs_of_a_pruning_that_contradict_each_other_are_found(broken: Made) -> None:
+    def other(record: Pruning) -> Pruning:
+        zeroed = record.dense.zeroed
+        changed = replace(zeroed, delta_ce=zeroed.delta_ce + 0.1)
+        return replace(record, dense=replace(record.dense, zeroed=changed))
+
+    change_pruning(broken, other)
+    problems = broken.problems(PRUNED)
+    assert any("the dense ones zeroed: ΔCE is not the mean" in problem for problem in problems)
+    assert any("recovered against mean does not follow" in problem for problem in problems)

@@ -13,8 +13,10 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.db.checks.connections import connection_problems
 from app.db.checks.contents import contents_problems, count_problems
 from app.db.checks.examples import ablation_problems, example_problems, group_problems
+from app.db.checks.pruning import pruning_problems
 from app.db.checks.rows import histogram_problems, row_problems
 from app.db.checks.search import search_problems
 from app.db.checks.tables import file_problems, key_problems, schema_problems
@@ -65,6 +67,8 @@ THOROUGH: tuple[tuple[str, Look], ...] = (
     *PUBLICATION[3:],
     ("maps and decoder directions are whole", beside_problems),
     ("figures of single tokens agree", token_figure_problems),
+    ("connections sum to one and lead to features", connection_problems),
+    ("prunings agree with the features", pruning_problems),
 )
 """All that can be told from the atlas and its decoder files."""
 

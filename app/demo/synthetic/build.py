@@ -5,6 +5,7 @@ Takes a path and sizes, gives the published file through `AtlasWriter`. Knows no
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ from app.db.records import (
 )
 from app.db.writer import AtlasWriter
 from app.demo.synthetic.activations import invent
+from app.demo.synthetic.connections import Connected
 from app.demo.synthetic.directions import make_directions
 from app.demo.synthetic.events import corpus_of, write_contexts, write_events
 from app.demo.synthetic.examples import ABLATION_WINDOW
@@ -32,6 +34,8 @@ from app.demo.synthetic.feature import SAMPLED_CONTEXTS, make_feature
 from app.demo.synthetic.firings import FiringMaker
 from app.demo.synthetic.geometry import make_geometry
 from app.demo.synthetic.map import make_map
+from app.demo.synthetic.matches import Invented, make_matches
+from app.demo.synthetic.pruning import make_pruning
 from app.demo.synthetic.studies import Studied
 from app.demo.synthetic.text import SyntheticText, make_text
 from app.stats.quality import QualityFigures
@@ -77,6 +81,9 @@ def build_synthetic_atlas(
             ),
         )
         counted = corpus_of(text, corpus.hash)
+        heights = {name: 7 * _block(number) + 7 for number, name in enumerate(saes)}
+        connected, sae_ids = Connected(seed, heights), dict[str, int]()
+        held: dict[int, tuple[str, Invented]] = {}
         for number, name in enumerate(saes):
             maker = FiringMaker(text, seed, number, scattered)
             firings = [maker.firings(i) for i in range(n_features)]
@@ -86,7 +93,8 @@ def build_synthetic_atlas(
             invented = invent(counted, firings, D_IN, seed, number)
             quality = _quality(n_active, corpus.n_tokens, invented.figures())
             record = _sae(model, name, number, n_active.size, quality, seed)
-            sae_id = out.add_sae(model_id, corpus_id, record)
+            sae_id = sae_ids[name] = out.add_sae(model_id, corpus_id, record)
+            connected.add(name, firings)
             logits = _logits(n_features, d_vocab, seed, number)
             panels: list[TokenPanel | None] = []
             rows = make_directions(n_features, record.d_in, seed, number)
@@ -101,8 +109,27 @@ def build_synthetic_atlas(
             out.add_directions(sae_id, (rows[i : i + 256] for i in range(0, n_features, 256)))
             out.add_study(sae_id, geometry)
             invented.store(out, sae_id, record.hook_name, quality)
+            out.add_study(sae_id, make_pruning(firings, record, corpus, seed))
+            held[sae_id] = record.hook_name, Invented(rows, n_active > 0)
+        _connect(out, connected, sae_ids)
+        for (own, (hook, first)), (other, (place, second)) in permutations(held.items(), 2):
+            if hook == place:
+                out.add_study(own, make_matches(first, second, seed), other)
         out.publish()
     return path
+
+
+def _connect(out: AtlasWriter, connected: Connected, sae_ids: dict[str, int]) -> None:
+    pairs, features = connected.found()
+    for (sae, other), record in pairs.items():
+        out.add_study(sae_ids[sae], record, sae_ids[other])
+    for sae, records in features.items():
+        out.add_feature_studies(sae_ids[sae], records)
+
+
+def _block(number: int) -> int:
+    """Where a dictionary sits: the first of two a block above the second."""
+    return 2 - number % 2
 
 
 def _bundles(
@@ -234,7 +261,7 @@ def _sae(
     return SaeRecord(
         model=model,
         sae=name,
-        hook_name=f"blocks.{2 - number % 2}.hook_resid_post",
+        hook_name=f"blocks.{_block(number)}.hook_resid_post",
         sae_format="none",
         architecture="topk" if number % 2 else "jumprelu",
         d_in=D_IN,

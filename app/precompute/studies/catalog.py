@@ -21,6 +21,8 @@ class Listed:
     """the settings it reads as they stand"""
     uses_model: bool
     """its numbers change with the model"""
+    beside: bool = False
+    """they change with the dictionaries that the atlas held before"""
 
 
 RECONSTRUCTION = Listed(
@@ -58,6 +60,13 @@ GEOMETRY = Listed(
     ("seed", "dtype"),
     uses_model=True,
 )
+CONNECTIONS = Listed(
+    "connections",
+    "which features below cause a feature, between dictionaries at different hooks",
+    ("statistics",),
+    ("connection_examples", "connection_kept", "connection_checks", "seed", "dtype"),
+    uses_model=True,
+)
 REGIONS = Listed(
     "regions",
     "how features switch on and off inside the regions they fire in",
@@ -66,12 +75,23 @@ REGIONS = Listed(
     uses_model=False,
 )
 
+MATCHES = Listed(
+    "matches",
+    "which features of the dictionaries of one hook point the same way",
+    ("events",),
+    ("seed", "dtype", "one_to_one"),
+    uses_model=True,
+    beside=True,
+)
+
 STUDIES: tuple[Listed, ...] = (
     RECONSTRUCTION,
     NORMS,
     VARIANTS,
     PRUNING,
     GEOMETRY,
+    MATCHES,
+    CONNECTIONS,
     REGIONS,
 )
 """In the order they are done."""

@@ -1,7 +1,9 @@
 """Every study with how it is done, in the order of the catalog."""
 
 from app.precompute.settings import PrecomputeSettings
+from app.precompute.studies.connections.stage import STUDY as CONNECTIONS
 from app.precompute.studies.geometry.study import STUDY as GEOMETRY
+from app.precompute.studies.matches.study import STUDY as MATCHES
 from app.precompute.studies.norms.study import STUDY as NORMS
 from app.precompute.studies.pruning.study import STUDY as PRUNING
 from app.precompute.studies.reconstruction.study import STUDY as RECONSTRUCTION
@@ -15,6 +17,8 @@ STUDIES: tuple[Study, ...] = (
     VARIANTS,
     PRUNING,
     GEOMETRY,
+    MATCHES,
+    CONNECTIONS,
     REGIONS,
 )
 

@@ -37,10 +37,10 @@ def map_dictionary(connection: Connection, pages: PageWriter, sae: Sae, indices:
         pages.map.add_read_by_script(map_url, page_file(map_url), {"feature"})
         add(urls.json_twin(map_url), f"{sae.address}/map.json")
         add(urls.points_url(sae, _MAP_POINTS), f"{sae.address}/map/points.json")
-    for name in pages_in_copy(connection, sae):
-        study = urls.study_url(sae, name)
-        add(study, page_file(study))
-        add(urls.json_twin(study), f"{sae.address}/{name}.json")
+    for page in pages_in_copy(connection, sae):
+        study = urls.study_url(sae, page.name)
+        pages.map.add_read_by_script(study, page_file(study), set(page.read_by_script))
+        add(urls.json_twin(study), f"{sae.address}/{page.name}.json")
 
 
 def write_dictionary(
@@ -56,8 +56,8 @@ def write_dictionary(
     _write_lists(connection, pages, sae, records)
     if pages.map.file_of(urls.map_url(sae)):
         _write_map(pages, sae, indices)
-    for name in pages_in_copy(connection, sae):
-        pages.page(urls.study_url(sae, name))
+    for page in pages_in_copy(connection, sae):
+        pages.page(urls.study_url(sae, page.name))
     _write_index(connection, pages, sae, indices, records)
 
 

@@ -31,14 +31,15 @@ def random_blocks(
     seed: int,
     root: Float32[ndarray, "d_out d_out"] | None,
     device: torch.device,
+    stream: int = 0,
 ) -> Iterator[Float[Tensor, "rows d_out"]]:
-    """`n` unit directions in blocks, the same whenever they are asked for.
+    """`n` unit directions in blocks, the same whenever they are asked for; streams are others.
 
     `root`: see `Covariance.root`; None for isotropic ones.
     """
     turned = None if root is None else torch.from_numpy(root).to(device)
     for start in range(0, n, BLOCK):
-        rng = np.random.default_rng([seed, d_out, start, root is not None])
+        rng = np.random.default_rng([seed, stream, d_out, start, root is not None])
         drawn = rng.standard_normal((min(BLOCK, n - start), d_out), dtype=np.float32)
         rows = torch.from_numpy(drawn).to(device)
         yield unit(rows if turned is None else rows @ turned)

@@ -4,7 +4,7 @@ Takes rows, gives shares as `app.stats.directions.entry_shares` defines them. Kn
 neuron is: at the hidden layer of an MLP an entry is one, in the residual stream it is a coordinate.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from jaxtyping import Float, Float32, Int32
@@ -32,13 +32,16 @@ class Neurons:
 def neurons_of(rows: Float[Tensor, "n d_out"]) -> Neurons:
     """Of every row. Memory: the result and 4,096 rows."""
     blocks = [_of_block(rows[start : start + _ROWS]) for start in range(0, len(rows), _ROWS)]
-    index, *shares = (np.concatenate(column) for column in zip(*blocks, strict=True))
-    return Neurons(index.astype(np.int32), *(share.astype(np.float32) for share in shares))
+    whole = [np.concatenate([getattr(block, name.name) for block in blocks]) for name in _FIELDS]
+    return Neurons(*whole)
 
 
-def _of_block(rows: Float[Tensor, "n d_out"]) -> tuple[ndarray, ndarray, ndarray, ndarray]:
+_FIELDS = fields(Neurons)
+
+
+def _of_block(rows: Float[Tensor, "n d_out"]) -> Neurons:
     size = rows.float().abs()
     top, index = size.topk(min(LARGEST, size.shape[1]), dim=1)
     total, length = size.sum(dim=1), size.norm(dim=1)
     shares = (top[:, 0] / total, top.sum(dim=1) / total, top[:, 0] / length)
-    return index[:, 0].cpu().numpy(), *(share.cpu().numpy() for share in shares)
+    return Neurons(index[:, 0].int().cpu().numpy(), *(share.cpu().numpy() for share in shares))

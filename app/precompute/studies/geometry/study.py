@@ -105,7 +105,8 @@ def measure(run: Run, part: Part) -> OfFeatures | OfPairs | OfChance:
         covariance = covariance_of(run, target.hook_name, W_dec.shape[1])
         root, n_tokens = covariance.root(), covariance.n
         n_contexts = len(covariance_contexts(run, W_dec.shape[1]))
-    found = random_directions(part.kind, *W_dec.shape, seed, root, W_dec.device)
+    d_sae, d_out = W_dec.shape
+    found = random_directions(part.kind, d_sae, d_out, seed, root, W_dec.device)
     return OfChance(part, found, n_tokens, n_contexts)
 
 

@@ -18,6 +18,7 @@ from app.db.records import FeatureRecord
 from app.web import urls
 from app.web.memory import Memory
 from app.web.notebook.reader import NO_NOTEBOOK, Reader
+from app.web.pages.connections.panel import ConnectionsPanel, build_connections_panel
 from app.web.pages.examples.choice import chosen_rows
 from app.web.pages.examples.panel import (
     ExamplesPanel,
@@ -28,6 +29,7 @@ from app.web.pages.examples.panel import (
 from app.web.pages.examples.sections import Section
 from app.web.pages.feature.absent import absences
 from app.web.pages.feature.activation_panel import ActivationPanel, build_activation_panel
+from app.web.pages.feature.elsewhere_panel import Elsewhere, build_elsewhere
 from app.web.pages.feature.facts import Fact, build_facts
 from app.web.pages.feature.lens_panel import LensPanel, build_lens_panel
 from app.web.pages.feature.locality_panel import Locality, Places, build_locality, build_places
@@ -72,6 +74,10 @@ class FeaturePage:
     strips: Strips | None
     neighbors: list[Neighbor]
     coactive: CoactiveTable | None
+    connections: ConnectionsPanel | None
+    """None where it has none: nothing is said of it then"""
+    elsewhere: list[Elsewhere]
+    """in the other dictionaries of its hook; empty where it was compared with none"""
     absent: dict[str, str]
     """for every panel that is missing, one sentence that says why"""
     map_url: str
@@ -105,6 +111,8 @@ class FeaturePage:
     def as_json(self) -> dict[str, Any]:
         """The twin: every group, exact numbers, keys as documented for the address."""
         own = {"reading": reading_json(self.reading), "notebook": self.notebook.as_json()}
+        own["connections"] = None if self.connections is None else self.connections.as_json()
+        own["elsewhere"] = [each.as_json() for each in self.elsewhere]
         return feature_json(self.material) | own
 
 
@@ -166,6 +174,8 @@ def build(
         examples=examples,
         reading=reading,
         absent=absences(material, missing, examples.group, examples.drawn),
+        connections=build_connections_panel(connection, sae, feature_index, reader),
+        elsewhere=build_elsewhere(connection, sae, feature_index, memory),
         map_url=_map_url(connection, sae, feature_index, memory),
         notebook=notebook,
         corpus_note=corpus_sentence(sae),

@@ -53,6 +53,10 @@ def measured(
     return found, [row for row in rows if row is not None]
 
 
+def column(features: list[FeatureRecord], name: str) -> np.ndarray:
+    return np.array([getattr(row, name) for row in features], float)
+
+
 def test_what_was_planted_is_found(
     small: Callable[..., PrecomputeSettings], quiet: Reporter
 ) -> None:
@@ -62,7 +66,7 @@ def test_what_was_planted_is_found(
     _, cosine = nearest(W_dec, RANKS)
     np.testing.assert_allclose(found.cosine, cosine, atol=1e-5)
     assert found.nearest_index[[5, 8]].tolist() == [2, 2]
-    np.testing.assert_allclose([row.nearest_cosine for row in features], cosine[0], atol=1e-5)
+    np.testing.assert_allclose(column(features, "nearest_cosine"), cosine[0], atol=1e-5)
     living = np.array([row.n_active > 0 for row in features])
     assert not living[23]
     times = [int((found.nearest_index[living] == i).sum()) for i in range(24)]
@@ -75,7 +79,7 @@ def test_what_was_planted_is_found(
     assert found.n_near_pairs[-1] == (pairs >= 0.99).sum() == 3
 
     shares = entry_shares(W_dec)[1]
-    np.testing.assert_allclose([row.neuron_share for row in features], shares[0], rtol=1e-5)
+    np.testing.assert_allclose(column(features, "neuron_share"), shares[0], rtol=1e-5)
     assert found.neuron_index[9] == 4
     assert found.neuron_cosine[9] == 1
     dense = [row.density > 1e-4 for row in features]
@@ -85,7 +89,7 @@ def test_what_was_planted_is_found(
     assert found.pairs.variance == pytest.approx(cosines.var())
     tensors = load_file(settings.sae[0] / "sae_weights.safetensors")
     lengths = np.linalg.norm(tensors["W_enc"], axis=0)
-    np.testing.assert_allclose([row.encoder_norm for row in features], lengths, rtol=1e-5)
+    np.testing.assert_allclose(column(features, "encoder_norm"), lengths, rtol=1e-5)
 
 
 @pytest.mark.parametrize("gigabytes", [0.0, 8.0])

@@ -3,28 +3,15 @@
 Takes what was measured; gives texts. Knows no template.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
 from app.db.study_records.geometry import ALIGNED_FROM, DENSER_THAN, NEAR, RANKS
 from app.web import text
+from app.web.pages.studies.figure import Figure
 from app.web.pages.studies.geometry.charts import RANK_WORDS
 from app.web.pages.studies.geometry.measured import Measured
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One number of the dictionary."""
-
-    name: str
-    value: str
-    unit: str
-    note: str
-    """beside it: chance, counts"""
-    formula: str
 
 
 def geometry_figures(measured: Measured) -> list[Figure]:

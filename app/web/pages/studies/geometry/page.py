@@ -18,15 +18,15 @@ from app.db.study_records.geometry import ALIGNED_FROM, NEAR, RANKS, Geometry
 from app.web.charts.beside import Beside
 from app.web.memory import Memory
 from app.web.pages.policy import corpus_sentence
+from app.web.pages.studies.choice import Choice
+from app.web.pages.studies.figure import Figure
 from app.web.pages.studies.geometry.charts import column_chart, cosine_chart, neuron_chart
 from app.web.pages.studies.geometry.figures import (
-    Figure,
     chance_note,
     geometry_figures,
     lede,
     ranks_missing,
 )
-from app.web.pages.studies.geometry.listed import rows_of
 from app.web.pages.studies.geometry.measured import Measured
 from app.web.pages.studies.geometry.tables import (
     MOST_CLUSTERS,
@@ -41,19 +41,11 @@ from app.web.pages.studies.geometry.tables import (
     strongest_aligned,
 )
 from app.web.pages.studies.geometry.view import GeometryView
+from app.web.pages.studies.listed import rows_of
 from app.web.pages.studies.ways import Way, not_measured, ways_of
 from app.web.ranges import range_words
 from app.web.urls import sae_url, study_url
 from app.web.views import DictionaryView
-
-
-@dataclass(frozen=True)
-class Choice:
-    """One of a few views of the same thing."""
-
-    label: str
-    url: str
-    current: bool
 
 
 @dataclass(frozen=True)

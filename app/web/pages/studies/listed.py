@@ -1,4 +1,4 @@
-"""Features that the tables of this page show, each with its row; read from the atlas at once.
+"""Features that the tables of a page show, each with its row; read from the atlas at once.
 
 Takes feature numbers, gives rows. Knows no study.
 """

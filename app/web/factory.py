@@ -55,6 +55,7 @@ from app.web.routes import (
     notebook_things,
     points,
     pruning,
+    quality,
     regions,
     search,
     shares,
@@ -117,7 +118,7 @@ def create_app(settings: Settings) -> FastAPI:
     # What lies under `/-/` comes first: `/{model}/{sae}/…` would take some of it for a dictionary.
     modules = (health, static_files, docs, index, search, suggest, shares)
     modules = (*modules, notebook_things, notebook_lists, live_json, live, notebook_features)
-    modules = (*modules, pruning, geometry, matches, connections, regions)
+    modules = (*modules, quality, pruning, geometry, matches, connections, regions)
     modules = (*modules, context, figures, cards, export, compare, feature, points, dictionary)
     for module in modules:
         app.include_router(module.router)

@@ -24,6 +24,7 @@ from app.web.access.guard import refuse_if_open
 from app.web.access.middleware import AccessMiddleware
 from app.web.access.proxies import ProxyMiddleware
 from app.web.atlas_file import AtlasFile
+from app.web.description import DescribedApp
 from app.web.head import HeadMiddleware
 from app.web.headers import SecurityHeadersMiddleware
 from app.web.hosts import HostMiddleware
@@ -78,7 +79,7 @@ def create_app(settings: Settings) -> FastAPI:
         if notebook is not None:
             notebook.dispose()
 
-    app = FastAPI(
+    app = DescribedApp(
         title="Feature Atlas",
         version=__version__,
         docs_url=None,
@@ -100,10 +101,11 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.public_url = settings.public_url
     app.state.static_copy = False
     app.state.embed_hosts = settings.embed_hosts
-    modules = (health, static_files, docs, index, search, suggest, context, figures, cards, export)
-    modules = (*modules, notebook_things, notebook_lists, notebook_features)
-    modules = (*modules, compare, live, live_json, feature)
-    for module in (*modules, shares, points, dictionary):
+    # What lies under `/-/` comes first: `/{model}/{sae}/…` would take some of it for a dictionary.
+    modules = (health, static_files, docs, index, search, suggest, shares)
+    modules = (*modules, notebook_things, notebook_lists, live_json, live, notebook_features)
+    modules = (*modules, context, figures, cards, export, compare, feature, points, dictionary)
+    for module in modules:
         app.include_router(module.router)
     _add_handlers(app)
     _add_middleware(app, settings)

@@ -16,8 +16,9 @@ from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, Response
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
-from app.errors import AtlasError, echoed
+from app.errors import AtlasError, echoed, visible
 from app.web.access.visit import ANYBODY, Visit
 from app.web.headers import SECURITY_HEADERS
 from app.web.notebook.reader import NO_NOTEBOOK, Reader
@@ -146,6 +147,7 @@ def error_response(
     Args:
         without: arguments the page would open without, for a link back; None where none would help.
     """
+    sentence = visible(sentence)  # it may repeat what was sent
     headers = {"Cache-Control": "no-store"}
     accept = request.headers.get("accept", "")
     if wants_json(request) or ("application/json" in accept and "text/html" not in accept):
@@ -179,12 +181,26 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
     sentence = str(error.detail)
     if sentence == HTTPStatus(error.status_code).phrase:
         sentence = f"{sentence}: {echoed(request.method)} {echoed(request.url.path)}."
-    if sentence.startswith("Field exceeded maximum size"):  # the form parser's own words
+    # The parsers' own words:
+    if sentence.startswith("Field exceeded maximum size"):
         sentence = "A field of this form is longer than 1 MB: nothing was saved."
+    if sentence == "There was an error parsing the body":
+        sentence = "What was sent can't be read: it is cut off, or not what its Content-Type says."
     answer = error_response(request, error.status_code, sentence)
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        answer.headers["Allow"] = "GET, HEAD"  # of every address there is
+        answer.headers["Allow"] = ", ".join(_methods(request))
     return answer
+
+
+def _methods(request: Request) -> list[str]:
+    """What this address can be asked by; whatever answers GET answers HEAD."""
+
+    def answers(method: str) -> bool:
+        scope = {**request.scope, "method": method}
+        return any(route.matches(scope)[0] is Match.FULL for route in request.app.router.routes)
+
+    found = {"GET": ["GET", "HEAD"], "POST": ["POST"]}
+    return [name for method, names in found.items() if answers(method) for name in names]
 
 
 async def on_invalid_arguments(request: Request, error: Exception) -> Response:
@@ -193,6 +209,14 @@ async def on_invalid_arguments(request: Request, error: Exception) -> Response:
     first = error.errors()[0]
     place, *names = first["loc"]
     message = str(first["msg"]).removeprefix("Value error, ")
+    if first["type"] == "json_invalid":
+        said = str(first["ctx"]["error"]).lower()
+        return error_response(
+            request, 400, f"What was sent is no JSON: {said} at character {names[0]}."
+        )
+    if place == "body" and not names:
+        sentence = "A JSON object is wanted here, with Content-Type: application/json."
+        return error_response(request, 400, sentence)
     if place == "path":
         return error_response(request, 404, f"There is nothing at {echoed(request.url.path)}.")
     if first["type"] != "value_error":

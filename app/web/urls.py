@@ -9,6 +9,9 @@ from functools import lru_cache
 from typing import Protocol
 from urllib.parse import quote, quote_plus, urlencode
 
+SLUG = "[a-z0-9]+(?:-[a-z0-9]+)*"
+"""What models, dictionaries and lists are called in addresses, as a regular expression"""
+
 Arguments = Iterable[tuple[str, str]]
 """Query arguments in order; a name may come several times"""
 

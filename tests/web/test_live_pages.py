@@ -4,9 +4,8 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from html import unescape
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -21,20 +20,10 @@ from app.settings import Settings
 from app.web.dependencies import viewer_of
 from app.web.factory import create_app
 from app.web.pages.live.packed_text import pack_text
-from tests.live.made import MLP, RESID, Made, make
+from tests.live.made import MLP, RESID, Made
 
 TEXT = " def first (items) return items[0]"
 FEATURE = f"/{RESID}/3"
-
-
-@pytest.fixture(scope="module")
-def live_atlas(
-    tmp_path_factory: pytest.TempPathFactory,
-    model_folder: Callable[[str], Path],
-    write_sae: Callable[..., Path],
-    text_folder: Path,
-) -> Made:
-    return make(tmp_path_factory.mktemp("live"), model_folder, write_sae, text_folder)
 
 
 @pytest.fixture(scope="module")

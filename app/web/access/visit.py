@@ -38,6 +38,9 @@ class Visit:
 ANYBODY = Viewer("a visitor", "read")
 """Whoever looks at a public atlas"""
 
+NOBODY = Visit(Viewer("nobody", "read", ("", "")), locked=True)
+"""Whoever asks for what is open to all: whatever else the address leads to, they see none of it"""
+
 OUTSIDE = Visit(Viewer("a copy", "read"))
 """What pages know when no request is at hand"""
 

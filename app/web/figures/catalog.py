@@ -26,8 +26,12 @@ Draw = Callable[[FeaturePage], Body | None]
 class FigureView(FeatureView):
     """The view of a feature, and which of its panels is drawn."""
 
-    panel: str = Field(default="examples", max_length=40)
-    """examples, activation, logits, profile, ablation, context, runs, lift or positions"""
+    panel: str = Field(
+        default="examples",
+        max_length=40,
+        json_schema_extra=lambda schema: schema.update(enum=list(_PANELS)),
+    )
+    """what is drawn"""
 
     @field_validator("panel")
     @classmethod

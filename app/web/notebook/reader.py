@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine
 
 from app.db.catalog import Sae
 from app.notebook.errors import NotebookError
+from app.notebook.lists import Only
 from app.notebook.things import counter
 from app.web.notebook.names import NameCache, Names
 
@@ -24,13 +25,16 @@ class Reader:
         connection: Connection | None = None,
         cache: NameCache | None = None,
         problem: str = "",
+        only: Only = None,
     ) -> None:
         """Without a connection there is nothing to read.
 
         Args:
             problem: why, where a notebook is kept but can't be read.
+            only: the one dictionary whoever reads is limited to.
         """
         self.connection = connection
+        self.only = only
         self.problem = problem
         self.counter = -1 if connection is None else counter(connection)
         self._cache = cache or NameCache()
@@ -75,7 +79,8 @@ def get_reader(request: Request) -> Iterator[Reader]:
         return
     try:
         try:
-            reader = Reader(connection, request.app.state.names)
+            only = request.state.viewer.dictionary
+            reader = Reader(connection, request.app.state.names, only=only)
         except NotebookError as error:
             reader = Reader(problem=str(error))
         request.state.reader = reader

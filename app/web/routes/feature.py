@@ -20,7 +20,12 @@ from app.web.views import FeatureView, PlainView
 router = APIRouter()
 
 
-@router.get("/{model}/{sae}/random", summary="A living feature (303)")
+@router.get(
+    "/{model}/{sae}/random",
+    summary="A living feature (303)",
+    status_code=303,
+    response_class=RedirectResponse,
+)
 def random_feature(
     memory: MemoryDep,
     connection: ConnectionDep,

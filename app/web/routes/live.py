@@ -37,6 +37,7 @@ from app.web.dependencies import (
     ViewerDep,
     get_connection,
 )
+from app.web.description import ONWARD
 from app.web.live import LiveError, ask, owner_of
 from app.web.pages.live import steer as steer_page
 from app.web.pages.live import top as top_page
@@ -56,11 +57,14 @@ _connected = contextmanager(get_connection)
 
 
 @router.get(
-    "/{model}/{sae}/{feature_index:number}/live", summary="One's own text on one feature (live)"
+    "/{model}/{sae}/{feature_index:number}/live",
+    summary="One's own text on one feature (live)",
+    responses=ONWARD,
 )
 @router.get(
     "/{model}/{sae}/{feature_index:number}/live.json",
     summary="One's own text on one feature (live), as JSON",
+    responses=ONWARD,
 )
 async def try_text(
     request: Request,
@@ -118,8 +122,12 @@ async def try_text(
     return await _answer(request, "live", page, problem)
 
 
-@router.get("/-/live/top", summary="The features that fire on a text (live)")
-@router.get("/-/live/top.json", summary="The features that fire on a text (live), as JSON")
+@router.get("/-/live/top", summary="The features that fire on a text (live)", responses=ONWARD)
+@router.get(
+    "/-/live/top.json",
+    summary="The features that fire on a text (live), as JSON",
+    responses=ONWARD,
+)
 async def top(
     request: Request,
     atlas: AtlasDep,
@@ -167,8 +175,14 @@ async def top(
     return await _answer(request, "live-top", page, problem)
 
 
-@router.get("/-/live/steer", summary="A text continued with features changed (live)")
-@router.get("/-/live/steer.json", summary="A text continued with features changed (live), as JSON")
+@router.get(
+    "/-/live/steer", summary="A text continued with features changed (live)", responses=ONWARD
+)
+@router.get(
+    "/-/live/steer.json",
+    summary="A text continued with features changed (live), as JSON",
+    responses=ONWARD,
+)
 async def steer(
     request: Request,
     atlas: AtlasDep,

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Form, HTTPException, Query, Request
+from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from fastapi.responses import RedirectResponse, Response
 from sqlalchemy import Connection
 
@@ -14,6 +14,7 @@ from app.notebook.errors import Absent
 from app.web import urls
 from app.web.dependencies import AtlasDep, ConnectionDep, MemoryDep, ViewerDep
 from app.web.memory import Memory
+from app.web.notebook.forms import Description, ListSlug, Title
 from app.web.notebook.reader import NotebookDep, ReaderDep
 from app.web.notebook.saving import save
 from app.web.pages.notebook.lists import ListPage, ListsPage, build_list_page, feature_lines
@@ -23,8 +24,6 @@ from app.web.same_site import check_same_site
 from app.web.views import PlainView
 
 router = APIRouter()
-
-Text = Annotated[str, Form()]
 
 
 @router.get("/-/lists", summary="Lists of features, and your stars")
@@ -48,7 +47,7 @@ def all_lists(
         stars = notes.stars_by(own, viewer.name)
         seen = _readable(memory, atlas, viewer)
         lines = feature_lines(connection, reader, seen, viewer, stars)
-        return ListsPage(lists.all_lists(own), lines, viewer.writes, "")
+        return ListsPage(lists.all_lists(own, viewer.dictionary), lines, viewer.writes, "")
 
     return respond(request, "notebook-lists", page, kept=False)
 
@@ -59,8 +58,8 @@ def add_list(
     atlas: AtlasDep,
     notebook: NotebookDep,
     viewer: ViewerDep,
-    title: Text = "",
-    text: Text = "",
+    title: Title = "",
+    text: Description = "",
 ) -> Response:
     """A new list at an address made of its title; features are put on it from their pages."""
     if not viewer.writes:
@@ -88,8 +87,8 @@ def add_list(
     return respond(request, "notebook-thing", lambda: page, status=failed.status)
 
 
-@router.get("/-/lists/{slug}", summary="One list of features")
-@router.get("/-/lists/{slug}.json", summary="One list of features, as JSON")
+@router.get("/-/lists/{slug:name}", summary="One list of features")
+@router.get("/-/lists/{slug:name}.json", summary="One list of features, as JSON")
 def one_list(
     request: Request,
     atlas: AtlasDep,
@@ -98,7 +97,7 @@ def one_list(
     notebook: NotebookDep,
     reader: ReaderDep,
     viewer: ViewerDep,
-    slug: str,
+    slug: ListSlug,
     view: Annotated[PlainView, Query()],
 ) -> Response:
     """Its features in the order they were added, each with its remark."""
@@ -107,13 +106,13 @@ def one_list(
     own = reader.connection
 
     def page() -> ListPage:
-        one = lists.find_list(own, slug)
+        one = lists.find_list(own, slug, viewer.dictionary)
         if one.withdrawn and not viewer.writes:
             raise Absent("This list was withdrawn.")
-        entries = lists.entries_of(own, one.uid)
+        entries = lists.entries_of(own, one.uid, viewer.dictionary)
         seen = _readable(memory, atlas, viewer)
         lines = feature_lines(connection, reader, seen, viewer, entries)
-        return build_list_page(one, lines, len(entries) - len(lines), viewer.writes)
+        return build_list_page(one, lines, viewer.writes)
 
     return respond(request, "notebook-list", page, kept=False)
 

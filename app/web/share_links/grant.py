@@ -20,11 +20,10 @@ from app.web.views import CompareView, DictionaryView, FeatureView, PointsView, 
 
 AView = TypeVar("AView", bound=View)
 
-_SLUG = r"[a-z0-9]+(?:-[a-z0-9]+)*"
-_FEATURE = re.compile(rf"/({_SLUG})/({_SLUG})/(0|[1-9]\d{{0,8}})")
-_COMPARISON = re.compile(rf"/({_SLUG})/({_SLUG})/compare")
-_LIST = re.compile(rf"/({_SLUG})/({_SLUG})")
-_NOTEBOOK_LIST = re.compile(rf"/-/lists/({_SLUG})")
+_FEATURE = re.compile(rf"/({urls.SLUG})/({urls.SLUG})/(0|[1-9]\d{{0,8}})")
+_COMPARISON = re.compile(rf"/({urls.SLUG})/({urls.SLUG})/compare")
+_LIST = re.compile(rf"/({urls.SLUG})/({urls.SLUG})")
+_NOTEBOOK_LIST = re.compile(rf"/-/lists/({urls.SLUG})")
 
 _LIST_DRAWING = ("sort", "columns", "size", "next", "scale", "x", "y")
 """Arguments of a list that change no feature in it"""
@@ -45,8 +44,8 @@ class Address:
     def opens(self, pairs: Collection[tuple[str, str]]) -> bool:
         """Whether every argument is one it may have, and none is missing.
 
-        An empty argument is as good as none, but a bound one may neither be empty nor come twice:
-        the page would take the last.
+        An empty argument is as good as none (but for `embed`, where the bare word says something),
+        but a bound one may neither be empty nor come twice: the page would take the last.
         """
         given: dict[str, list[str]] = {}
         for name, value in pairs:
@@ -57,6 +56,8 @@ class Address:
         for name, value in self.at_most.items():
             if given.pop(name, [value]) != [value]:
                 return False
+        if "embed" in given:
+            return False
         return all(name in self.free or not any(values) for name, values in given.items())
 
 

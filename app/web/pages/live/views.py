@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 from app.errors import echoed
 from app.live.protocol import Change
 from app.web.pages.live.packed_text import MOST_PACKED, pack_text, unpack_text
+from app.web.urls import SLUG
 from app.web.views import View
 
 
@@ -22,6 +23,7 @@ def _readable(packed: str) -> str:
 
 
 PackedText = Annotated[str, Field(max_length=MOST_PACKED), AfterValidator(_readable)]
+_WRITTEN = rf"^{SLUG}/{SLUG}/[0-9]{{1,9}}:(add|clamp):-?[0-9]{{1,6}}(\.[0-9]{{1,6}})?$"
 
 
 class TextView(View):
@@ -79,7 +81,9 @@ class TopView(TextView):
 class SteerView(TextView):
     """A text continued with and without some features changed."""
 
-    change: tuple[str, ...] = Field(default=(), max_length=9, examples=[["m/s/12:add:8.5"]])
+    change: tuple[Annotated[str, Field(json_schema_extra={"pattern": _WRITTEN})], ...] = Field(
+        default=(), max_length=9, examples=[["m/s/12:add:8.5"]]
+    )
     """`model/sae/number:add:strength` or `…:clamp:…`, in units of the activation; repeatable"""
     seed: int = Field(default=0, ge=0, lt=2**31)
     temperature: float = Field(default=1.0, ge=0, le=5, allow_inf_nan=False)

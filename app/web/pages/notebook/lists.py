@@ -71,8 +71,6 @@ class ListPage:
     record: FeatureList
     html: str
     lines: list[FeatureLine]
-    n_hidden: int
-    """features of dictionaries the reader may not see"""
     when: str
     edit_url: str
     may_write: bool
@@ -102,15 +100,12 @@ def feature_lines(
     ]
 
 
-def build_list_page(
-    one: FeatureList, lines: list[FeatureLine], n_hidden: int, may_write: bool
-) -> ListPage:
+def build_list_page(one: FeatureList, lines: list[FeatureLine], may_write: bool) -> ListPage:
     """The page of one list."""
     return ListPage(
         record=one,
         html=markdown_html(one.text) if one.text else "",
         lines=lines,
-        n_hidden=n_hidden,
         when=words.day(one.changed_at),
         edit_url=urls.thing_url("list", one.uid),
         may_write=may_write,

@@ -119,7 +119,7 @@ def build_notebook_panel(reader: Reader, sae: Sae, feature_index: int) -> Notebo
         written = notes.notes_of(connection, *about)
         starred_by = [star.author for star in notes.starring(connection, *about)]
         on_lists = lists.entries_about(connection, *about)
-        every_list = [one for one, _ in lists.all_lists(connection)]
+        every_list = [one for one, _ in lists.all_lists(connection, reader.only)]
     except NotebookError as error:
         return NotebookPanel(kept=True, problem=str(error))
     ordered = labels.in_order(found, shown.label_uid, sae.record.weights_hash)

@@ -59,7 +59,7 @@ def test_headers_are_bounded(served: Served) -> None:
     many = b"".join(b"X-%d: a\r\n" % i for i in range(10_000))
     assert _status(_ask(served, b"GET / HTTP/1.1\r\n" + HEAD + many + b"\r\n")) in (400, 431)
     cookie = b"Cookie: " + b"~".join([b"a" * 60] * 900) + b"\r\n"
-    assert _status(_ask(served, b"GET / HTTP/1.1\r\n" + HEAD + cookie + b"\r\n")) in (200, 400, 431)
+    assert _status(_ask(served, b"GET / HTTP/1.1\r\n" + HEAD + cookie + b"\r\n")) == 200
 
 
 def test_a_body_in_chunks_is_counted_and_answered_with_every_header(served: Served) -> None:
@@ -76,7 +76,7 @@ def test_a_body_in_chunks_is_counted_and_answered_with_every_header(served: Serv
     [
         b"GET http://evil.example/ HTTP/1.1", b"GET //evil.example/ HTTP/1.1", b"GET * HTTP/1.1",
         b"OPTIONS * HTTP/1.1", b"CONNECT evil.example:443 HTTP/1.1", b"GET /\xff\xfe HTTP/1.1",
-        b"GET /%ff%fe%00 HTTP/1.1", b"TRACE / HTTP/1.1", b"GET / HTTP/9.9", b"nonsense", b"",
+        b"GET /%ff%fe%00 HTTP/1.1", b"TRACE / HTTP/1.1", b"GET / HTTP/x", b"nonsense", b"",
         b"GET /a b HTTP/1.1", b"PRI * HTTP/2.0", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
     ],
 )  # fmt: skip

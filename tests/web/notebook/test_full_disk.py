@@ -31,7 +31,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     if done.returncode != 0:
         pytest.skip(f"no file system can be mounted here: {done.stderr.strip()}")
     yield folder
-    subprocess.run(["umount", str(folder)], check=True, timeout=20)
+    subprocess.run(["umount", "--lazy", str(folder)], check=True, timeout=20)
 
 
 def _write_until_refused(person: Person) -> tuple[int, str]:
@@ -44,7 +44,7 @@ def _write_until_refused(person: Person) -> tuple[int, str]:
     raise AssertionError("the disk is never full")
 
 
-def test_a_full_file_system(make_person: MakePerson, small_disk: Path) -> None:
+def test_a_full_file_system(small_disk: Path, make_person: MakePerson) -> None:
     ballast = small_disk / "something else"
     ballast.write_bytes(b"x" * 500_000)
     person = make_person(notebook=str(small_disk / "notebook.db"))
@@ -67,7 +67,7 @@ def test_a_full_file_system(make_person: MakePerson, small_disk: Path) -> None:
     )  # a key may have been made before it was full
 
 
-def test_room_is_noticed(make_person: MakePerson, small_disk: Path) -> None:
+def test_room_is_noticed(small_disk: Path, make_person: MakePerson) -> None:
     ballast = small_disk / "something else"
     ballast.write_bytes(b"x" * 1_000_000)
     person = make_person(notebook=str(small_disk / "notebook.db"))

@@ -42,8 +42,22 @@ class Stretch:
 
 def quality_pieces(run: Run) -> list[Piece]:
     """The sample, ascending, in stretches, for all dictionaries; none where none is asked for."""
-    n, seed = run.job.settings.quality_contexts, run.job.settings.seed
-    chosen = np.flatnonzero(sampled_contexts(run.corpus.n_contexts, n, seed, stream=SPLICE_STREAM))
+    return [
+        Piece((QUALITY,), f"{number:06d}", len(stretch.context_ids), stretch)
+        for number, stretch in enumerate(
+            stretches(run, run.job.settings.quality_contexts, CONTEXTS_A_PIECE)
+        )
+    ]
+
+
+def stretches(run: Run, n_contexts: int, size: int) -> list[Stretch]:
+    """A seeded sample of contexts, ascending, in stretches of `size`; of two samples the smaller
+    one is in the larger. None where no token in it counts.
+    """
+    seed = run.job.settings.seed
+    chosen = np.flatnonzero(
+        sampled_contexts(run.corpus.n_contexts, n_contexts, seed, stream=SPLICE_STREAM)
+    )
     if not run.corpus.counted[chosen].any():
         return []
     means: dict[str, np.ndarray] = {}
@@ -51,14 +65,7 @@ def quality_pieces(run: Run) -> list[Piece]:
         if target.hook_name not in means:
             sums, _ = read_sums(target, n_shards(run))
             means[target.hook_name] = sums.sum_x / sums.n_tokens
-    stretches = [
-        chosen[first : first + CONTEXTS_A_PIECE]
-        for first in range(0, len(chosen), CONTEXTS_A_PIECE)
-    ]
-    return [
-        Piece((QUALITY,), f"{number:06d}", len(stretch), Stretch(stretch, means))
-        for number, stretch in enumerate(stretches)
-    ]
+    return [Stretch(chosen[first : first + size], means) for first in range(0, len(chosen), size)]
 
 
 def measure_quality(run: Run, stretch: Stretch) -> SpliceSums:

@@ -112,6 +112,8 @@ class PrecomputeSettings(BaseModel):
     activation_gigabytes: float = Field(default=8.0, ge=0)
     """activations at the hooks are kept on disk while the job runs, up to this size and a quarter
     of what is free; without them contexts with silent examples go through the model twice"""
+    variant_contexts: int = Field(default=64, ge=0)
+    """contexts on which the figures of other tools are computed"""
     region_spans: int = Field(default=256, ge=1)
     """spans of a feature whose switches are counted"""
     pruning_contexts: int = Field(default=32, ge=0)

@@ -76,6 +76,18 @@ class Corpus:
     def flat_document_ids(self) -> Int32[np.ndarray, " n_places"]:
         return self.document_ids.reshape(-1)
 
+    def padding(
+        self, contexts: slice | Int64[np.ndarray, " rows"]
+    ) -> Bool[np.ndarray, "rows context_size"]:
+        """Where these contexts are padded: in contexts by document what stands behind position 0
+        outside every document; others have no padding that could be told from text.
+        """
+        documents = self.document_ids[contexts]
+        found = np.zeros(documents.shape, np.bool_)
+        if self.metadata.get("packing") == "document":
+            found[:, 1:] = documents[:, 1:] < 0
+        return found
+
     @cached_property
     def occurrences(self) -> Int64[np.ndarray, " d_vocab"]:
         """How often each token id occurs among the counted tokens."""

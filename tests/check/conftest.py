@@ -18,6 +18,7 @@ from app.db.stored.ablations import pack_ablations, unpack_ablations
 from app.db.stored.examples import pack_examples, unpack_examples
 from app.db.stored.panels import pack_panels, unpack_panels
 from app.db.stored.rankings import pack_scores, unpack_scores
+from app.db.stored.study import pack_study, unpack_study
 from app.precompute.pipeline import run
 from app.precompute.progress.reporter import Reporter
 from app.precompute.settings import PrecomputeSettings
@@ -80,6 +81,13 @@ class Made:
         groups = unpack_ablations(blob)
         (blob,) = pack_ablations([{**groups, group: change(groups[group])}])
         self.change(f"UPDATE feature_example SET ablations = ? WHERE {_of(index)}", blob)
+
+    def change_study(self, kind: type[Any], change: Callable[[Any], Any]) -> None:
+        """Changes what a study found about the first dictionary alone."""
+        where = f"{_RESID} AND study = '{kind.STUDY}' AND other_id = 0"
+        (blob,) = self.read(f"SELECT record FROM study WHERE {where}")
+        blob = pack_study(change(unpack_study(kind, blob)))
+        self.change(f"UPDATE study SET record = ? WHERE {where}", blob)
 
     def change_recipe(self, **settings: object) -> None:
         """Changes what the first dictionary's recipe says."""

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from app.check.whole import BESIDE, RECOUNTED, REMEASURED
+from app.db.checks.check import THOROUGH
 from app.db.records import Group
 from app.db.schema import PAGE_SIZE
 from app.db.stored.study import pack_study, unpack_study
@@ -43,7 +44,7 @@ def test_an_atlas_of_the_job_passes_every_check(made: Made) -> None:
     checks = made.checks(n=24, model=made.model, saes=made.saes)
     assert {name: check.problems for name, check in checks.items() if check.problems} == {}
     assert [name for name, check in checks.items() if check.skipped] == []
-    assert len(checks) == 17
+    assert len(checks) == len(THOROUGH) + 3  # of the events, of the model
 
 
 def test_a_page_of_the_file_is_overwritten(broken: Made) -> None:

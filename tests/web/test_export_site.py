@@ -166,6 +166,10 @@ def test_studies_are_part_of_it(site: Path, client: TestClient) -> None:
     twin = json.loads((site / SAE / "geometry.json").read_text())
     assert twin == client.get(f"/{SAE}/geometry.json").json()
     assert "geometry/" in (site / SAE / "index.html").read_text()
+    for name, heading in (("quality", "What other tools would print"), ("norms", "By position")):
+        assert heading in (site / SAE / name / "index.html").read_text()
+        twin = json.loads((site / SAE / f"{name}.json").read_text())
+        assert twin == client.get(f"/{SAE}/{name}.json").json()
 
 
 def test_prunings_are_part_of_it(site: Path, client: TestClient) -> None:

@@ -25,6 +25,7 @@ from app.db.records import (
     TokenRanking,
 )
 from app.db.writer import AtlasWriter
+from app.demo.synthetic.activations import invent
 from app.demo.synthetic.connections import Connected
 from app.demo.synthetic.directions import make_directions
 from app.demo.synthetic.events import corpus_of, write_contexts, write_events
@@ -37,8 +38,10 @@ from app.demo.synthetic.matches import Invented, make_matches
 from app.demo.synthetic.pruning import make_pruning
 from app.demo.synthetic.studies import Studied
 from app.demo.synthetic.text import SyntheticText, make_text
+from app.stats.quality import QualityFigures
 
 MODEL = "synthetic"
+D_IN = 64
 _KEPT_FEATURES = 100
 
 
@@ -87,7 +90,9 @@ def build_synthetic_atlas(
             n_active = np.array([item.n_active for item in firings])
             if events:
                 write_events(path, model, name, text, firings)
-            record = _sae(model, name, number, n_active, corpus.n_tokens, seed)
+            invented = invent(counted, firings, D_IN, seed, number)
+            quality = _quality(n_active, corpus.n_tokens, invented.figures())
+            record = _sae(model, name, number, n_active.size, quality, seed)
             sae_id = sae_ids[name] = out.add_sae(model_id, corpus_id, record)
             connected.add(name, firings)
             logits = _logits(n_features, d_vocab, seed, number)
@@ -103,6 +108,7 @@ def build_synthetic_atlas(
             out.add_direction_map(sae_id, make_map(n_features, seed, number))
             out.add_directions(sae_id, (rows[i : i + 256] for i in range(0, n_features, 256)))
             out.add_study(sae_id, geometry)
+            invented.store(out, sae_id, record.hook_name, quality)
             out.add_study(sae_id, make_pruning(firings, record, corpus, seed))
             held[sae_id] = record.hook_name, Invented(rows, n_active > 0)
         _connect(out, connected, sae_ids)
@@ -248,8 +254,8 @@ def _sae(
     model: str,
     name: str,
     number: int,
-    n_active: Int[ndarray, " n_features"],
-    n_tokens: int,
+    d_sae: int,
+    quality: QualityRecord,
     seed: int,
 ) -> SaeRecord:
     return SaeRecord(
@@ -258,12 +264,12 @@ def _sae(
         hook_name=f"blocks.{_block(number)}.hook_resid_post",
         sae_format="none",
         architecture="topk" if number % 2 else "jumprelu",
-        d_in=64,
-        d_sae=n_active.size,
+        d_in=D_IN,
+        d_sae=d_sae,
         convention="invented; decoder norms between 0.8 and 1.2",
         weights_hash=f"synthetic-{number}",
         linear_path="the residual stream, directly",
-        quality=_quality(n_active, n_tokens),
+        quality=quality,
         n_tokens_unproducible=4,
         n_tokens_outlier=1,
         mean_final_norm_scale=6.5,
@@ -273,15 +279,17 @@ def _sae(
     )
 
 
-def _quality(n_active: Int[ndarray, " n_features"], n_tokens: int) -> QualityRecord:
-    """L0, dead and dense counted from the firings; what needs a model is fixed and invented."""
+def _quality(
+    n_active: Int[ndarray, " n_features"], n_tokens: int, figures: QualityFigures
+) -> QualityRecord:
+    """Counted and measured; what needs a model is fixed and invented."""
     clean, spliced, mean_ablated, zero_ablated = 2.41, 2.58, 6.32, 6.90
     return QualityRecord(
         l0=float(n_active.sum() / n_tokens),
-        mse=0.0312,
-        explained_variance=0.874,
-        cosine=0.941,
-        gamma=0.93,
+        mse=figures.mse,
+        explained_variance=figures.explained_variance,
+        cosine=figures.cosine,
+        gamma=figures.gamma,
         n_dead=int((n_active == 0).sum()),
         n_dense_1=int((n_active > 0.01 * n_tokens).sum()),
         n_dense_10=int((n_active > 0.1 * n_tokens).sum()),
@@ -290,10 +298,16 @@ def _quality(n_active: Int[ndarray, " n_features"], n_tokens: int) -> QualityRec
         ce_zero_ablated=zero_ablated,
         ce_mean_ablated=mean_ablated,
         ce_clean_error=0.011,
+        ce_spliced_error=0.012,
+        ce_zero_ablated_error=0.031,
+        ce_mean_ablated_error=0.024,
         delta_ce=spliced - clean,
         delta_ce_error=0.004,
         kl=0.16,
         ce_recovered_mean=(mean_ablated - spliced) / (mean_ablated - clean),
         ce_recovered_zero=(zero_ablated - spliced) / (zero_ablated - clean),
+        kl_error=0.003,
         n_ce_tokens=n_tokens // 4,
+        n_ce_contexts=16,
+        spliced_positions="counted positions; position 0 and special tokens keep their own",
     )

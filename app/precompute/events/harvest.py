@@ -95,6 +95,7 @@ class Harvest:
             tile = slice(begin, begin + at_once)
             index = torch.from_numpy(chosen[tile]).to(x.device, non_blocking=True)
             self._add_rows(rows[index].float(), places[tile], sampled[tile])
+        self._add_uncounted(rows, np.flatnonzero(~counted), first - self._start)
         self._position_zero.append(x[:, 0].float())
 
     def write(self, index: int) -> None:
@@ -140,11 +141,24 @@ class Harvest:
             )
         )
         self._quality.merge(QualitySums.of_products(sum_x, products, len(row)))
-        self._errors.add_squares(places, residual_squared(products), products[0])
+        self._errors.add_squares(places, residual_squared(products), products[0], products[2])
         if kept is not None:
             offset = self._start * self._corpus.context_size
             (half,) = on_host(hidden_pre.half())
             self._sample.append((places[sampled].astype(np.int64) + offset, half))
+
+    def _add_uncounted(
+        self, rows: Float[Tensor, "n d_in"], chosen: Int64[np.ndarray, " m"], context: int
+    ) -> None:
+        """Position 0 and special tokens are not encoded; how long they are is kept all the same.
+
+        `context`: which of the shard's is the first of these rows.
+        """
+        if not len(chosen):
+            return
+        x = rows[torch.from_numpy(chosen).to(rows.device)].to(_best(rows))
+        (squared,) = on_host(torch.linalg.vecdot(x, x))
+        self._errors.add_uncounted(chosen + context * self._corpus.context_size, squared)
 
     def _write_sums(self, index: int) -> None:
         d_sae = self.target.dictionary.config.d_sae
@@ -180,7 +194,11 @@ def _products(
     x: Float[Tensor, "n d_in"], x_hat: Float[Tensor, "n d_in"]
 ) -> tuple[Float[Tensor, " d_in"], Float[Tensor, "three n"]]:
     """(Σx; |x|², x·x̂ and |x̂|² of every row) in float64, or the device's best."""
-    best = torch.float32 if x.device.type == "mps" else torch.float64
-    x, x_hat = x.to(best), x_hat.to(best)
+    x, x_hat = x.to(_best(x)), x_hat.to(_best(x))
     pairs = ((x, x), (x, x_hat), (x_hat, x_hat))
     return x.sum(dim=0), torch.stack([torch.linalg.vecdot(a, b) for a, b in pairs])
+
+
+def _best(x: Tensor) -> torch.dtype:
+    """The dtype that sums are taken in."""
+    return torch.float32 if x.device.type == "mps" else torch.float64

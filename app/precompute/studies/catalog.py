@@ -25,6 +25,27 @@ class Listed:
     """they change with the dictionaries that the atlas held before"""
 
 
+RECONSTRUCTION = Listed(
+    "reconstruction",
+    "L0, error, cosine and norms of single tokens, as distributions",
+    ("events",),
+    (),
+    uses_model=False,
+)
+NORMS = Listed(
+    "norms",
+    "how long activations are by position and token, and which are outliers",
+    ("events",),
+    (),
+    uses_model=True,  # the unembedding's norms beside them
+)
+VARIANTS = Listed(
+    "variants",
+    "what other tools print for the same dictionaries",
+    ("events",),
+    ("variant_contexts", "seed", "dtype"),
+    uses_model=True,
+)
 PRUNING = Listed(
     "pruning",
     "what each dictionary is worth without its densest, rarest or random features",
@@ -64,6 +85,9 @@ MATCHES = Listed(
 )
 
 STUDIES: tuple[Listed, ...] = (
+    RECONSTRUCTION,
+    NORMS,
+    VARIANTS,
     PRUNING,
     GEOMETRY,
     MATCHES,

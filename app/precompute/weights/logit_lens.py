@@ -16,15 +16,13 @@ from app.errors import AtlasError
 from app.precompute.model.direct_path import direct_path
 from app.precompute.model.language_model import LanguageModel
 from app.precompute.model.norms import read_norm
+from app.stats.norms import norm_outliers
 
 N_TOKENS = 10
 """Strongest tokens kept at either end."""
 
 N_BINS = 50
 """Bins of the histogram over the vocabulary."""
-
-MAX_MADS = 6.0
-"""Median absolute deviations above the median from which an unembedding norm is an outlier."""
 
 BLOCK_ELEMENTS = 2**22
 """Logits held at once in float64; `features_per_block` follows from it."""
@@ -174,20 +172,6 @@ class LogitLens:
         if self._norm.centres:
             written = written - written.mean(dim=1, keepdim=True)
         return (written * self._norm.gain) @ self._W_U[:, self._kept]
-
-
-def norm_outliers(
-    norms: Float[np.ndarray, " d_vocab"], among: Bool[np.ndarray, " d_vocab"]
-) -> Bool[np.ndarray, " d_vocab"]:
-    """Tokens whose norm lies more than `MAX_MADS` MAD above the median, both taken over `among`.
-
-    MAD is the median of |norm − median|, unscaled. Only tokens among these can be outliers.
-    """
-    if not among.any():
-        return np.zeros_like(among)
-    median = np.median(norms[among])
-    deviation = np.median(np.abs(norms[among] - median))
-    return among & (norms > median + MAX_MADS * deviation) & (deviation > 0)
 
 
 def histogram(

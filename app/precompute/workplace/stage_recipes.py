@@ -78,7 +78,7 @@ HOW = {"replace", "threads", "progress", "workers", "num_gpus", "ray_address"} |
 WITHOUT_EFFECT = HOW | {"output", "device", "verify"}
 """Settings that no content depends on: `verify` refuses or lets pass."""
 
-EVENT_LAYOUT = 2
+EVENT_LAYOUT = 3
 """Raised whenever later stages could not read what an unfinished run has written."""
 
 LIBRARIES = ("torch", "transformers", "transformer-lens", "tokenizers", "numpy")

@@ -126,8 +126,8 @@ def check(model: LanguageModel, target: Target) -> None:
     np.testing.assert_allclose(zero.max, acts[:, 0].max(axis=0), rtol=1e-4, atol=1e-5)
 
     squares = [read_squares(target.folder, i, store.contexts_per_shard) for i in range(N_CONTEXTS)]
-    both = np.stack([((x - x_hat) ** 2).sum(axis=-1), (x**2).sum(axis=-1)], axis=-1)
-    wanted = np.where(CORPUS.counted[:, :, None], both, np.nan)
+    wanted = np.stack([(part**2).sum(axis=-1) for part in (x - x_hat, x, x_hat)], axis=-1)
+    wanted[..., [0, 2]] = np.where(CORPUS.counted[..., None], wanted[..., [0, 2]], np.nan)
     np.testing.assert_allclose(np.array(squares), wanted, rtol=1e-3, atol=1e-4)
 
     sample = HiddenPreSample.open(target.folder, len(store.shards))

@@ -12,9 +12,16 @@ from app.web.pages.docs import DocsPage
 from app.web.pages.index import IndexPage
 from app.web.pages.points.map import MapPage
 from app.web.pages.search.page import SearchPage
+from app.web.pages.studies.norms.page import NormsPage
+from app.web.pages.studies.quality.page import QualityPage
 from app.web.paths import templates_folder
 
-ONLY_IN_TWIN = {"DictionaryPage": {"next"}, "SearchPage": {"next"}}
+ONLY_IN_TWIN = {
+    "DictionaryPage": {"next"},
+    "SearchPage": {"next"},
+    "QualityPage": {"measured"},
+    "NormsPage": {"found", "view"},
+}
 
 
 @pytest.mark.parametrize(
@@ -22,6 +29,7 @@ ONLY_IN_TWIN = {"DictionaryPage": {"next"}, "SearchPage": {"next"}}
     [
         (IndexPage, "index"), (DictionaryPage, "dictionary"), (SearchPage, "search"),
         (DocsPage, "docs"), (MapPage, "map"),
+        (QualityPage, "studies/quality"), (NormsPage, "studies/norms"),
     ],
 )  # fmt: skip
 def test_a_template_shows_exactly_its_context(page: type, template: str) -> None:

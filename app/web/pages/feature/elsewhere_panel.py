@@ -21,6 +21,8 @@ from app.web.urls import compare_url, study_url
 MOST_NAMED = 4
 """Features of the other dictionary that are named as having this one for their best match."""
 
+_BYTES_OF_PANEL, _BYTES_OF_LINE = 1000, 1100
+
 
 @dataclass(frozen=True)
 class Elsewhere:
@@ -67,6 +69,11 @@ def build_elsewhere(
         for other in list_saes(connection)
         if other.sae_id in compared.pairs
     ]
+
+
+def bytes_of(found: list[Elsewhere]) -> int:
+    """What the panel takes of the page, nearly."""
+    return _BYTES_OF_PANEL + _BYTES_OF_LINE * len(found) if found else 0
 
 
 def _line(

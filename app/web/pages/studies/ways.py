@@ -32,6 +32,8 @@ class StudyPage:
 
 
 STUDY_PAGES: tuple[StudyPage, ...] = (
+    StudyPage("quality", "Quality", frozenset({"reconstruction", "variants"}), in_copy=True),
+    StudyPage("norms", "Norms", frozenset({"norms"}), in_copy=True),
     StudyPage("pruning", "Pruning", frozenset({"pruning"}), True, frozenset({"threshold"})),
     StudyPage("geometry", "Geometry", frozenset({"geometry"}), in_copy=True),
     StudyPage("matches", "Matches", frozenset({"matches"})),

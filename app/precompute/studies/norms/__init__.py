@@ -1,0 +1,1 @@
+"""How long the activations at a hook are: by position and token, and which are outliers."""

@@ -1,0 +1,1 @@
+"""How well single tokens are reconstructed: distributions over all counted tokens."""

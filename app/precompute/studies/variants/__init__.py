@@ -1,0 +1,1 @@
+"""What other tools print for the same dictionary, on a sample of contexts."""

@@ -1,0 +1,1 @@
+"""The page of a dictionary's quality: figures, distributions over tokens, other tools' figures."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,12 @@ from torch import Tensor, nn
 
 from app.precompute.model.frozen import frozen
 from app.precompute.model.language_model import LanguageModel
-from app.precompute.studies.connections.attribution import Attributor, Batch, held_hidden_pre
+from app.precompute.studies.connections.attribution import (
+    Attributor,
+    Batch,
+    Contributions,
+    held_hidden_pre,
+)
 from app.precompute.studies.connections.removal import (
     DRAWN,
     STRONGEST,
@@ -41,7 +47,7 @@ def batch() -> Batch:
     )
 
 
-def target(dictionary: Dictionary, hook_name: str, tmp_path: object = None) -> Target:
+def target(dictionary: Dictionary, hook_name: str) -> Target:
     return Target(hook_name, dictionary, hook_name, dictionary.config.path)
 
 
@@ -120,19 +126,19 @@ def eager_pattern(model: LanguageModel, tokens: Tensor) -> Tensor:
     """[head, query, key] of the second block."""
     seen: list[Tensor] = []
     attention = model.plain.get_submodule("gpt_neox.layers.1.attention")
-    before = model.plain.config._attn_implementation  # pyright: ignore
-    model.plain.set_attn_implementation("eager")  # pyright: ignore
+    plain: Any = model.plain
+    before = plain.config._attn_implementation
+    plain.set_attn_implementation("eager")
     handle = attention.register_forward_hook(lambda _m, _a, output: seen.append(output[1]))
     with torch.no_grad():
-        model.plain(input_ids=tokens[None])
+        plain(input_ids=tokens[None])
     handle.remove()
-    model.plain.set_attn_implementation(before)  # pyright: ignore
+    plain.set_attn_implementation(before)
     return seen[0][0].double()
 
 
-def block_by_hand(layer: nn.Module, x: Tensor, pattern: Tensor) -> Tensor:
-    attention: nn.Module = layer.attention  # pyright: ignore
-    mlp: nn.Module = layer.mlp  # pyright: ignore
+def block_by_hand(layer: Any, x: Tensor, pattern: Tensor) -> Tensor:
+    attention, mlp = layer.attention, layer.mlp
     read = linear(attention.query_key_value, norm(layer.input_layernorm, x))
     value = read.view(len(x), 2, 3, 8)[:, :, 2].transpose(0, 1)
     z = (pattern @ value).transpose(0, 1).reshape(len(x), 16)
@@ -191,6 +197,7 @@ def test_removal_is_a_pass_without_the_feature(
         def without(x: Tensor, index: int = index, counted: Tensor = counted) -> Tensor:
             acts = lower.encode(x)
             scale = lower.normalisation.measure(x).factor
+            assert scale is not None
             silent = acts.clone()
             silent[..., index] = 0
             change = (acts - silent) @ lower.W_dec * scale
@@ -216,15 +223,13 @@ def test_the_stream_between_attention_and_mlp_is_changed_for_both(
         y = held.changed(tokens, {write_hook(hook): lambda x: x - change}, ABOVE)
         mid = held.changed(tokens, {write_hook(hook): lambda x: x - change}, hook)
     torch.testing.assert_close(mid, clean[hook] - change)
-    layer = model.plain.get_submodule("model.layers.1")
+    layer: Any = model.plain.get_submodule("model.layers.1")
     with torch.no_grad():
         expected = mid + layer.mlp(layer.post_attention_layernorm(mid))
     torch.testing.assert_close(y, expected)
 
 
 def test_choice_of_removals(batch: Batch) -> None:
-    from app.precompute.studies.connections.attribution import Contributions
-
     rng = np.random.default_rng(2)
     row = np.repeat(np.arange(5), [8, 3, 1, 0, 30])
     feature = np.concatenate([np.arange(n) * 3 for n in (8, 3, 1, 0, 30)])

@@ -5,6 +5,7 @@ chosen features of the lower one. So every contribution can be worked out from a
 """
 
 import io
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -49,8 +50,6 @@ def reads() -> np.ndarray:
 
 
 def write_dictionary(folder: Path, hook: str, W_enc: np.ndarray, W_dec: np.ndarray) -> Path:
-    import json
-
     folder.mkdir()
     metadata = {"hook_name": hook, "prepend_bos": True, "context_size": 20}
     config = {

@@ -55,7 +55,7 @@ def main() -> None:
 def section(costs: dict[str, Cost], prices: dict[str, str], n_tokens: int, n_saes: int) -> str:
     """The table: every study, then all together."""
     events, none = costs["events"], Cost(0.0, 0.0)
-    found = [(name, costs.get(name, none), prices[name]) for name in NAMES]
+    found = [(name, costs.get(name, none), prices.get(name, "")) for name in NAMES]
     whole = sum((cost for _, cost, _ in found), none)
     rows = [
         [name, f"{cost.cpu:,.1f}", f"{cost.cpu / events.cpu:.2f}", price]

@@ -9,6 +9,9 @@ from functools import lru_cache
 from typing import Protocol
 from urllib.parse import quote, quote_plus, urlencode
 
+SLUG = "[a-z0-9]+(?:-[a-z0-9]+)*"
+"""What models, dictionaries and lists are called in addresses, as a regular expression"""
+
 Arguments = Iterable[tuple[str, str]]
 """Query arguments in order; a name may come several times"""
 
@@ -77,9 +80,9 @@ def figure_url(sae: Addressed, feature_index: int, panel: str, view: Arguments =
     return with_query(path, [("panel", panel), *view])
 
 
-def file_url(sae: Addressed, feature_index: int) -> str:
+def file_url(sae: Addressed, feature_index: int, view: Arguments = ()) -> str:
     """A feature as one file that needs nothing else."""
-    return f"{_path(sae.address)}/{feature_index}/page.html"
+    return with_query(f"{_path(sae.address)}/{feature_index}/page.html", view)
 
 
 def card_url(sae: Addressed, feature_index: int | None = None) -> str:

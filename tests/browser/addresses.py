@@ -24,6 +24,8 @@ PAGES = {
     "map, a token": f"{SAE}/map?q=self",
     "pruning": f"{SAE}/pruning",
     "pruning, rare ones folded": f"{SAE}/pruning?remove=rarer&fill=mean",
+    "connections": f"{SAE}/connections",
+    "connections of a feature": f"{FEATURE}/connections",
     "search, empty": "/-/search",
     "search": "/-/search?q=self",
     "search, one ranking": "/-/search?q=self&mode=promotes",

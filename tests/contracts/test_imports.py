@@ -97,7 +97,9 @@ def _reachable(start: str) -> set[str]:
     return seen
 
 
-@pytest.mark.parametrize("start", ["app.web", "app.db", "app.stats", "app.demo.synthetic"])
+@pytest.mark.parametrize(
+    "start", ["app.web", "app.db", "app.stats", "app.explain", "app.demo.synthetic"]
+)
 def test_torch_is_out_of_reach(start: str) -> None:
     reached = {name.partition(".")[0] for name in _reachable(start)}
     assert reached & HEAVY == set()

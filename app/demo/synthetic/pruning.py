@@ -105,9 +105,9 @@ class _Invented:
             explained_variance=explained,
             delta_ce=delta_ce,
             delta_ce_error=delta_error,
-            recovered_mean=1 - against_mean,
+            recovered_mean=np.round(1 - against_mean, 12),
             recovered_mean_error=mean_error,
-            recovered_zero=1 - against_zero,
+            recovered_zero=np.round(1 - against_zero, 12),
             recovered_zero_error=zero_error,
             delta_by_context=delta.astype(np.float32),
         )

@@ -100,7 +100,7 @@ def _write_index(
     written = []
     for name, content in (
         *search_index.token_files(connection, sae, set(indices)),
-        *search_index.feature_files(connection, sae, indices),
+        *search_index.feature_files(connection, sae, indices, pages.reader.names(sae)),
     ):
         pages.folder.write(f"{root}/{name}", content)
         written.append(name)

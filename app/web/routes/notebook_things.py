@@ -1,4 +1,4 @@
-"""`/-/notebook/{kind}/{uid}`: what somebody wrote, its history, and the forms that change it.
+"""`/-/notebook/{kind}/{uid:name}`: what somebody wrote, its history, and the forms that change it.
 
 Every form carries the version it was made on. Where that is no longer the newest the answer is 409:
 the same page, with what was sent still in its fields and what stands now beside it.
@@ -19,6 +19,7 @@ from app.notebook.limits import checked_line
 from app.notebook.records import FeatureList
 from app.notebook.things import (
     Record,
+    absent,
     get_thing,
     history_of,
     restore_thing,
@@ -28,6 +29,7 @@ from app.web import urls
 from app.web.dependencies import AtlasDep, ConnectionDep, MemoryDep, ViewerDep
 from app.web.memory import Memory
 from app.web.notebook.evidence import measure
+from app.web.notebook.forms import NoteText, ReadingText, Remark, Title, Uid, Version
 from app.web.notebook.reader import NotebookDep
 from app.web.notebook.saving import NotSaved, save
 from app.web.pages.notebook.thing import build_thing_page
@@ -39,16 +41,18 @@ router = APIRouter(prefix="/-/notebook")
 _WRITES = [Depends(check_same_site)]
 
 Kinds = Literal["label", "note", "list", "entry"]
-Text = Annotated[str, Form()]
-Version = Annotated[int, Form(ge=0, le=2**31, description="the version the form was made on")]
 
 
-def get_one(notebook: NotebookDep, viewer: ViewerDep, kind: Kinds, uid: str) -> Record:
+def get_one(notebook: NotebookDep, viewer: ViewerDep, kind: Kinds, uid: Uid) -> Record:
     """The thing of the path; one about a dictionary the viewer may not see isn't there."""
     with notebook.connect() as connection:
-        thing = get_thing(connection, kind, uid[:64])
-    if not isinstance(thing, FeatureList) and not viewer.may_read(thing.model, thing.sae):
-        raise Absent("There is no such page of the notebook.")
+        thing = get_thing(connection, kind, uid)
+        if isinstance(thing, FeatureList):
+            there = lists.is_there(connection, thing.uid, viewer.dictionary)
+        else:
+            there = viewer.may_read(thing.model, thing.sae)
+    if not there:
+        raise Absent(absent(kind))
     return thing
 
 
@@ -74,8 +78,8 @@ async def get_writer(viewer: ViewerDep, thing: ThingDep) -> Viewer:
 WriterDep = Annotated[Viewer, Depends(get_writer)]
 
 
-@router.get("/{kind}/{uid}", summary="A label, note, list or remark, and its history")
-@router.get("/{kind}/{uid}.json", summary="The same as JSON")
+@router.get("/{kind}/{uid:name}", summary="A label, note, list or remark, and its history")
+@router.get("/{kind}/{uid:name}.json", summary="The same as JSON")
 def thing_page(
     request: Request,
     atlas: AtlasDep,
@@ -89,7 +93,7 @@ def thing_page(
     return _page(request, notebook, viewer, kind, thing)
 
 
-@router.post("/{kind}/{uid}", summary="Change it (303)", dependencies=_WRITES)
+@router.post("/{kind}/{uid:name}", summary="Change it (303)", dependencies=_WRITES)
 def change(
     request: Request,
     atlas: AtlasDep,
@@ -100,10 +104,10 @@ def change(
     kind: Kinds,
     thing: ThingDep,
     version: Version,
-    text: Text = "",
-    reading: Text = "",
-    title: Text = "",
-    remark: Text = "",
+    text: NoteText = "",
+    reading: ReadingText = "",
+    title: Title = "",
+    remark: Remark = "",
 ) -> Response:
     """Texts that stayed as they are need not be sent the same; a version seen is needed always."""
     failed, evidence = None, None
@@ -131,7 +135,7 @@ def change(
     return _page(request, notebook, writer, kind, thing, sent, failed)
 
 
-@router.post("/{kind}/{uid}/withdraw", summary="Take it back (303)", dependencies=_WRITES)
+@router.post("/{kind}/{uid:name}/withdraw", summary="Take it back (303)", dependencies=_WRITES)
 def withdraw(
     request: Request,
     atlas: AtlasDep,
@@ -148,7 +152,7 @@ def withdraw(
     return _page(request, notebook, writer, kind, thing, None, failed)
 
 
-@router.post("/{kind}/{uid}/restore", summary="Put it back (303)", dependencies=_WRITES)
+@router.post("/{kind}/{uid:name}/restore", summary="Put it back (303)", dependencies=_WRITES)
 def restore(
     request: Request,
     atlas: AtlasDep,
@@ -165,11 +169,11 @@ def restore(
     return _page(request, notebook, writer, kind, thing, None, failed)
 
 
-@router.post("/label/{uid}/show", summary="Show a label first (303)", dependencies=_WRITES)
+@router.post("/label/{uid:name}/show", summary="Show a label first (303)", dependencies=_WRITES)
 def show(
     notebook: NotebookDep,
     viewer: ViewerDep,
-    uid: str,
+    uid: Uid,
     seen: Annotated[int, Form(ge=0, le=2**31, description="version of the choice seen")],
     chosen: Annotated[bool, Form()] = True,
 ) -> Response:

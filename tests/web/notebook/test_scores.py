@@ -79,13 +79,13 @@ def test_an_explanation_stands_with_its_model_prompt_and_scores(
     page = person.get(FEATURE)
     assert page.headers["etag"] != before
     head = _text(page.text.split('class="page-head"')[1].split("<dl")[0])
-    assert "“ the word self ” model-x, prompt 1, made here , detection 85%" in head
+    assert "“ the word self ” model-x, prompt 1, made here" in head and "detection 85%" in head
     panel = _text(page.text.split('id="notebook"')[1])
     assert "Detection 85% 17 of 20 17 of 20 85% 2/4 3/4 4/4 4/4 4/4" in panel
     assert "Fuzzing not scored: 2 of 4 questions <b>" in panel
     assert (
-        "Scored by judge <1> ; without it: 5 of 6 near misses, 12 of 14 other features' texts"
-        in panel
+        "Scored by judge <1> ; without it: 5 of 6 near misses, 12 of 14 other "
+        "features' texts. Chance is 50%." in panel
     )
     assert "questions <b>" not in page.text and "judge <1>" not in page.text
     own = _text(person.get(f"/-/notebook/label/{uid}").text)

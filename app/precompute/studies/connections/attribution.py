@@ -15,9 +15,10 @@ import torch
 from jaxtyping import Bool, Float, Float64, Int, Int64, Integer
 from torch import Tensor
 
-from app.precompute.events.firings import FiringFinder
+from app.precompute.events.firings import FiringFinder, is_compiled_for
 from app.precompute.events.top_k_firings import finder
 from app.precompute.model.frozen import FrozenModel
+from app.precompute.studies.connections.row_dots import row_dots
 from app.precompute.target import Target
 from app.sae.dictionary import Dictionary
 
@@ -169,6 +170,11 @@ def _of_firings(
     gradient: Float[Tensor, "places d_in"],
 ) -> Float64[np.ndarray, " n"]:
     """activation · W_dec[feature] · gradient[row] of every firing."""
+    if is_compiled_for(dictionary.W_dec) and gradient.device.type == "cpu":
+        found = row_dots(
+            dictionary.W_dec.numpy(), gradient.contiguous().numpy(), feature.numpy(), row.numpy()
+        )
+        return found * activation.double().numpy()
     values = torch.empty(len(feature), dtype=gradient.dtype, device=gradient.device)
     step = max(1, GATHERED // gradient.shape[1])
     for start in range(0, len(feature), step):

@@ -45,11 +45,15 @@ from app.web.pages.feature.token_panel import TokenTable, build_token_table
 from app.web.pages.feature.twin import feature_json
 from app.web.pages.feature.view_said import view_said
 from app.web.pages.notebook.panel import NotebookPanel, build_notebook_panel
+from app.web.pages.notebook.words import called
 from app.web.pages.policy import ablation_sentence, corpus_sentence
 from app.web.pages.profile.panel import AblationProfile, build_ablation_profile
 from app.web.pages.reading.panel import ReadingPanel, build_reading_panel
 from app.web.pages.reading.twin import reading_json
 from app.web.views import FeatureView, MapView
+
+_BYTES_OF_NAMES = 1_200
+"""Labels of the features beside it"""
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,17 @@ class FeaturePage:
     """what the twin is made of; no template prints it"""
 
     @property
+    def label(self) -> str:
+        """What somebody called it; empty without a label about this dictionary."""
+        first = self.notebook.first
+        return "" if first is None else first.label.text
+
+    @property
+    def called(self) -> str:
+        """What names it in a title: its label in quotation marks, else its short form."""
+        return called(self.label, self.record.short)
+
+    @property
     def said(self) -> str:
         """What this view claims beyond the feature itself; usually empty."""
         return view_said(self.reading, self.activation)
@@ -124,12 +139,14 @@ def build(
     memory: Memory,
     everything: bool = False,
     reader: Reader = NO_NOTEBOOK,
+    beside: int = 0,
 ) -> FeaturePage:
     """The page of a feature that exists.
 
     Args:
         everything: read the text of all examples, as the twin needs it, not only of those shown.
         reader: what people wrote about it.
+        beside: bytes of the page that neither this module nor the notebook fills.
 
     Raises:
         LookupError: the view names an example the feature does not have; the message is a sentence.
@@ -143,8 +160,9 @@ def build(
     material = load_material(connection, sae, record, choose, memory, whole)
     notebook = build_notebook_panel(reader, sae, feature_index)
     elsewhere = build_elsewhere(connection, sae, feature_index, memory)
-    beside = notebook.n_bytes + bytes_of(elsewhere)
-    examples = build_examples_panel(connection, material, view, memory, beside)
+    taken = notebook.n_bytes + bytes_of(elsewhere) + beside
+    taken += _BYTES_OF_NAMES if reader.names(sae) else 0
+    examples = build_examples_panel(connection, material, view, memory, taken)
     reading = build_reading_panel(connection, material, view, memory, everything)
     if everything and reading.error is not None:
         raise reading.error

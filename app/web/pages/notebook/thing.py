@@ -64,8 +64,7 @@ class HistoryLine:
     """One version."""
 
     revision: Revision
-    when: str
-    texts: list[tuple[str, str]]
+    texts: list[tuple[FieldKind, str]]
     """field and text as they were after it; empty ones are left out"""
     evidence: str
 
@@ -89,8 +88,6 @@ class ThingPage:
     """as it stands in the notebook; None for something new"""
     html: str
     """its Markdown, where it has any"""
-    origin: str
-    when: str
     about: str
     """what it is about, in words"""
     about_url: str
@@ -151,8 +148,6 @@ def build_thing_page(
         is_conflict=is_conflict,
         thing=thing,
         html=markdown_html(text) if text else "",
-        origin="" if thing is None else thing.author,
-        when="" if thing is None else words.day(thing.created_at),
         about=about[0],
         about_url=about[1],
         may_write=may_write,
@@ -174,11 +169,10 @@ def _field(
 
 def _history_line(kind: Kind, revision: Revision) -> HistoryLine:
     record = revision.record
-    texts = [(own.label, str(record.get(own.name) or "")) for own in FIELDS[kind]]
+    texts = [(own, str(record.get(own.name) or "")) for own in FIELDS[kind]]
     found = record.get("evidence")
     return HistoryLine(
         revision,
-        words.day(revision.at),
-        [(name, text) for name, text in texts if text],
+        [(own, text) for own, text in texts if text],
         words.evidence(found) if isinstance(found, Mapping) else "",
     )

@@ -1,17 +1,37 @@
 """How what people wrote is said: who, when, with which evidence. Knows no table and no address."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from app.notebook.explanations import SOURCE
 from app.notebook.records import Label
 from app.web import text
 from app.web.pages.notebook.scores import short_scores
+from app.web.share import one_line
+
+_MOST_SHOWN = 90
+"""Characters of a label in a list; a longer one is cut at a word"""
+
+
+def shortened(label: str) -> str:
+    """A label as lists show it, one line or two."""
+    if len(label) <= _MOST_SHOWN:
+        return label
+    cut = label[:_MOST_SHOWN]
+    return f"{cut.rsplit(' ', 1)[0] if ' ' in cut else cut}…"
+
+
+def called(label: str, short: Iterable[Sequence[str]]) -> str:
+    """What names a feature in a title or a drawing: its label in quotation marks, else its short
+    form."""
+    return f"“{shortened(label)}”" if label else one_line(short)
 
 
 def day(at: str) -> str:
-    """The day and minute of a stored time, in UTC: 2026-03-01 12:00."""
-    return at[:16].replace("T", " ")
+    """The day of a stored time, in UTC: 1 Mar 2026."""
+    found = datetime.fromisoformat(at)
+    return f"{found.day} {found:%b %Y}"
 
 
 def origin(label: Label) -> str:

@@ -240,6 +240,11 @@ class FeatureRecord:
     of the baseline, −128 where not measured; empty when the feature has none"""
     top_tokens: list[int]
     """up to 3 token ids with the largest share of mass"""
+    delta_ce: float | None = None
+    """change of the next token's cross-entropy, nats, when it is removed at one of its firings;
+    mean over firings"""
+    kl: float | None = None
+    """KL of the next token's distribution, with it ‖ without it, nats; the same mean"""
 
 
 @dataclass(frozen=True)

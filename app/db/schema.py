@@ -136,6 +136,8 @@ SORTABLE: tuple[str, ...] = (
     "encoder_decoder_cosine",
     "position_zero_n_active",
     "position_zero_max",
+    "delta_ce",
+    "kl",
 )
 """Columns of a feature that lists sort by and filter as ranges, besides `feature_index` itself."""
 

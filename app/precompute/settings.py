@@ -112,6 +112,12 @@ class PrecomputeSettings(BaseModel):
     activation_gigabytes: float = Field(default=8.0, ge=0)
     """activations at the hooks are kept on disk while the job runs, up to this size and a quarter
     of what is free; without them contexts with silent examples go through the model twice"""
+    effect_examples: int = Field(default=5, ge=0)
+    """top examples at which a feature is removed from the model"""
+    effect_sampled: int = Field(default=2, ge=1)
+    """firings of each of five groups by activation at which it is removed as well"""
+    effect_tokens: int = Field(default=8, ge=1)
+    """predictions compared after a removal, from the one at the firing on"""
     skip: list[str] = []
     """studies of the dictionary as a whole that are left out, with commas between"""
     progress: ProgressKind = "auto"

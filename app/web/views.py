@@ -113,6 +113,8 @@ class DictionaryView(View):
     encoder_decoder_cosine: RangeText = ""
     position_zero_n_active: RangeText = ""
     position_zero_max: RangeText = ""
+    delta_ce: RangeText = ""
+    kl: RangeText = ""
     feature_index: IndexText = ""
     """numbers of features and ranges of them, between commas"""
     dead: Literal["", "yes", "no"] = ""

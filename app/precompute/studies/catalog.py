@@ -23,7 +23,15 @@ class Listed:
     """its numbers change with the model"""
 
 
-STUDIES: tuple[Listed, ...] = ()
+EFFECTS = Listed(
+    "effects",
+    "what removing a feature at its firings does to the model's predictions",
+    ("events", "statistics"),
+    ("effect_examples", "effect_sampled", "effect_tokens", "dtype"),
+    uses_model=True,
+)
+
+STUDIES: tuple[Listed, ...] = (EFFECTS,)
 """In the order they are done."""
 
 NAMES = tuple(study.name for study in STUDIES)

@@ -1,9 +1,10 @@
 """Every study with how it is done, in the order of the catalog."""
 
 from app.precompute.settings import PrecomputeSettings
+from app.precompute.studies.effects import stage as effects
 from app.precompute.studies.study import Study
 
-STUDIES: tuple[Study, ...] = ()
+STUDIES: tuple[Study, ...] = (effects.STUDY,)
 
 
 def asked_for(settings: PrecomputeSettings) -> list[Study]:

@@ -151,6 +151,14 @@ _CATALOGUE: dict[str, _Column] = {
     "position_zero_max": _Column(
         "number", "Max at 0", "max at position 0", "largest activation at position 0", "10.."
     ),
+    "delta_ce": _Column(
+        "number", "ΔCE", "ΔCE when removed",
+        "nats that removing it at a firing costs on the next token, mean over firings", "0.05..",
+    ),
+    "kl": _Column(
+        "number", "KL", "KL when removed",
+        "KL of the next token’s distribution when it is removed at a firing, nats", "0.01..",
+    ),
 }  # fmt: skip
 
 USUAL = (

@@ -45,6 +45,8 @@ COLUMNS: dict[str, ColumnWords] = {
     "span_fill": ColumnWords("span fill", "share of tokens", True, False),
     "decoder_norm": ColumnWords("decoder norm", "", False, None),
     "max_logit": ColumnWords("max logit", "per unit of activation", False, None),
+    "delta_ce": ColumnWords("ΔCE when removed", "nats on the next token", False, None),
+    "kl": ColumnWords("KL when removed", "nats", False, True),
     "map_x": ColumnWords("map, across", "", False, False),
     "map_y": ColumnWords("map, up", "", False, False),
 }

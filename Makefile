@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PORT ?= 8000
 DEMO_ATLAS ?= demo-atlas.db
 
-.PHONY: demo demo-atlas test torture check format bench bench-pages bench-peers browser clean
+.PHONY: demo demo-atlas test torture check format bench bench-pages bench-peers debian clean
 
 demo: $(VENV)/.precompute
 	$(BIN)/feature-atlas demo --output $(DEMO_ATLAS) --port $(PORT)
@@ -16,7 +16,7 @@ demo: $(VENV)/.precompute
 demo-atlas: $(VENV)/.precompute
 	$(BIN)/feature-atlas demo --output $(DEMO_ATLAS) --no-serve
 
-test: $(VENV)/.test browser
+test: $(VENV)/.test debian
 	$(BIN)/python -m pytest
 
 # The real command killed 30 times at random moments, and resumed.
@@ -44,11 +44,12 @@ bench-pages: $(VENV)/.test
 bench-peers: $(VENV)/.test $(PEERS)/.installed
 	$(BIN)/python -m benchmarks.peers.bench_peers --python $(PEERS)/bin/python
 
-# The browser tests drive Debian's Chromium: installed here where that is allowed, else asked for.
-browser:
-	@command -v chromium >/dev/null || [ -x /usr/bin/chromium ] \
-	|| { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq chromium chromium-driver; } \
-	|| echo "The browser tests need Chromium: run 'sudo apt-get install chromium chromium-driver'."
+# The tests drive Debian's Chromium and start Debian's PostgreSQL: installed here where that is allowed,
+# else asked for.
+debian:
+	@{ [ -x /usr/bin/chromium ] && ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; } \
+	|| { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq chromium chromium-driver postgresql; } \
+	|| echo "Some tests need more: run 'sudo apt-get install chromium chromium-driver postgresql'."
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -1,4 +1,4 @@
-"""The command line: `feature-atlas demo | precompute | serve | export | info | check`.
+"""The command line: `feature-atlas demo | precompute | explain | serve | export | info | check`.
 
 Turns options into settings and calls one function for each command; libraries are imported inside
 the commands, so that the server's commands work where torch is not installed. Bad input ends with
@@ -20,6 +20,8 @@ from sqlalchemy.exc import DatabaseError
 from typer.exceptions import TyperException
 
 from app.errors import AtlasError
+from app.explain.options import explain
+from app.options import AtlasPath, NotebookPlace
 from app.precompute.drivers.interruption import EXIT_CODE, Interrupted, Stop
 from app.precompute.settings import PrecomputeSettings, read_settings
 from app.settings import Settings
@@ -31,7 +33,6 @@ cli = typer.Typer(
     rich_markup_mode=None,
 )
 
-AtlasPath = Annotated[Path, typer.Argument(help="An atlas file.")]
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")]
 AccessKey = Annotated[
@@ -64,16 +65,6 @@ TrustedRole = Annotated[
 RequestsPerSecond = Annotated[
     float,
     typer.Option(min=0, help="Of one key, or one address; ten times it at once. 0: any."),
-]
-NotebookPlace = Annotated[
-    str,
-    typer.Option(
-        "--notebook",
-        envvar="FEATURE_ATLAS_NOTEBOOK",
-        metavar="PATH|URL",
-        help="Where labels and notes are kept: a file (default: ATLAS.notebook.db), "
-        "postgresql://…, or off.",
-    ),
 ]
 
 
@@ -159,6 +150,7 @@ def _help(kind: Any, field: FieldInfo) -> str:
 
 precompute.__signature__ = _precompute_signature()  # type: ignore[attr-defined]
 cli.command()(precompute)
+cli.command()(explain)
 
 
 @cli.command()

@@ -245,6 +245,17 @@ class FeatureRecord:
     mean over firings"""
     kl: float | None = None
     """KL of the next token's distribution, with it ‖ without it, nats; the same mean"""
+    region_lift: float | None = None
+    """how often it fires 16 tokens after a firing, as a multiple of what each token's own rate
+    gives, over five spans or more; None where not measured, as the next four"""
+    near_share: float | None = None
+    """share of the silent tokens inside its spans that were near to firing"""
+    n_span_switches: int | None = None
+    """neighbouring tokens inside its spans of which one fires and one is silent"""
+    smoothed_share: float | None = None
+    """share of these switches that are gone once activations are averaged over five tokens"""
+    smoothed_share_shuffled: float | None = None
+    """the same of its activations in random order inside each span"""
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,8 @@ from app.notebook.things import add_thing, change_thing, get_thing, log_change, 
 _label = schema.label
 _shown = schema.shown_label
 
+_UNSCORED: Mapping[str, Any] = {"score": None, "score_kind": "", "scores": {}}
+
 
 def labels_of(connection: Connection, model: str, sae: str, feature_index: int) -> list[Label]:
     """Every label of a feature that wasn't withdrawn, the oldest first."""
@@ -107,10 +109,9 @@ def add_label(
         same = (label.text, label.reading, label.author) == (text, reading, author)
         if same and label.subject == subject and label.source == origin.get("source", ""):
             return label
-    given = {"source": "", "explainer": "", "prompt_version": "", "score": None, "score_kind": ""}
     values = {
-        **subject.__dict__, "text": text, "reading": reading,
-        "evidence": dict(evidence or {}), **given, **origin,
+        **subject.__dict__, "text": text, "reading": reading, "evidence": dict(evidence or {}),
+        "source": "", "explainer": "", "prompt_version": "", **_UNSCORED, **origin,
     }  # fmt: skip
     return add_thing(connection, "label", author, values)
 
@@ -124,7 +125,7 @@ def change_label(
     reading: str,
     evidence: Mapping[str, Any] | None,
 ) -> Label:
-    """Another text or reading; what was measured of another reading goes with it.
+    """Another text or reading; what was measured of another one goes with it.
 
     Args:
         evidence: of the new reading; None keeps what the label has, where the reading is the same.
@@ -135,8 +136,11 @@ def change_label(
     """
     reading = checked_line("reading", reading, required=False)
     values: dict[str, Any] = {"text": checked_line("label", text), "reading": reading}
-    if evidence is not None or reading != get_thing(connection, "label", uid).reading:
+    current = get_thing(connection, "label", uid)
+    if evidence is not None or reading != current.reading:
         values["evidence"] = dict(evidence or {})
+    if values["text"] != current.text:
+        values |= _UNSCORED
     return change_thing(connection, "label", uid, seen, author, values)
 
 

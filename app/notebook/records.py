@@ -68,6 +68,8 @@ class Label(_About):
     """as its source scored it"""
     score_kind: str = ""
     """what the score is: detection, fuzzing, …"""
+    scores: Mapping[str, Any] = field(default_factory=dict)
+    """by kind: counts and shares, or under `absent` why there is none; see `TestResult`"""
 
     @property
     def by_person(self) -> bool:
@@ -96,6 +98,54 @@ class Evidence:
     def as_json(self) -> dict[str, Any]:
         """As a label keeps it."""
         return asdict(self)
+
+
+@dataclass(frozen=True)
+class TestResult:
+    """What a language model that was given only a label's text said of texts kept from it."""
+
+    __test__ = False  # no test of pytest's
+
+    balanced_accuracy: float
+    """mean of the shares it got right of texts with the feature and of those without"""
+    precision: float | None
+    """of those it said yes to, the share with the feature; None where it never did"""
+    recall: float
+    true_positives: int
+    false_negatives: int
+    false_positives: int
+    true_negatives: int
+    by_band: list[list[int]]
+    """of texts with the feature: said yes, out of; by fifths of its range, the weakest first"""
+    by_kind: dict[str, list[int]]
+    """of texts without it: said no, out of; by what they are"""
+    scorer: str
+    """the language model that was asked"""
+    scored_at: str
+
+    def as_json(self) -> dict[str, Any]:
+        """As a label keeps it."""
+        return asdict(self)
+
+
+State = Literal["done", "unscored", "unanswered"]
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """How far a feature is under some settings of `feature-atlas explain`."""
+
+    settings_hash: str
+    state: State
+    """done; explained, but a score is still to be asked for; or not even explained"""
+    reason: str
+    """why it isn't done"""
+    label_uid: str
+    """empty while there is none"""
+    split: Mapping[str, Any]
+    """places [context_id, position] of the texts shown and of those kept from the explainer"""
+    run_id: str
+    changed_at: str
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -64,11 +64,13 @@ label = Table(
     Column("prompt_version", String, nullable=False),
     Column("score", Float),
     Column("score_kind", String, nullable=False),
+    Column("scores", JSON, nullable=False, server_default="{}"),
     *_written(),
     Index("label_by_feature", "model", "sae", "feature_index"),
 )
 """`source` is empty for what people wrote here, else where it comes from; `explainer` the language
-model that wrote it; `evidence` the reading's score at the time, empty without one."""
+model that wrote it; `evidence` the reading's score at the time, empty without one; `scores` what
+the text scored when a language model was asked to find the feature by it, with counts."""
 
 shown_label = Table(
     "shown_label",
@@ -146,3 +148,54 @@ revision = Table(
 )
 """Every change, in order: `revision_id` is the counter after it, `record` the whole row after it.
 Nothing is ever taken out; this is the history, and who wrote what."""
+
+explanation_run = Table(
+    "explanation_run",
+    metadata,
+    Column("run_id", String, primary_key=True),
+    Column("model", String, nullable=False),
+    Column("sae", String, nullable=False),
+    Column("weights_hash", String, nullable=False),
+    Column("settings", JSON, nullable=False),
+    Column("endpoint", String, nullable=False),
+    Column("started_at", String, nullable=False),
+    Column("ended_at", String, nullable=False),
+    Column("counts", JSON, nullable=False),
+)
+"""One run of `feature-atlas explain`; `ended_at` is empty while it runs, and after it was killed.
+`endpoint` is an address without anything that opens it."""
+
+explanation = Table(
+    "explanation",
+    metadata,
+    Column("model", String, primary_key=True),
+    Column("sae", String, primary_key=True),
+    Column("feature_index", Integer, primary_key=True, autoincrement=False),
+    Column("weights_hash", String, primary_key=True),
+    Column("settings_hash", String, primary_key=True),
+    Column("state", String, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("label_uid", String, nullable=False),
+    Column("split", JSON, nullable=False),
+    Column("run_id", String, nullable=False),
+    Column("changed_at", String, nullable=False),
+    Index("explanation_by_label", "label_uid"),
+)
+"""How far a feature is under some settings, and which texts explained and scored it."""
+
+explanation_answer = Table(
+    "explanation_answer",
+    metadata,
+    Column("answer_key", String, primary_key=True),
+    Column("model", String, nullable=False),
+    Column("sae", String, nullable=False),
+    Column("feature_index", Integer, nullable=False),
+    Column("weights_hash", String, nullable=False),
+    Column("step", String, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("prompt_tokens", Integer),
+    Column("completion_tokens", Integer),
+    Column("run_id", String, nullable=False),
+    Column("answered_at", String, nullable=False),
+)
+"""Answers that could be read, under a hash of what was asked of whom: nothing is asked twice."""

@@ -145,12 +145,17 @@ def forget() -> None:
 
 
 def _pieces(job: Job, kind: str, sae: str, events_at_once: int) -> list[Piece]:
+    stage = stage_name(kind, sae)
+    return [
+        Piece((stage,), part.name, part.last - part.first, part)
+        for part in feature_ranges(job, sae, events_at_once)
+    ]
+
+
+def feature_ranges(job: Job, sae: str, events_at_once: int) -> list[FeatureRange]:
     """The features of a dictionary in ranges of about equally many events."""
     store = EventStore.open(job.events_folder(sae))
-    return [
-        Piece((stage_name(kind, sae),), part.name, part.last - part.first, part)
-        for part in (FeatureRange(sae, *cut) for cut in store.ranges(events_at_once))
-    ]
+    return [FeatureRange(sae, *cut) for cut in store.ranges(events_at_once)]
 
 
 @lru_cache(maxsize=1)

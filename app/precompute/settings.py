@@ -118,6 +118,8 @@ class PrecomputeSettings(BaseModel):
     """firings of each of five groups by activation at which it is removed as well"""
     effect_tokens: int = Field(default=8, ge=1)
     """predictions compared after a removal, from the one at the firing on"""
+    region_spans: int = Field(default=256, ge=1)
+    """spans of a feature whose switches are counted"""
     skip: list[str] = []
     """studies of the dictionary as a whole that are left out, with commas between"""
     progress: ProgressKind = "auto"

@@ -48,6 +48,7 @@ from app.web.routes import (
     notebook_lists,
     notebook_things,
     points,
+    regions,
     search,
     shares,
     suggest,
@@ -103,7 +104,7 @@ def create_app(settings: Settings) -> FastAPI:
     modules = (health, static_files, docs, index, search, suggest, context, figures, cards, export)
     modules = (*modules, notebook_things, notebook_lists, notebook_features)
     modules = (*modules, compare, live, live_json, feature)
-    for module in (*modules, shares, points, dictionary):
+    for module in (*modules, shares, points, regions, dictionary):
         app.include_router(module.router)
     _add_handlers(app)
     _add_middleware(app, settings)

@@ -19,10 +19,10 @@ from app.db.fulltext.queries import Examples, Text, load_examples, load_text
 from app.db.maps import has_direction_map
 from app.db.records import TokenRecord
 from app.db.tokens import TokenPairs, get_tokens, load_token_pairs
+from app.evidence.event_files import SaeEvents, open_events
+from app.evidence.ground import make_ground
 from app.stats.corpus import Corpus
 from app.stats.reading.ground import Ground
-from app.stats.reading.vocabulary import Vocabulary
-from app.web.event_files import SaeEvents, open_events
 from app.web.ranks import Ranks
 from app.web.recent import Recent
 
@@ -97,12 +97,7 @@ class Memory:
         """The text readings are tested on, about 35 MB for each corpus; half a second to make."""
         with self._ground_lock:
             if sae.corpus_id not in self._grounds:
-                entries = get_tokens(connection, sae.model_id, range(corpus.d_vocab))
-                texts = [b""] * corpus.d_vocab
-                for token_id, entry in entries.items():
-                    texts[token_id] = entry.token_bytes or entry.token.encode()
-                special = {token_id for token_id, entry in entries.items() if entry.special}
-                self._grounds[sae.corpus_id] = Ground(corpus, Vocabulary(texts, special))
+                self._grounds[sae.corpus_id] = make_ground(connection, sae, corpus)
             return self._grounds[sae.corpus_id]
 
     def words(self, connection: Connection, corpus_id: int) -> Text:

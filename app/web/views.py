@@ -108,6 +108,9 @@ class DictionaryView(View):
     ablation_token_effect: RangeText = ""
     run_length: RangeText = ""
     span_fill: RangeText = ""
+    region_lift: RangeText = ""
+    near_share: RangeText = ""
+    smoothed_share: RangeText = ""
     max_logit: RangeText = ""
     decoder_norm: RangeText = ""
     encoder_decoder_cosine: RangeText = ""
@@ -323,6 +326,19 @@ class PointsView(View):
     y: PointColumn = "max_activation"
     color: PointColumn | Literal[""] = ""
     """column of a third number for each feature; empty for none"""
+
+
+class RegionsView(View):
+    """Features ranked by how they fill their spans."""
+
+    sort: Literal["-span_fill", "-run_length", "-region_lift", "-smoothed_share", "-near_share"] = (
+        "-span_fill"
+    )
+    all: bool = False
+    """not only region candidates"""
+    size: int = Field(default=20, ge=1, le=100)
+    next: str | None = None
+    """the token of the page before"""
 
 
 class MapView(View):

@@ -29,6 +29,7 @@ from app.db.stored.ablations import unpack_ablations
 from app.db.stored.examples import unpack_examples
 from app.db.stored.panels import unpack_panels
 from app.db.stored.rankings import unpack_fires, unpack_rate, unpack_scores
+from app.db.stored.study import unpack_plain
 from app.db.tokens import get_rankings
 from app.precompute.model.language_model import LanguageModel
 from app.precompute.pipeline import run
@@ -278,7 +279,8 @@ def atlas_content(path: Path) -> dict[str, Any]:
     saes = {row["sae_id"]: row["sae"] for row in connection.execute("SELECT * FROM sae")}
     found: dict[str, Any] = {}
     tables = "model token corpus corpus_token document context sae feature feature_panel"
-    for table in [*tables.split(), "feature_example", "token_ranking"]:
+    tables += " feature_example token_ranking study feature_study"
+    for table in tables.split():
         for row in connection.execute(f"SELECT * FROM {table}"):
             values = dict(row)
             owner = saes.get(values.get("sae_id", -1), "")
@@ -287,7 +289,8 @@ def atlas_content(path: Path) -> dict[str, Any]:
                 for name in ("token_id", "document_id", "context_id", "feature_index")
                 if name in values
             ]
-            keys += [str(values[name]) for name in ("group", "mode") if name in values]
+            keys += [str(values[name]) for name in ("group", "mode", "study") if name in values]
+            keys += [saes[values["other_id"]]] if values.get("other_id") else []
             for name, value in values.items():
                 if not name.endswith("_id") or name == "ablation_token_id":
                     found["/".join([table, owner, *keys, name])] = opened(table, name, value)
@@ -332,6 +335,8 @@ def opened(table: str, name: str, value: Any) -> Any:
         return load(zlib.decompress(value))
     if isinstance(value, bytes) and name in _READERS:
         return _READERS[name](value)
+    if table in ("study", "feature_study") and name == "record":
+        return unpack_plain(value)
     if name != "record":
         return value
     record = json.loads(value)

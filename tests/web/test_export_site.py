@@ -10,8 +10,8 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from fastapi.testclient import TestClient
 
+from app.db.feature_numbers import read_features
 from app.errors import AtlasError
-from app.web.export.chosen import choose_features
 from app.web.export.rewrite import KEPT_SCRIPTS, only_examples
 from app.web.export.search_index import shard
 from app.web.export.single import export_feature
@@ -246,8 +246,8 @@ def test_an_atlas_without_dictionaries_is_a_sentence(bare_path: Path, tmp_path: 
 
 
 def test_features_as_people_write_them(sae) -> None:
-    assert choose_features(sae, "all") == list(range(60))
-    assert choose_features(sae, "3..5, 1,4") == [1, 3, 4, 5]
+    assert read_features(sae, "all") == list(range(60))
+    assert read_features(sae, "3..5, 1,4") == [1, 3, 4, 5]
 
 
 def test_files_name_each_other_relatively() -> None:

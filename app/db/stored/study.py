@@ -46,6 +46,19 @@ def unpack_study(kind: type, blob: bytes) -> Any:
         ValueError, KeyError, TypeError, zlib.error, struct.error: the blob is damaged or holds a
             record of another kind.
     """
+    return _read(kind, blob)
+
+
+def unpack_plain(blob: bytes) -> Any:
+    """The same without its kind: dictionaries in the place of dataclasses, lists of tuples.
+
+    Raises:
+        ValueError, KeyError, TypeError, zlib.error, struct.error: the blob is damaged.
+    """
+    return _read(Any, blob)
+
+
+def _read(kind: Any, blob: bytes) -> Any:
     data = zlib.decompress(blob)
     (length,) = _LENGTH.unpack_from(data)
     start = _LENGTH.size + length
@@ -98,13 +111,15 @@ class _Reader:
                 raise ValueError(f"not a {hint.__name__}")
             return hint(**{name: self.made(known[name], item) for name, item in value.items()})
         origin, inner = get_origin(hint), get_args(hint)
-        if origin is dict:
-            return {key: self.made(inner[1], item) for key, item in value.items()}
+        if isinstance(value, dict):
+            kind = inner[1] if origin is dict else Any
+            return {key: self.made(kind, item) for key, item in value.items()}
         if origin is tuple:
             kinds = [inner[0]] * len(value) if inner[-1] is Ellipsis else inner
             return tuple(self.made(each, item) for each, item in zip(kinds, value, strict=True))
-        if origin is list:
-            return [self.made(inner[0], item) for item in value]
+        if isinstance(value, list):
+            kind = inner[0] if origin is list else Any
+            return [self.made(kind, item) for item in value]
         return value
 
     def _array(self, kind: str, shape: list[int]) -> Shaped[ndarray, "..."]:

@@ -24,11 +24,12 @@ from app.db.records import (
     TokenRanking,
 )
 from app.db.writer import AtlasWriter
-from app.demo.synthetic.events import write_contexts, write_events
+from app.demo.synthetic.events import corpus_of, write_contexts, write_events
 from app.demo.synthetic.examples import ABLATION_WINDOW
 from app.demo.synthetic.feature import SAMPLED_CONTEXTS, make_feature
 from app.demo.synthetic.firings import FiringMaker
 from app.demo.synthetic.map import make_map
+from app.demo.synthetic.studies import Studied
 from app.demo.synthetic.text import SyntheticText, make_text
 
 MODEL = "synthetic"
@@ -70,6 +71,7 @@ def build_synthetic_atlas(
                 for i in range(len(text.token_ids))
             ),
         )
+        counted = corpus_of(text, corpus.hash)
         for number, name in enumerate(saes):
             maker = FiringMaker(text, seed, number, scattered)
             firings = [maker.firings(i) for i in range(n_features)]
@@ -80,9 +82,10 @@ def build_synthetic_atlas(
             sae_id = out.add_sae(model_id, corpus_id, record)
             logits = _logits(n_features, d_vocab, seed, number)
             panels: list[TokenPanel | None] = []
-            out.add_features(
-                sae_id, _bundles(maker, text, logits, panels, record.architecture != "topk")
-            )
+            bundles = _bundles(maker, text, logits, panels, record.architecture != "topk")
+            studied = Studied(firings, counted)
+            out.add_features(sae_id, map(studied.bundle, bundles))
+            studied.store(out, sae_id)
             out.add_token_rankings(sae_id, dict(_rankings(panels, logits, text)))
             out.add_direction_map(sae_id, make_map(n_features, seed, number))
             out.add_directions(sae_id, _directions(n_features, record.d_in, seed, number))

@@ -21,10 +21,16 @@ _CONTEXTS_PER_SHARD = 40
 
 def write_contexts(atlas: Path, model: str, corpus_hash: str, text: SyntheticText) -> None:
     """The contexts every dictionary of the atlas was counted over."""
-    folder = events_folder(atlas) / corpus_part(model, corpus_hash)
+    write_corpus(
+        events_folder(atlas) / corpus_part(model, corpus_hash), corpus_of(text, corpus_hash)
+    )
+
+
+def corpus_of(text: SyntheticText, corpus_hash: str) -> Corpus:
+    """The text as statistics read it."""
     counted = text.token_ids != BOS
     counted[:, 0] = False
-    corpus = Corpus(
+    return Corpus(
         text.token_ids.astype(np.uint16),
         counted,
         text.document_ids.astype(np.int32),
@@ -32,7 +38,6 @@ def write_contexts(atlas: Path, model: str, corpus_hash: str, text: SyntheticTex
         list(text.documents),
         {"hash": corpus_hash, "name": "invented lines"},
     )
-    write_corpus(folder, corpus)
 
 
 def write_events(

@@ -23,15 +23,27 @@ class Listed:
     """its numbers change with the model"""
 
 
-EFFECTS = Listed(
-    "effects",
-    "what removing a feature at its firings does to the model's predictions",
-    ("events", "statistics"),
-    ("effect_examples", "effect_sampled", "effect_tokens", "dtype"),
-    uses_model=True,
+STUDIES: tuple[Listed, ...] = (
+    Listed(
+        "regions",
+        "how features switch on and off inside the regions they fire in",
+        ("events", "statistics", "near misses"),
+        ("region_spans", "seed"),
+        uses_model=False,
+    ),
+    Listed(
+        "effects",
+        "what removing a feature at its firings does to the model's predictions",
+        ("events", "statistics"),
+        ("effect_examples", "effect_sampled", "effect_tokens", "dtype"),
+        uses_model=True,
+    ),
 )
-
-STUDIES: tuple[Listed, ...] = (EFFECTS,)
 """In the order they are done."""
 
 NAMES = tuple(study.name for study in STUDIES)
+
+
+def listed(name: str) -> Listed:
+    """The study of that name."""
+    return next(study for study in STUDIES if study.name == name)

@@ -2,9 +2,10 @@
 
 from app.precompute.settings import PrecomputeSettings
 from app.precompute.studies.effects import stage as effects
+from app.precompute.studies.regions import stage as regions
 from app.precompute.studies.study import Study
 
-STUDIES: tuple[Study, ...] = (effects.STUDY,)
+STUDIES: tuple[Study, ...] = (regions.STUDY, effects.STUDY)
 
 
 def asked_for(settings: PrecomputeSettings) -> list[Study]:

@@ -1,10 +1,4 @@
-"""Which dictionaries and features an export takes, as people write them.
-
-Takes `model/sae` and `0..99`, `1,5,7` or `all`; gives dictionaries with their features. Knows no
-file.
-"""
-
-import re
+"""Which dictionaries an export takes, as people write them: `model/sae`. Knows no file."""
 
 from sqlalchemy import Connection
 
@@ -29,31 +23,3 @@ def choose_saes(connection: Connection, addresses: list[str]) -> list[Sae]:
                 f"{closest(address, known)}."
             )
     return [sae for sae in saes if not addresses or sae.address in addresses]
-
-
-def choose_features(sae: Sae, text: str) -> list[int]:
-    """The features a text names, ascending.
-
-    Raises:
-        AtlasError: it can't be read, or names a feature the dictionary doesn't have.
-    """
-    n = sae.record.d_sae
-    if text == "all":
-        return list(range(n))
-    found: set[int] = set()
-    for part in text.split(","):
-        read = re.fullmatch(r"\s*(\d+)(?:\.\.(\d+))?\s*", part, re.ASCII)
-        if read is None:
-            raise AtlasError(
-                f"{echoed(text)!r} names no features: write all, a range (0..99) or numbers "
-                "(1,5,7)."
-            )
-        low, high = int(read[1]), int(read[2] or read[1])
-        if low > high:
-            raise AtlasError(f"{echoed(part.strip())!r} runs backwards: write {high}..{low}.")
-        if high >= n:
-            raise AtlasError(
-                f"{echoed(text)!r} goes beyond {sae.address}, which has features 0 to {n - 1:,}."
-            )
-        found |= set(range(low, high + 1))
-    return sorted(found)

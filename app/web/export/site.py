@@ -15,10 +15,11 @@ from typing import Any
 from sqlalchemy import Connection
 
 from app.db.catalog import Sae
+from app.db.feature_numbers import read_features
 from app.settings import Settings
 from app.web import urls
 from app.web.export.ask import Server
-from app.web.export.chosen import choose_features, choose_saes
+from app.web.export.chosen import choose_saes
 from app.web.export.dictionaries import map_dictionary, write_dictionary
 from app.web.export.features import feature_files, map_feature
 from app.web.export.folder import SiteFolder
@@ -66,7 +67,7 @@ def export_site(
     )
     app.state.static_copy = True
     with Server(app) as server, app.state.atlas_file.current().connect() as connection:
-        chosen = [(sae, choose_features(sae, features)) for sae in choose_saes(connection, saes)]
+        chosen = [(sae, read_features(sae, features)) for sae in choose_saes(connection, saes)]
         folder = SiteFolder(out)
         try:
             _Export(connection, PageWriter(server, folder, SiteMap()), chosen, say).run()

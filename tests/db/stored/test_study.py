@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.db.stored.study import pack_study, unpack_study
+from app.db.stored.study import pack_study, unpack_plain, unpack_study
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,12 @@ def test_a_record_comes_back() -> None:
 def test_what_has_no_place_is_refused(value: Any) -> None:
     with pytest.raises(TypeError):
         pack_study(Curve("a", value))
+
+
+def test_a_record_is_read_without_its_kind() -> None:
+    plain = unpack_plain(pack_study(whole()))
+    assert plain["by_name"]["x"]["name"] == "a" and plain["pair"][0] == 3
+    assert same(plain["table"], whole().table)
 
 
 @pytest.mark.parametrize("cut", [1, 8, 40])

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from app.precompute.settings import PrecomputeSettings
+from app.precompute.studies.catalog import STUDIES
 from app.precompute.workplace.stage_recipes import (
     AT_ASSEMBLY,
-    OF_STUDIES,
     SETTINGS,
     SETTLED,
     WITHOUT_EFFECT,
@@ -49,13 +49,15 @@ def test_every_setting_is_accounted_for() -> None:
     assert every == sorted(PrecomputeSettings.model_fields)  # each in one of them
 
 
-def changed(old: dict[str, Any], new: dict[str, Any]) -> set[str]:
-    """Stages that are made again, but studies: those say themselves what they read."""
-    return {stage for stage in old if old[stage] != new[stage]} - OF_STUDIES.keys()
-
-
 def of(*kinds: str, saes: str = "ab") -> set[str]:
     return {f"{kind}/{sae}" for kind in kinds for sae in saes}
+
+
+def with_studies(stages: set[str], *options: str) -> set[str]:
+    """And the studies that read one of them or one of the options."""
+    kinds = {stage.split("/")[0] for stage in stages}
+    behind = {s.name for s in STUDIES if kinds & {*s.reads} or {*options} & {*s.settings}}
+    return stages | behind
 
 
 @pytest.mark.parametrize(
@@ -85,7 +87,8 @@ def test_a_setting_costs_what_depends_on_it(
     settings: Callable[..., PrecomputeSettings], option: dict[str, Any], stages: set[str]
 ) -> None:
     old, new = stage_recipes(settings(), FACTS), stage_recipes(settings(**option), FACTS)
-    assert changed(old, new) == stages
+    stages = with_studies(stages, *option)
+    assert {stage for stage in old if old[stage] != new[stage]} == stages
     reasons = {name for stage in stages for name in changed_settings(old[stage], new[stage])}
     assert reasons == (set(option) if stages else set())
 
@@ -97,7 +100,7 @@ def test_another_way_of_running_the_model_costs_the_events(
     behind = of("events", "statistics", "co-activation", "near misses") | EXAMPLES | {"quality"}
     for change in ({"way": "the plain modules"}, {"sizes": {"batch_contexts": 8}}):
         old, new = (stage_recipes(settings(), facts) for facts in (FACTS, replace(FACTS, **change)))
-        assert changed(old, new) == behind
+        assert {stage for stage in old if old[stage] != new[stage]} == with_studies(behind)
 
 
 def test_a_dictionary_costs_only_its_own_stages_and_those_for_all(
@@ -106,7 +109,8 @@ def test_a_dictionary_costs_only_its_own_stages_and_those_for_all(
     other = replace(FACTS, dictionaries={"a": {"weights_hash": "1"}, "b": {"weights_hash": "3"}})
     old, new = stage_recipes(settings(), FACTS), stage_recipes(settings(), other)
     own = of("events", "statistics", "co-activation", "near misses", "weights", "map", saes="b")
-    assert changed(old, new) == own | EXAMPLES | {"quality"}
+    changed = own | EXAMPLES | {"quality"} | {study.name for study in STUDIES}
+    assert {stage for stage in old if old[stage] != new[stage]} == changed
 
 
 def test_another_order_of_dictionaries_costs_what_numbers_them(
@@ -117,7 +121,7 @@ def test_another_order_of_dictionaries_costs_what_numbers_them(
         stage_recipes(settings(), replace(FACTS, dictionaries=order))
         for order in (FACTS.dictionaries, turned)
     )
-    assert changed(old, new) == {"ablated text"}
+    assert {stage for stage in old if old[stage] != new[stage]} == {"ablated text"}
 
 
 def test_stages_come_behind_those_they_read_from(

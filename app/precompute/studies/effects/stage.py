@@ -18,7 +18,7 @@ from app.precompute.ablation.texts import Mount
 from app.precompute.drivers.driver import Piece, Task
 from app.precompute.preparation import Run, first_contexts
 from app.precompute.settings import PrecomputeSettings
-from app.precompute.studies import catalog
+from app.precompute.studies.catalog import listed
 from app.precompute.studies.effects.choosing import ChosenFirings, choose_firings
 from app.precompute.studies.effects.removing import Firings, Kept, Removed, remove
 from app.precompute.studies.effects.replay import Way, choose_way, site_of
@@ -199,4 +199,4 @@ def _kept(run: Run) -> Kept:
     return kept
 
 
-STUDY = Study(catalog.EFFECTS, "firings", Task(measure, "model"), price, pieces, harvest)
+STUDY = Study(listed(EFFECTS), "firings", Task(measure, "model"), price, pieces, harvest)

@@ -14,8 +14,8 @@ from sqlalchemy import Connection
 from app.db.catalog import Sae
 from app.db.examples import get_contexts
 from app.db.records import TokenRecord
+from app.evidence.event_files import SaeEvents, missing_sentence
 from app.stats.reconstruction import read_squares
-from app.web.event_files import SaeEvents, missing_sentence
 from app.web.memory import Memory
 
 

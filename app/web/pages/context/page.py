@@ -18,10 +18,10 @@ from sqlalchemy import Connection
 from app.db.catalog import Sae, document_names
 from app.db.features import get_features
 from app.db.records import FeatureRecord, TokenRecord
+from app.evidence.event_files import missing_sentence
 from app.web.charts.columns import bars_over
 from app.web.charts.plot import Chart
 from app.web.charts.scales import Tick, linear_ticks
-from app.web.event_files import missing_sentence
 from app.web.memory import Memory
 from app.web.pages.context.measured import MeasuredContext, read_context
 from app.web.pages.context.tokens import HEAT, SHADE, linked_tokens

@@ -136,6 +136,18 @@ _CATALOGUE: dict[str, _Column] = {
         "percent", "Span fill", "span fill",
         "share of tokens between first and last firing on which it fires", "50%..",
     ),
+    "region_lift": _Column(
+        "number", "Lift at 16", "lift 16 tokens on",
+        "how often it fires 16 tokens after a firing, × what each token's own rate gives", "2..",
+    ),
+    "near_share": _Column(
+        "percent", "Nearly", "nearly firing",
+        "share of the silent tokens inside its spans that were near to firing", "20%..",
+    ),
+    "smoothed_share": _Column(
+        "percent", "Smoothed", "switches smoothed away",
+        "share of its switches inside spans that are gone once averaged over five tokens", "80%..",
+    ),
     "max_logit": _Column(
         "number", "Max logit", "max logit", "largest direct logit per unit of activation", "0.5.."
     ),

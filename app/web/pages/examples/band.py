@@ -12,12 +12,12 @@ from sqlalchemy import Connection
 
 from app.db.examples import get_contexts
 from app.db.records import ContextRecord, ExampleGroup
+from app.evidence.event_files import SaeEvents, missing_sentence
 from app.stats.band_examples import draw_band
 from app.stats.events import FeatureEvents
 from app.stats.windows import context_activations, windows
 from app.web import text
 from app.web.bands import Band, read_band
-from app.web.event_files import SaeEvents, missing_sentence
 from app.web.memory import Memory
 from app.web.pages.examples.choice import BAND, Choice, Chosen, Source, by_activation
 from app.web.pages.feature.activation_panel import bin_edges

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.db.records import LocalityPanel, PlacesPanel
+from app.db.records import FeatureRecord, LocalityPanel, PlacesPanel
 from app.stats.flicker import NEAR
+from app.stats.smoothing import REACH
 from app.stats.summary_facts import lives_as
 from app.web import text
 from app.web.charts.columns import Series, bars_over, columns, curves
@@ -23,7 +24,7 @@ _POSITION_BARS = 24
 
 @dataclass(frozen=True)
 class Flicker:
-    """How often it only just falls silent inside a span, as printed."""
+    """A share of how it flickers inside spans, as printed."""
 
     value: str
     counts: str
@@ -36,6 +37,9 @@ class Locality:
     sentence: str
     flicker: Flicker | None
     """None where no silent token inside a span is in the sample, or no threshold is its own"""
+    smoothed: Flicker | None
+    """how many of its switches smoothing takes away; None where the study was skipped or nothing
+    switches"""
     runs: Chart
     lift: Chart
 
@@ -67,7 +71,11 @@ def build_locality(material: Material) -> Locality | None:
     if panel is None or panel.n_runs == 0:
         return None
     return Locality(
-        _sentence(panel), _flicker(material, panel), _run_chart(panel), _lift_chart(panel)
+        _sentence(panel),
+        _flicker(material, panel),
+        _smoothed(material.record),
+        _run_chart(panel),
+        _lift_chart(panel),
     )
 
 
@@ -120,6 +128,18 @@ def _flicker(material: Material, panel: LocalityPanel) -> Flicker | None:
         f"{near:,} of the {n:,} silent token{'s' if n > 1 else ''} inside its spans in "
         f"{sample.contexts} {'lies' if near == 1 else 'lie'} below firing by at most "
         f"{NEAR:.0%} of its mean activation.",
+    )
+
+
+def _smoothed(record: FeatureRecord) -> Flicker | None:
+    if record.smoothed_share is None or not record.n_span_switches:
+        return None
+    by_chance = record.smoothed_share_shuffled
+    beside = "" if by_chance is None else f" (in random order {text.percent(by_chance)})"
+    return Flicker(
+        text.percent(record.smoothed_share),
+        f"of its {record.n_span_switches:,} switches inside spans are gone once its activation "
+        f"is averaged over {2 * REACH + 1} tokens{beside}.",
     )
 
 

@@ -1,9 +1,10 @@
 """Whole contexts as strips, a mark for every firing: a feature that flickers is seen to flicker.
 
-Takes a feature's material, gives drawings in the space of positions × 10; a place on a strip is a
-position in the context. Knows no query and no address.
+Takes a feature's examples and stored contexts, gives drawings in the space of positions × 10; a
+place on a strip is a position in the context. Knows no query and no address.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -11,7 +12,7 @@ import numpy as np
 from jaxtyping import Float, Integer
 from numpy import ndarray
 
-from app.db.records import ContextRecord
+from app.db.records import ContextRecord, FeatureRecord
 from app.web import text
 from app.web.charts.scales import HEAT_STEPS, Tick, linear_ticks
 from app.web.pages.feature.busiest_contexts import BusyContext, busiest_contexts
@@ -56,14 +57,21 @@ class Strips:
 
 def build_strips(material: Material) -> Strips | None:
     """The strips, or None where no stored context holds a firing."""
-    maximum = material.record.max_activation or 0.0
-    rows = [
-        _strip(busy, context, maximum)
-        for busy in busiest_contexts(material.groups)
-        if (context := material.contexts.get(busy.context_id)) is not None
-    ]
+    rows = strip_rows(material.record, busiest_contexts(material.groups), material.contexts)
     size = material.sae.corpus.context_size
     return Strips(rows, size, _ticks(size)) if rows else None
+
+
+def strip_rows(
+    record: FeatureRecord, busy: Sequence[BusyContext], contexts: Mapping[int, ContextRecord]
+) -> list[ContextStrip]:
+    """One strip for each of these contexts that is stored; colours go up to the feature's max."""
+    maximum = record.max_activation or 0.0
+    return [
+        _strip(each, contexts[each.context_id], maximum)
+        for each in busy
+        if each.context_id in contexts
+    ]
 
 
 def _ticks(size: int) -> list[Tick]:

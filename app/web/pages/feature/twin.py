@@ -22,7 +22,8 @@ _SCALARS = (
     "kurtosis", "n_contexts_active", "decoder_norm", "threshold", "encoder_decoder_cosine",
     "top_token_id", "top_token_share", "top_token_rate", "context_share", "ablation_token_id",
     "ablation_token_effect", "run_length", "span_fill", "max_logit", "position_zero_n_active",
-    "position_zero_max", "delta_ce", "kl",
+    "position_zero_max", "region_lift", "near_share", "n_span_switches", "smoothed_share",
+    "smoothed_share_shuffled", "delta_ce", "kl",
 )  # fmt: skip
 
 

@@ -12,12 +12,12 @@ from sqlalchemy import Connection
 
 from app.db.catalog import Sae
 from app.db.records import TokenRecord
+from app.evidence.event_files import SaeEvents
 from app.stats.reading.counterexamples import Order, firing_places, silent_places
 from app.stats.reading.grammar import Atom, Expression, Word, atoms, parse
 from app.stats.reading.ground import Ground
 from app.stats.reading.matching import Matcher
 from app.stats.reading.score import Score, places_inside, score_reading
-from app.web.event_files import SaeEvents
 from app.web.memory import Memory
 from app.web.pages.reading.cases import CaseWindow, case_windows
 from app.web.pages.reading.instead import Instead, instead_of

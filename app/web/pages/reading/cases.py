@@ -12,9 +12,9 @@ from sqlalchemy import Connection
 
 from app.db.catalog import Sae
 from app.db.records import TokenRecord
+from app.evidence.event_files import SaeEvents
 from app.stats.events import FeatureEvents
 from app.web import text
-from app.web.event_files import SaeEvents
 from app.web.memory import Memory
 from app.web.pages.examples.token_line import Line, Window, activation_line
 from app.web.pages.feature.material import unknown_token

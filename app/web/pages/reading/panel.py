@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
+from app.evidence.event_files import missing_sentence
 from app.stats.reading.errors import ReadingError
 from app.stats.reading.grammar import HELP, HelpRow
-from app.web.event_files import missing_sentence
 from app.web.memory import Memory
 from app.web.pages.feature.material import Material
 from app.web.pages.reading.answer import Answer, answer_reading

@@ -27,7 +27,7 @@ class StudyPage:
     """it is there if one of these found something"""
 
 
-STUDY_PAGES: tuple[StudyPage, ...] = ()
+STUDY_PAGES: tuple[StudyPage, ...] = (StudyPage("regions", "Regions", frozenset({"regions"})),)
 """In the order of the links."""
 
 

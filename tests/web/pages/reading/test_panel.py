@@ -73,7 +73,7 @@ def test_without_a_reading_it_is_small_and_reads_no_event(
         raise AssertionError("events were read")
 
     monkeypatch.setattr("app.web.memory.Memory.ground", refuse)
-    monkeypatch.setattr("app.web.event_files.SaeEvents.feature", refuse)
+    monkeypatch.setattr("app.evidence.event_files.SaeEvents.feature", refuse)
     panel = _panel(reader, feature)
     assert len(panel.encode()) < EMPTY_BUDGET
     assert reader.get(f"{SAE}/{feature}.json").json()["reading"] is None

@@ -141,6 +141,7 @@ SORTABLE: tuple[str, ...] = (
     "position_zero_max",
     "delta_ce",
     "kl",
+    "pair_interaction",
 )
 """Columns of a feature that lists sort by and filter as ranges, besides `feature_index` itself."""
 

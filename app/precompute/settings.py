@@ -118,6 +118,8 @@ class PrecomputeSettings(BaseModel):
     """firings of each of five groups by activation at which it is removed as well"""
     effect_tokens: int = Field(default=8, ge=1)
     """predictions compared after a removal, from the one at the firing on"""
+    combined_examples: int = Field(default=2, ge=1)
+    """examples a feature, those single deletions explain least, taken apart by pairs and blocks"""
     region_spans: int = Field(default=256, ge=1)
     """spans of a feature whose switches are counted"""
     skip: list[str] = []

@@ -33,10 +33,12 @@ from app.web.memory import MemoryOfBuild
 from app.web.notebook.names import NameCache
 from app.web.routes import (
     cards,
+    combined,
     compare,
     context,
     dictionary,
     docs,
+    effects,
     export,
     feature,
     figures,
@@ -104,7 +106,7 @@ def create_app(settings: Settings) -> FastAPI:
     modules = (health, static_files, docs, index, search, suggest, context, figures, cards, export)
     modules = (*modules, notebook_things, notebook_lists, notebook_features)
     modules = (*modules, compare, live, live_json, feature)
-    for module in (*modules, shares, points, regions, dictionary):
+    for module in (*modules, shares, points, regions, effects, combined, dictionary):
         app.include_router(module.router)
     _add_handlers(app)
     _add_middleware(app, settings)

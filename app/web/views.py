@@ -118,6 +118,7 @@ class DictionaryView(View):
     position_zero_max: RangeText = ""
     delta_ce: RangeText = ""
     kl: RangeText = ""
+    pair_interaction: RangeText = ""
     feature_index: IndexText = ""
     """numbers of features and ranges of them, between commas"""
     dead: Literal["", "yes", "no"] = ""
@@ -336,6 +337,25 @@ class RegionsView(View):
     )
     all: bool = False
     """not only region candidates"""
+    size: int = Field(default=20, ge=1, le=100)
+    next: str | None = None
+    """the token of the page before"""
+
+
+class EffectsView(View):
+    """Which features matter to the model, by what is lost without them."""
+
+    measure: Literal["delta_ce", "kl"] = "delta_ce"
+    """change of the next token's cross-entropy, or KL of its distribution"""
+    per: Literal["firing", "token"] = "firing"
+    """what ranks the list: a feature's mean over its firings, or that times its density"""
+    size: int = Field(default=20, ge=1, le=500)
+
+
+class CombinedView(View):
+    """Features by the strongest interaction of two tokens before their peaks."""
+
+    kind: Literal["alternative", "conjunction"] = "alternative"
     size: int = Field(default=20, ge=1, le=100)
     next: str | None = None
     """the token of the page before"""

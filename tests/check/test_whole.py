@@ -28,6 +28,7 @@ GROUP_SIZES = "groups of examples have the sizes and bands they should"
 ABLATED = "ablated text belongs to its examples"
 RANKINGS = "rankings of tokens are in order"
 SEARCH = "search knows the stored contexts and examples"
+EFFECTS = "effects of features lie at their examples"
 DIRECTIONS = "maps and decoder directions are whole"
 
 RESID = "sae_id = (SELECT sae_id FROM sae WHERE sae = 'resid')"
@@ -40,7 +41,7 @@ def test_an_atlas_of_the_job_passes_every_check(made: Made) -> None:
     checks = made.checks(n=24, model=made.model, saes=made.saes)
     assert {name: check.problems for name, check in checks.items() if check.problems} == {}
     assert [name for name, check in checks.items() if check.skipped] == []
-    assert len(checks) == 16
+    assert len(checks) == 17
 
 
 def test_a_page_of_the_file_is_overwritten(broken: Made) -> None:
@@ -515,3 +516,17 @@ def test_the_same_seed_draws_the_same_features(made: Made) -> None:
     assert names[1] == names[2]
     sizes = [next(name for name in found if name.startswith(RECOUNTED)) for found in names]
     assert sizes[0].endswith("(0 features)") and sizes[1].endswith("(6 features)")
+
+
+def test_effects_disagree_with_examples_and_columns(broken: Made) -> None:
+    broken.run(f"UPDATE feature SET delta_ce = 9 WHERE {HERE}")
+    other = f"{RESID} AND feature_index = 4"
+    broken.run(f"UPDATE feature SET kl = NULL WHERE {other}")
+    third = f"{RESID} AND feature_index = 5 AND study = 'effects'"
+    broken.run(f"DELETE FROM feature_study WHERE {third}")
+    problems = broken.problems(EFFECTS)
+    assert len(problems) == 3
+    assert "feature 3: its delta_ce is 9" in problems[0]
+    assert "feature 4: its kl is None, its firings give" in problems[1]
+    assert "feature 5: n_active is" in problems[2]
+    assert problems[2].endswith("but it was removed nowhere.")

@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.db.checks.contents import contents_problems, count_problems
+from app.db.checks.effects import effect_problems
 from app.db.checks.examples import ablation_problems, example_problems, group_problems
 from app.db.checks.rows import histogram_problems, row_problems
 from app.db.checks.search import search_problems
@@ -63,6 +64,7 @@ THOROUGH: tuple[tuple[str, Look], ...] = (
     ("rankings of tokens are in order", ranking_problems),
     *PUBLICATION[3:],
     ("maps and decoder directions are whole", beside_problems),
+    ("effects of features lie at their examples", effect_problems),
 )
 """All that can be told from the atlas and its decoder files."""
 

@@ -45,6 +45,8 @@ class FeatureEffects:
     """row among the stored top examples, from 0; -1 for one that is none of those measured"""
     weight: Float[ndarray, " n"]
     """share of all firings that a drawn one stands for; 0 for others; they sum to 1"""
+    next_id: Integer[ndarray, " n"]
+    """the next token; -1 where that isn't counted"""
     ce: Float[ndarray, " n"]
     """cross-entropy of the next token with the feature, nats; NaN where that isn't counted"""
     delta_ce: Float[ndarray, "n n_read"]

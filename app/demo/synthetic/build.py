@@ -83,7 +83,7 @@ def build_synthetic_atlas(
             logits = _logits(n_features, d_vocab, seed, number)
             panels: list[TokenPanel | None] = []
             bundles = _bundles(maker, text, logits, panels, record.architecture != "topk")
-            studied = Studied(firings, counted)
+            studied = Studied(firings, counted, text)
             out.add_features(sae_id, map(studied.bundle, bundles))
             studied.store(out, sae_id)
             out.add_token_rankings(sae_id, dict(_rankings(panels, logits, text)))

@@ -38,6 +38,13 @@ STUDIES: tuple[Listed, ...] = (
         ("effect_examples", "effect_sampled", "effect_tokens", "dtype"),
         uses_model=True,
     ),
+    Listed(
+        "combined",
+        "what several tokens deleted at once show that single deletions don't",
+        ("statistics", "ablated text"),
+        ("combined_examples", "dtype"),
+        uses_model=True,
+    ),
 )
 """In the order they are done."""
 

@@ -51,6 +51,8 @@ class Firings:
 class Removed:
     """What removing did, firing by firing. Differences are without the feature minus with it."""
 
+    next_id: Int32[np.ndarray, " n"]
+    """the next token; -1 where none is counted"""
     ce: Float32[np.ndarray, " n"]
     """cross-entropy of the next token with the feature in place, nats; NaN where none is counted"""
     delta_ce: Float32[np.ndarray, "n n_read"]
@@ -78,7 +80,8 @@ class Removed:
         none = np.full((n, N_TOKENS), -1, np.int32)
         one = np.full(n, np.nan, np.float32)
         return cls(
-            *(one, np.full((n, n_read), np.nan, np.float32), one.copy(), np.zeros(n, bool)),
+            *(none[:, 0].copy(), one, np.full((n, n_read), np.nan, np.float32), one.copy()),
+            np.zeros(n, bool),
             *(none, nan, nan.copy(), none.copy(), nan.copy(), nan.copy()),
         )
 
@@ -231,6 +234,7 @@ class _Judged:
         found.delta_ce[row[known], offset[known]] = delta[known]
         first = offset == 0
         found.ce[row[first & known]] = ce[first & known]
+        found.next_id[row[first & known]] = self.target[first & known]
         here = torch.from_numpy(np.flatnonzero(first)).to(clean.device)
         _fill_first(found, row[first], clean[here], changed[here])
 

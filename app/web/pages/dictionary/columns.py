@@ -171,6 +171,11 @@ _CATALOGUE: dict[str, _Column] = {
         "number", "KL", "KL when removed",
         "KL of the next token’s distribution when it is removed at a firing, nats", "0.01..",
     ),
+    "pair_interaction": _Column(
+        "percent", "Pair", "strongest pair",
+        "interaction of two deletions, of the pre-activation: negative where either of two tokens "
+        "suffices, positive where both are needed", "..-25%",
+    ),
 }  # fmt: skip
 
 USUAL = (

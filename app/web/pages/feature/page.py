@@ -15,6 +15,9 @@ from sqlalchemy import Connection
 from app.db.catalog import Sae
 from app.db.features import get_feature
 from app.db.records import FeatureRecord
+from app.db.studies import get_feature_study
+from app.db.study_records.combined import FeatureCombined
+from app.db.study_records.effects import FeatureEffects
 from app.web import urls
 from app.web.memory import Memory
 from app.web.notebook.reader import NO_NOTEBOOK, Reader
@@ -28,11 +31,23 @@ from app.web.pages.examples.panel import (
 from app.web.pages.examples.sections import Section
 from app.web.pages.feature.absent import absences
 from app.web.pages.feature.activation_panel import ActivationPanel, build_activation_panel
+from app.web.pages.feature.combined_panel import (
+    CombinedPanel,
+    build_combined,
+    combined_json,
+    combined_token_ids,
+)
+from app.web.pages.feature.effects_panel import (
+    EffectsPanel,
+    build_effects,
+    effect_token_ids,
+    effects_json,
+)
 from app.web.pages.feature.facts import Fact, build_facts
 from app.web.pages.feature.lens_panel import LensPanel, build_lens_panel
 from app.web.pages.feature.locality_panel import Locality, Places, build_locality, build_places
 from app.web.pages.feature.locality_strips import Strips, build_strips
-from app.web.pages.feature.material import Material, load_material
+from app.web.pages.feature.material import Material, load_material, with_tokens
 from app.web.pages.feature.related_panel import (
     CoactiveTable,
     Neighbor,
@@ -67,6 +82,10 @@ class FeaturePage:
     examples: ExamplesPanel
     reading: ReadingPanel
     profile: AblationProfile | None
+    combined: CombinedPanel | None
+    """None where the study took none of its examples apart: the panel is left out"""
+    effects: EffectsPanel | None
+    """None where the study was skipped or looked at no firing: the panel is left out"""
     locality: Locality | None
     places: Places | None
     strips: Strips | None
@@ -81,6 +100,10 @@ class FeaturePage:
     ablation_note: str
     material: Material = field(repr=False)
     """what the twin is made of; no template prints it"""
+    removed: FeatureEffects | None = field(repr=False)
+    """the same"""
+    taken_apart: FeatureCombined | None = field(repr=False)
+    """the same"""
 
     @property
     def said(self) -> str:
@@ -104,7 +127,12 @@ class FeaturePage:
 
     def as_json(self) -> dict[str, Any]:
         """The twin: every group, exact numbers, keys as documented for the address."""
-        own = {"reading": reading_json(self.reading), "notebook": self.notebook.as_json()}
+        own = {
+            "effects": effects_json(self.material, self.removed),
+            "combined": combined_json(self.material, self.taken_apart),
+            "reading": reading_json(self.reading),
+            "notebook": self.notebook.as_json(),
+        }
         return feature_json(self.material) | own
 
 
@@ -133,6 +161,10 @@ def build(
     choose = None if everything else partial(chosen_rows, group=shown_group(view))
     whole = view.window == "whole"
     material = load_material(connection, sae, record, choose, memory, whole)
+    removed = get_feature_study(connection, FeatureEffects, sae.sae_id, feature_index)
+    taken_apart = get_feature_study(connection, FeatureCombined, sae.sae_id, feature_index)
+    token_ids = effect_token_ids(removed, everything) | combined_token_ids(taken_apart)
+    material = with_tokens(connection, material, memory, token_ids)
     notebook = build_notebook_panel(reader, sae, feature_index)
     examples = build_examples_panel(connection, material, view, memory, notebook.n_bytes)
     reading = build_reading_panel(connection, material, view, memory, everything)
@@ -168,9 +200,13 @@ def build(
         absent=absences(material, missing, examples.group, examples.drawn),
         map_url=_map_url(connection, sae, feature_index, memory),
         notebook=notebook,
+        effects=build_effects(material, removed),
+        combined=build_combined(material, taken_apart),
         corpus_note=corpus_sentence(sae),
         ablation_note=ablation_sentence(sae),
         material=material,
+        removed=removed,
+        taken_apart=taken_apart,
         **panels,
     )
 

@@ -48,8 +48,9 @@ COLUMNS: dict[str, ColumnWords] = {
     "smoothed_share": ColumnWords("switches smoothed away", "share", True, False),
     "decoder_norm": ColumnWords("decoder norm", "", False, None),
     "max_logit": ColumnWords("max logit", "per unit of activation", False, None),
-    "delta_ce": ColumnWords("ΔCE when removed", "nats on the next token", False, None),
+    "delta_ce": ColumnWords("ΔCE when removed", "nats on the next token", False, True),
     "kl": ColumnWords("KL when removed", "nats", False, True),
+    "pair_interaction": ColumnWords("strongest pair", "of the pre-activation", True, False),
     "map_x": ColumnWords("map, across", "", False, False),
     "map_y": ColumnWords("map, up", "", False, False),
 }

@@ -27,7 +27,11 @@ class StudyPage:
     """it is there if one of these found something"""
 
 
-STUDY_PAGES: tuple[StudyPage, ...] = (StudyPage("regions", "Regions", frozenset({"regions"})),)
+STUDY_PAGES: tuple[StudyPage, ...] = (
+    StudyPage("regions", "Regions", frozenset({"regions"})),
+    StudyPage("effects", "Effects", frozenset({"effects"})),
+    StudyPage("combined", "Combined tokens", frozenset({"combined"})),
+)
 """In the order of the links."""
 
 

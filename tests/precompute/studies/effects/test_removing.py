@@ -97,9 +97,11 @@ def check(
                 expected = clean[target - 1, token] - changed[target - 1, token]
                 assert found.delta_ce[i, offset] == pytest.approx(float(expected), abs=2e-4)
                 if offset == 0:
+                    assert found.next_id[i] == token
                     assert found.ce[i] == pytest.approx(-float(clean[position, token]), rel=1e-3)
             else:
                 assert np.isnan(found.delta_ce[i, offset])
+                assert offset or found.next_id[i] == -1
         before, after = clean[position].exp(), changed[position].exp()
         kl = (before * (clean[position] - changed[position])).sum()
         assert found.kl[i] == pytest.approx(float(kl), rel=1e-2, abs=1e-5)

@@ -22,6 +22,7 @@ from app.web.token_text import Pieces, text_pieces
 
 LABEL_CHARACTERS = 10
 MOST_OCCURRENCES = 2
+_BYTES, _BYTES_OF_EXAMPLE = 1_300, 1_200
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ class StrongestPair:
 
     first: Pieces
     second: Pieces
+    tokens: tuple[str, str]
+    """their exact texts"""
     together: str
     """effect of deleting both"""
     alone: tuple[str, str]
@@ -72,6 +75,13 @@ class CombinedPanel:
     """examples that are of this kind by themselves"""
     examples: list[TakenApart]
 
+    @property
+    def n_bytes(self) -> int:
+        """What it takes of the page, nearly."""
+        drawings = [d for e in self.examples for d in (e.pairs, e.blocks) if d is not None]
+        drawn = sum(len(drawing.markup.encode()) for drawing in drawings)
+        return _BYTES + _BYTES_OF_EXAMPLE * len(self.examples) + drawn
+
 
 def combined_token_ids(found: FeatureCombined | None) -> set[int]:
     """Every token id the panel may print."""
@@ -80,8 +90,14 @@ def combined_token_ids(found: FeatureCombined | None) -> set[int]:
     return {token_id for example in found.examples for token_id in example.token_ids.tolist()}
 
 
-def build_combined(material: Material, found: FeatureCombined | None) -> CombinedPanel | None:
-    """The panel; None where no example was taken apart."""
+def build_combined(
+    material: Material, found: FeatureCombined | None, brief: bool = False
+) -> CombinedPanel | None:
+    """The panel; None where no example was taken apart.
+
+    Args:
+        brief: without drawings, where the page has no room for them.
+    """
     if found is None or not found.examples:
         return None
     share = material.record.pair_interaction
@@ -92,7 +108,7 @@ def build_combined(material: Material, found: FeatureCombined | None) -> Combine
     return CombinedPanel(
         kind,
         kinds.count(kind) if kind else 0,
-        [_example(material, example) for example in found.examples],
+        [_example(material, example, brief) for example in found.examples],
     )
 
 
@@ -107,6 +123,7 @@ def strongest_of(example: CombinedExample, tokens: Sequence[str]) -> StrongestPa
     return StrongestPair(
         text_pieces(named[0]),
         text_pieces(named[1]),
+        (named[0], named[1]),
         text.signed_percent(share + sum(alone)),
         (text.signed_percent(alone[0]), text.signed_percent(alone[1])),
         text.signed_percent(share),
@@ -129,7 +146,7 @@ def combined_json(material: Material, found: FeatureCombined | None) -> dict[str
     }
 
 
-def _example(material: Material, example: CombinedExample) -> TakenApart:
+def _example(material: Material, example: CombinedExample, brief: bool) -> TakenApart:
     tokens = [material.token(i).token for i in example.token_ids.tolist()]
     size = abs(example.hidden_pre_baseline) or 1.0
     paired = [tokens[i - example.first] for i in example.pair_positions.tolist()]
@@ -150,8 +167,8 @@ def _example(material: Material, example: CombinedExample) -> TakenApart:
         text.percent(example.held),
         text.percent(example.singles),
         strongest_of(example, tokens),
-        pair_map(labels_of(paired), example.interactions / size),
-        block_bars(blocks),
+        None if brief else pair_map(labels_of(paired), example.interactions / size),
+        None if brief else block_bars(blocks),
         _several(example, tokens, size),
     )
 

@@ -23,6 +23,7 @@ from app.web.pages.feature.material import Material
 from app.web.token_text import Pieces, text_pieces
 
 MOST_ROWS = 5
+_BYTES, _BYTES_OF_COURSE, _BYTES_OF_ROW = 1_900, 1_600, 360
 
 
 @dataclass(frozen=True)
@@ -74,8 +75,14 @@ class EffectsPanel:
     course: Chart | None
     """None where only the next token was read"""
     rows: list[RemovedRow]
-    """by what they cost, largest first"""
+    """by what they cost, largest first; none beside a tested reading"""
     n_left_out: int
+
+    @property
+    def n_bytes(self) -> int:
+        """What it takes of the page, nearly."""
+        course = _BYTES_OF_COURSE if self.course else 0
+        return _BYTES + course + _BYTES_OF_ROW * len(self.rows)
 
 
 def effect_token_ids(found: FeatureEffects | None, everything: bool) -> set[int]:
@@ -87,8 +94,14 @@ def effect_token_ids(found: FeatureEffects | None, everything: bool) -> set[int]
     return set(np.unique(np.concatenate(ids)).tolist()) - {-1}
 
 
-def build_effects(material: Material, found: FeatureEffects | None) -> EffectsPanel | None:
-    """The panel; None where the feature was not removed anywhere."""
+def build_effects(
+    material: Material, found: FeatureEffects | None, brief: bool = False
+) -> EffectsPanel | None:
+    """The panel; None where the feature was not removed anywhere.
+
+    Args:
+        brief: without the course and the single firings, where the page has no room for them.
+    """
     if found is None or not found.weight.size:
         return None
     mean, n_drawn = weighted_mean(found.delta_ce[:, 0], found.weight)
@@ -100,9 +113,9 @@ def build_effects(material: Material, found: FeatureEffects | None) -> EffectsPa
         n_firings=found.weight.size,
         n_read=found.delta_ce.shape[1],
         measures=_measures(found),
-        course=_course(found),
-        rows=rows[:MOST_ROWS],
-        n_left_out=len(rows) - len(rows[:MOST_ROWS]),
+        course=None if brief else _course(found),
+        rows=[] if brief else rows[:MOST_ROWS],
+        n_left_out=len(rows) if brief else max(0, len(rows) - MOST_ROWS),
     )
 
 

@@ -64,6 +64,8 @@ from app.web.pages.reading.panel import ReadingPanel, build_reading_panel
 from app.web.pages.reading.twin import reading_json
 from app.web.views import FeatureView, MapView
 
+_SPARE_BYTES = 9_000
+
 
 @dataclass(frozen=True)
 class FeaturePage:
@@ -166,7 +168,14 @@ def build(
     token_ids = effect_token_ids(removed, everything) | combined_token_ids(taken_apart)
     material = with_tokens(connection, material, memory, token_ids)
     notebook = build_notebook_panel(reader, sae, feature_index)
-    examples = build_examples_panel(connection, material, view, memory, notebook.n_bytes)
+    brief = bool(view.reading)
+    effects, combined = (
+        build_effects(material, removed, brief),
+        build_combined(material, taken_apart, brief),
+    )
+    beside = _taken_of_examples(view, [p.n_bytes for p in (effects, combined) if p is not None])
+    beside += notebook.n_bytes
+    examples = build_examples_panel(connection, material, view, memory, beside)
     reading = build_reading_panel(connection, material, view, memory, everything)
     if everything and reading.error is not None:
         raise reading.error
@@ -200,8 +209,8 @@ def build(
         absent=absences(material, missing, examples.group, examples.drawn),
         map_url=_map_url(connection, sae, feature_index, memory),
         notebook=notebook,
-        effects=build_effects(material, removed),
-        combined=build_combined(material, taken_apart),
+        effects=effects,
+        combined=combined,
         corpus_note=corpus_sentence(sae),
         ablation_note=ablation_sentence(sae),
         material=material,
@@ -209,6 +218,13 @@ def build(
         taken_apart=taken_apart,
         **panels,
     )
+
+
+def _taken_of_examples(view: FeatureView, n_bytes: Sequence[int]) -> int:
+    """What panels that not every feature has take of the examples' bytes: with one mode of ablated
+    text the page has some to spare."""
+    spare = 0 if view.ablation == "both" else _SPARE_BYTES
+    return max(0, sum(n_bytes) - spare)
 
 
 def _map_url(connection: Connection, sae: Sae, feature_index: int, memory: Memory) -> str:

@@ -10,6 +10,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import create_engine, delete
 
 from app.db import schema
+from app.stats.effect_sentence import nats
 from app.stats.importance import rank_correlation
 
 DICTIONARY = "/synthetic/resid-2-1k"
@@ -66,7 +67,7 @@ def test_the_feature_says_what_removing_it_costs(client: TestClient) -> None:
     first = client.get(f"{URL}.json").json()["features"][0]
     page = f"{DICTIONARY}/{first['feature_index']}"
     html, twin = client.get(page).text, client.get(f"{page}.json").json()["effects"]
-    assert f"Removing it costs <b>{first['delta_ce']:.1f} nats</b> on the next token" in html
+    assert f"Removing it costs <b>{nats(first['delta_ce'])} nats</b> on the next token" in html
     assert twin["delta_ce"] == first["delta_ce"] == twin["delta_ce"]
     weights = [item["weight"] for item in twin["firings"]]
     assert sum(weights) == pytest.approx(1, abs=1e-4)

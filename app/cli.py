@@ -240,6 +240,13 @@ def demo(
         _say_how_to_open(output)
 
 
+WithLabels = Annotated[
+    bool,
+    typer.Option("--with-labels", help="With the notebook's labels, and who wrote them."),
+]
+WithNotes = Annotated[
+    bool, typer.Option("--with-notes", help="With the notebook's notes, and who wrote them.")
+]
 export = typer.Typer(help="Take an atlas out of the server.", rich_markup_mode=None)
 cli.add_typer(export, name="export")
 
@@ -258,11 +265,19 @@ def export_site(
     base_url: Annotated[
         str, typer.Option(help="Where the site will be reached (https://…): for link previews.")
     ] = "",
+    with_labels: WithLabels = False,
+    with_notes: WithNotes = False,
+    notebook: NotebookPlace = "",
 ) -> None:
-    """Write an atlas as a site of plain files, for any file host."""
-    from app.web.export.site import export_site as write_site
+    """Write an atlas as a site of plain files, for any file host.
 
-    write_site(atlas, output, sae or [], features, base_url)
+    Nothing of what people wrote goes with it unless it is asked for.
+    """
+    from app.web.export.site import export_site as write_site
+    from app.web.export.written import Written
+
+    written = Written(with_labels, with_notes, notebook)
+    write_site(atlas, output, sae or [], features, base_url, written=written)
 
 
 @export.command("feature")
@@ -273,11 +288,19 @@ def export_feature(
     base_url: Annotated[
         str, typer.Option(help="Where the atlas is reached (https://…): for links in the file.")
     ] = "",
+    with_labels: WithLabels = False,
+    with_notes: WithNotes = False,
+    notebook: NotebookPlace = "",
 ) -> None:
-    """Write one feature as one HTML file that needs nothing else."""
-    from app.web.export.single import export_feature as write_feature
+    """Write one feature as one HTML file that needs nothing else.
 
-    write_feature(atlas, feature, output, base_url)
+    Nothing of what people wrote goes with it unless it is asked for.
+    """
+    from app.web.export.single import export_feature as write_feature
+    from app.web.export.written import Written
+
+    written = Written(with_labels, with_notes, notebook)
+    write_feature(atlas, feature, output, base_url, written)
 
 
 notebook = typer.Typer(help="Take labels, notes and lists out, or in.", rich_markup_mode=None)

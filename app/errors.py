@@ -25,6 +25,17 @@ def echoed(text: object) -> str:
     return said if len(said) <= _MOST_ECHOED else f"{said[: _MOST_ECHOED - 1]}…"
 
 
+def visible(sentence: str) -> str:
+    """A sentence in which nothing is invisible or turns the direction of what follows.
+
+    What can't be seen stands in it as its escape (`\\x84`, `\\u202e`).
+    """
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
+        for letter in sentence
+    )
+
+
 def closest(name: str, valid: Iterable[str], n: int = 5) -> str:
     """The valid names most like `name`, joined for a sentence; all of them when none is close.
 

@@ -18,6 +18,7 @@ from app.db.directions import decoders_folder
 from app.precompute.pipeline import run
 from app.precompute.progress.reporter import Reporter
 from app.precompute.settings import PrecomputeSettings
+from app.precompute.studies.catalog import NAMES as STUDIES
 from app.stats.event_places import events_folder
 from benchmarks.given import Given
 from benchmarks.measure import Cost, begin, cost_of
@@ -32,9 +33,10 @@ OFF: dict[str, Any] = {
     "context_examples": 0,
     "direction_map": "none",
     "verify": False,
+    "skip": list(STUDIES),
 }
-"""Ablated text has a benchmark of its own, and no peer has it; random dictionaries explain nothing,
-which the job would refuse."""
+"""Ablated text and studies have benchmarks of their own, and no peer has them; random dictionaries
+explain nothing, which the job would refuse."""
 
 
 class CountingReporter(Reporter):

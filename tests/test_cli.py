@@ -19,6 +19,7 @@ from app.demo.synthetic import build_synthetic_atlas
 
 FAST = ["--no-verify", "--threads", "1", "--ablation-examples", "0"]
 FAST += ["--ablation-interval-examples", "0", "--quality-contexts", "2", "--batch-contexts", "8"]
+FAST += ["--pruning-contexts", "0"]
 
 
 @dataclass(frozen=True)
@@ -161,6 +162,7 @@ def test_a_toml_holds_the_same_options(place: Place, command: Callable[..., Ende
         ablation-examples = 0
         ablation-interval-examples = 0
         quality-contexts = 2
+        pruning-contexts = 0
         """
     )
     ended = command("precompute", "--config", config, "--max-tokens", "240", "--threads", "1")
@@ -479,7 +481,7 @@ def test_help_names_every_option_and_default(
     assert "list[" not in shown.stdout
     overview = command()
     assert (overview.code, overview.stderr) == (0, "")
-    for name in ("precompute", "serve", "demo", "export", "info", "check"):
+    for name in ("precompute", "explain", "serve", "demo", "export", "info", "check"):
         assert f"\n  {name} " in overview.stdout
     assert "..." not in overview.stdout.partition("Commands:")[2]
 

@@ -22,6 +22,7 @@ from app.errors import AtlasError, echoed
 from app.notebook.database import writing
 
 PREFIX = "fa_"
+_ID = re.compile("[0-9a-f]{8}")
 _KEY = re.compile(r"fa_[A-Za-z0-9_-]{43}")
 _COOKIE = re.compile(r"[0-9a-f]{64}")
 LONGEST_NAME = 80
@@ -106,13 +107,15 @@ def revoke_key(notebook: Engine, key_id: str) -> Key:
     Raises:
         AtlasError: there is no such key.
     """
-    with writing(notebook) as connection:
-        connection.execute(
-            update(access_key)
-            .where(_by_id(key_id), access_key.c.revoked_at == times.NEVER)
-            .values(revoked_at=times.as_text(times.now()))
-        )
-        row = connection.execute(select(access_key).where(_by_id(key_id))).one_or_none()
+    row = None
+    if _ID.fullmatch(key_id):
+        with writing(notebook) as connection:
+            connection.execute(
+                update(access_key)
+                .where(_by_id(key_id), access_key.c.revoked_at == times.NEVER)
+                .values(revoked_at=times.as_text(times.now()))
+            )
+            row = connection.execute(select(access_key).where(_by_id(key_id))).one_or_none()
     if row is None:
         raise AtlasError(
             f"There is no key {echoed(key_id)!r}: `feature-atlas keys list` names them."

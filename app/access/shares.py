@@ -7,19 +7,21 @@ at every request. Ids alone are no links: a list of them opens nothing. Knows no
 
 import hashlib
 import hmac
+import re
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from itsdangerous import BadSignature, Signer
-from sqlalchemy import Connection, Engine, Row, Select, and_, select, update
+from sqlalchemy import Connection, Engine, Row, Select, select, update
 
 from app.access import times
 from app.access.tables import access_key, access_state, share_link
 from app.errors import AtlasError, echoed
 from app.notebook.database import writing
 
+_ID = re.compile("[0-9a-f]{16}")
 SHORTEST_DAYS, LONGEST_DAYS = 1 / 24, 366.0
 
 
@@ -40,6 +42,7 @@ class Share:
     """key_id of the maker's key; "" where it was made without one"""
     made_at: str
     expires_at: str
+    """that of the maker's key, where that ends earlier"""
     revoked_at: str
     """"" while it isn't"""
     revoked_by: str
@@ -101,7 +104,8 @@ def list_shares(notebook: Engine) -> list[Share]:
 
 def find_shares(connection: Connection, share_ids: Iterable[str]) -> list[Share]:
     """The links of these ids, whatever their state; unknown ids are absent."""
-    rows = connection.execute(_select().where(share_link.c.share_id.in_(list(share_ids))))
+    ids = [share_id for share_id in share_ids if _ID.fullmatch(share_id)]
+    rows = connection.execute(_select().where(share_link.c.share_id.in_(ids)))
     return [_share(row) for row in rows]
 
 
@@ -111,13 +115,15 @@ def revoke_share(notebook: Engine, share_id: str, by: str) -> Share:
     Raises:
         AtlasError: there is no such link.
     """
-    with writing(notebook) as connection:
-        connection.execute(
-            update(share_link)
-            .where(share_link.c.share_id == share_id, share_link.c.revoked_at == times.NEVER)
-            .values(revoked_at=times.as_text(times.now()), revoked_by=by)
-        )
-        found = find_shares(connection, [share_id])
+    found: list[Share] = []
+    if _ID.fullmatch(share_id):
+        with writing(notebook) as connection:
+            connection.execute(
+                update(share_link)
+                .where(share_link.c.share_id == share_id, share_link.c.revoked_at == times.NEVER)
+                .values(revoked_at=times.as_text(times.now()), revoked_by=by)
+            )
+            found = find_shares(connection, [share_id])
     if not found:
         raise AtlasError(
             f"There is no share link {echoed(share_id)!r}: `feature-atlas shares list` names them."
@@ -155,10 +161,11 @@ def _signer(secret: str) -> Signer:
 
 
 def _select() -> Select[Any]:
-    revoked = and_(
-        access_key.c.key_id == share_link.c.made_with, access_key.c.revoked_at != times.NEVER
-    )
-    return select(share_link, access_key.c.key_id.label("gone_key")).outerjoin(access_key, revoked)
+    return select(
+        share_link,
+        access_key.c.expires_at.label("key_ends"),
+        access_key.c.revoked_at.label("key_revoked"),
+    ).outerjoin(access_key, access_key.c.key_id == share_link.c.made_with)
 
 
 def _share(row: Row[Any]) -> Share:
@@ -170,8 +177,8 @@ def _share(row: Row[Any]) -> Share:
         row.made_by,
         row.made_with,
         row.made_at,
-        row.expires_at,
+        min(filter(None, (row.expires_at, row.key_ends))),
         row.revoked_at,
         row.revoked_by,
-        row.gone_key is not None,
+        bool(row.key_revoked),
     )

@@ -8,6 +8,7 @@ features take 4.4 MB. Knows no page and no address.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from sqlalchemy import Connection
 from app.db.cursor import BadCursor, decode_cursor, encode_cursor
 from app.db.features import column_values
 from app.db.records import LIVES_AS, LivesAs
-from app.db.schema import SORTABLE
+from app.db.schema import SORTABLE, STUDIED
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,12 @@ class FeatureColumns:
     def __getitem__(self, column: str) -> Float[ndarray, " n"]:
         """One column, float64, NaN where missing."""
         return self._values[column]
+
+    @cached_property
+    def measured(self) -> frozenset[str]:
+        """Names of the columns, without those of studies that were skipped."""
+        empty = {name for name in STUDIED & self._values.keys() if np.isnan(self[name]).all()}
+        return frozenset(self._values.keys() - empty)
 
     def __len__(self) -> int:
         return self._values["feature_index"].size

@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, Float32
+from jaxtyping import Float, Float16, Float32
 from numpy import ndarray
 from sqlalchemy import Connection, select
 
@@ -78,6 +78,20 @@ def get_directions(
         for index in sorted(set(feature_indices))
         if 0 <= index < len(rows)
     }
+
+
+def all_directions(connection: Connection, sae_id: int) -> Float16[ndarray, "d_sae d_in"] | None:
+    """All unit decoder rows of a dictionary as they lie on disk, mapped; None where
+    `directions_problem` has something to say or the dictionary was too large to keep them."""
+    path, problem = _find(connection, sae_id)
+    if path is None or problem:
+        return None
+    return np.load(path, mmap_mode="r")
+
+
+def has_directions(connection: Connection, sae_id: int) -> bool:
+    """Whether a dictionary's decoder rows were kept at all."""
+    return _find(connection, sae_id)[0] is not None
 
 
 def directions_problem(connection: Connection, sae_id: int) -> str:

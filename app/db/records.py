@@ -259,6 +259,15 @@ class FeatureRecord:
     """share of these switches that are gone once activations are averaged over five tokens"""
     smoothed_share_shuffled: float | None = None
     """the same of its activations in random order inside each span"""
+    nearest_cosine: float | None = None
+    """signed cosine to the nearest other decoder row; this and all below are studies' findings,
+    None where the study was skipped"""
+    times_nearest: int | None = None
+    """living features whose nearest neighbour it is"""
+    neuron_share: float | None = None
+    """share of its decoder row's L1 norm in the largest entry"""
+    encoder_norm: float | None = None
+    """‖W_enc[:, f]‖"""
 
 
 @dataclass(frozen=True)

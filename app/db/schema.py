@@ -139,11 +139,18 @@ SORTABLE: tuple[str, ...] = (
     "encoder_decoder_cosine",
     "position_zero_n_active",
     "position_zero_max",
+    "nearest_cosine",
+    "times_nearest",
+    "neuron_share",
+    "encoder_norm",
     "delta_ce",
     "kl",
     "pair_interaction",
 )
 """Columns of a feature that lists sort by and filter as ranges, besides `feature_index` itself."""
+
+STUDIED = frozenset(field.name for field in fields(FeatureRecord) if field.default is None)
+"""Columns that studies fill in: without a value where the study was skipped."""
 
 
 def _type_of(annotation: object) -> type[TypeEngine[Any]]:

@@ -4,6 +4,7 @@ A study measures something about a dictionary as a whole (docs/design.md lists t
 is a dataclass that names its study (`app/db/study_records`). Read-only; knows no page.
 """
 
+from collections.abc import Iterable
 from typing import ClassVar, Protocol, TypeVar, runtime_checkable
 
 from sqlalchemy import Connection, select
@@ -71,3 +72,18 @@ def get_feature_study(
         )
     )
     return None if blob is None else unpack_study(kind, blob)
+
+
+def pick_feature_studies(
+    connection: Connection, kind: type[Found], sae_id: int, feature_indices: Iterable[int]
+) -> dict[int, Found]:
+    """The same about some features, by feature_index; those it did not look at are absent."""
+    table = schema.feature_study
+    rows = connection.execute(
+        select(table.c.feature_index, table.c.record).where(
+            table.c.sae_id == sae_id,
+            table.c.study == kind.STUDY,
+            table.c.feature_index.in_(sorted(set(feature_indices))),
+        )
+    )
+    return {row.feature_index: unpack_study(kind, row.record) for row in rows}

@@ -112,7 +112,8 @@ def estimate_lines(found: Estimate, prices: Prices) -> Iterator[str]:
     looked = "" if found.n_looked_at == found.n_features else f", from {found.n_looked_at} of them"
     yield (
         f"{found.n_features:,} features, {found.n_requests:,} requests{looked}: about "
-        f"{found.prompt_tokens:,.0f} prompt tokens and {found.completion_tokens:,.0f} completion "
+        f"{_rounded(found.prompt_tokens)} prompt tokens and "
+        f"{_rounded(found.completion_tokens)} completion "
         f"tokens at {BYTES_PER_TOKEN} bytes a token (a model that thinks aloud writes more, at "
         f"most {found.most_completion_tokens:,} tokens)."
     )
@@ -125,3 +126,8 @@ def estimate_lines(found: Estimate, prices: Prices) -> Iterator[str]:
             f"{found.n_unscored:,} of them have too few stored texts to keep some back, and are "
             "explained without a score."
         )
+
+
+def _rounded(n: float) -> str:
+    """An estimate with the three digits it can have at most."""
+    return f"{float(f'{n:.3g}'):,.0f}"

@@ -4,6 +4,7 @@ Turns them into what `command.py` takes; what speaks HTTP is imported only then.
 """
 
 import sys
+from types import ModuleType
 from typing import Annotated
 
 import typer
@@ -81,12 +82,13 @@ def explain(
         bool, typer.Option("--dry-run", help="Print the cost and one prompt, send nothing.")
     ] = False,
 ) -> None:
-    """Let a language model explain features; explanations become labels in the notebook.
+    """Let a language model explain features.
 
-    Sent to the endpoint are short texts of the corpus with the feature's activations, and
-    explanations to be scored; nothing else. Before it starts it says how many requests and tokens
-    that takes. An interrupted run goes on when the same command is given again. The exit code is 1
-    if a feature is left without an explanation or a score it could have.
+    Explanations become labels in the notebook, with scores. Sent to the endpoint are short texts of
+    the corpus with the feature's activations, and explanations; nothing else. Before it starts it
+    says how many requests and tokens that takes. An interrupted run goes on when the same command
+    is given again. The exit code is 1 if a feature is left without an explanation or a score it
+    could have.
     """
     place = Settings(atlas=atlas, notebook=notebook).notebook_place
     if place is None:
@@ -132,7 +134,7 @@ def _confirm(question: str) -> bool:
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
-def _needs_http():
+def _needs_http() -> ModuleType:
     """What asks, where its library is installed."""
     try:
         from app.explain import command

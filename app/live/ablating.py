@@ -89,6 +89,8 @@ def _position(
         if not counts.any():
             raise LiveError(400, "The text has no token that counts: position 0 never does.")
         return int(np.argmax(np.where(counts, activations, -1)))
+    if len(ids) < 2:
+        raise LiveError(400, "The text is a single token: nothing stands before it.")
     if not 0 < asked.position < len(ids):
         raise LiveError(
             400,

@@ -31,6 +31,10 @@ class Body(BaseModel):
 class Asked(Body):
     """A text for the model."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"oneOf": [{"required": ["text"]}, {"required": ["token_ids"]}]}
+    )
+
     text: str | None = Field(default=None, max_length=MOST_CHARACTERS)
     """the text itself"""
     token_ids: list[Annotated[int, Field(ge=0, lt=2**31)]] | None = Field(

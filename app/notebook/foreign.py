@@ -10,13 +10,13 @@ again changes nothing. Knows no table.
 
 import json
 import math
-import re
 import uuid
 from collections.abc import Callable
 from typing import Any
 
 from app.notebook.errors import NotAllowed
 from app.notebook.limits import checked_line
+from app.notebook.plausible import TIME, check_fields
 from app.notebook.records import Label
 from app.notebook.things import now
 
@@ -35,7 +35,6 @@ _KNOWN = {
     "prompt_version", "score", "score_kind", "author", "created_at",
 }  # fmt: skip
 _NAMESPACE = uuid.UUID("5c1f9d7e-7a52-4f0c-9b63-3f1f6f6a2d11")
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
 
 def is_foreign(value: dict[str, Any]) -> bool:
@@ -69,8 +68,8 @@ def label_from_elsewhere(value: dict[str, Any], source: str, find_hash: FindHash
     author = _text({"author": given["source"]} | value, "author", "source", True)
     identity = json.dumps([model, sae, index, weights_hash, author, given], sort_keys=True)
     at = str(value.get("created_at", ""))
-    at = at if _TIME.fullmatch(at) else now()
-    return Label(
+    at = at if TIME.fullmatch(at) else now()
+    label = Label(
         uid=uuid.uuid5(_NAMESPACE, identity).hex,
         version=1,
         author=author,
@@ -84,6 +83,8 @@ def label_from_elsewhere(value: dict[str, Any], source: str, find_hash: FindHash
         weights_hash=weights_hash,
         **given,
     )
+    check_fields("label", vars(label))
+    return label
 
 
 def _text(value: dict[str, Any], name: str, kind: str, required: bool) -> str:

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Table, insert, select, update
 from app.notebook import schema
 from app.notebook.errors import NotAllowed
 from app.notebook.foreign import FindHash, is_foreign, label_from_elsewhere
+from app.notebook.plausible import check_fields
 from app.notebook.records import Kind, Label, Star
 from app.notebook.things import RECORDS, TABLES, log_change, record_change, row_of
 
@@ -104,16 +105,24 @@ class _Importer:
         elif kind == "revision":
             known = {**value, "kind": value.pop("of")}
             known.pop("of", None)
-            self._revisions.append({name: known[name] for name in _REVISION})
+            revision = {name: known[name] for name in _REVISION}
+            check_fields("revision", revision)
+            self._revisions.append(revision)
         elif kind == "shown":
-            self._keyed.append((schema.shown_label, {name: value[name] for name in _SHOWN}))
+            shown = {name: value[name] for name in _SHOWN}
+            check_fields("shown", shown)
+            self._keyed.append((schema.shown_label, shown))
         elif kind == "star":
-            self._keyed.append((schema.star, asdict(_record(Star, value))))
+            star = asdict(_record(Star, value))
+            check_fields("star", star)
+            self._keyed.append((schema.star, star))
         elif kind == "label" and is_foreign(value):
             label = label_from_elsewhere(value, self._source, self._find_hash)
             self._add_foreign(label)
         elif kind in RECORDS:
-            self._things.append((kind, _record(RECORDS[kind], value)))
+            record = _record(RECORDS[kind], value)
+            check_fields(kind, vars(record))
+            self._things.append((kind, record))
         else:
             raise NotAllowed(f"there is no kind {str(kind)[:40]!r}.")
 

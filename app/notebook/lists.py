@@ -1,13 +1,16 @@
 """Lists of features, each at an address of its own, with a remark on every feature.
 
-Takes connections, gives records. Knows no page.
+Takes connections, gives records. For somebody limited to one dictionary (`only`, model and sae)
+there are its features alone, and no list that has only others. Knows no page.
 """
+
+from collections.abc import Iterable
 
 from sqlalchemy import Connection, func, select
 
 from app.notebook import schema
 from app.notebook.errors import Absent, NotAllowed
-from app.notebook.limits import checked, checked_line, slug_of
+from app.notebook.limits import SLUG, checked, checked_line, slug_of
 from app.notebook.records import Entry, FeatureList, Subject
 from app.notebook.things import add_thing, change_thing
 
@@ -16,42 +19,73 @@ _entry = schema.list_entry
 MOST_ENTRIES = 5_000
 """Features of one list."""
 
+Only = tuple[str, str] | None
+"""(model, sae) of the one dictionary there is for somebody; None: no limit"""
+_Counts = dict[tuple[str, str], int]
+"""Features of one list by dictionary"""
 
-def all_lists(connection: Connection) -> list[tuple[FeatureList, int]]:
+
+def all_lists(connection: Connection, only: Only = None) -> list[tuple[FeatureList, int]]:
     """Every list that wasn't withdrawn with the number of its features, by title."""
-    counted = connection.execute(
-        select(_entry.c.list_uid, func.count().label("n_entries"))
-        .where(_entry.c.withdrawn.is_(False))
-        .group_by(_entry.c.list_uid)
-    )
-    counts = {row.list_uid: row.n_entries for row in counted}
+    counts = _counts(connection)
     rows = connection.execute(
         select(_list).where(_list.c.withdrawn.is_(False)).order_by(_list.c.title, _list.c.uid)
     )
     found = [FeatureList(**row._mapping) for row in rows]
-    return [(one, counts.get(one.uid, 0)) for one in found]
+    return [
+        (one, _seen(counts.get(one.uid, {}), only))
+        for one in found
+        if _is_there(counts.get(one.uid, {}), only)
+    ]
 
 
-def find_list(connection: Connection, slug: str) -> FeatureList:
+def changed_last(
+    connection: Connection, most: int, without: Iterable[str] = (), only: Only = None
+) -> list[FeatureList]:
+    """The lists changed last that weren't withdrawn, the newest first.
+
+    Args:
+        without: uids of lists that are left out.
+    """
+    left_out = set(without)
+    found = [one for one, _ in all_lists(connection, only) if one.uid not in left_out]
+    return sorted(found, key=lambda one: one.changed_at, reverse=True)[:most]
+
+
+def find_by_title(connection: Connection, title: str, only: Only = None) -> FeatureList | None:
+    """The one list of a title that wasn't withdrawn; None where none or several have it."""
+    found = [one for one, _ in all_lists(connection, only) if one.title == title]
+    return found[0] if len(found) == 1 else None
+
+
+def find_list(connection: Connection, slug: str, only: Only = None) -> FeatureList:
     """The list at an address, withdrawn or not.
 
     Raises:
         Absent: there is none.
     """
-    row = connection.execute(select(_list).where(_list.c.slug == slug)).one_or_none()
-    if row is None:
+    row = None
+    if SLUG.fullmatch(slug):
+        row = connection.execute(select(_list).where(_list.c.slug == slug)).one_or_none()
+    if row is None or not is_there(connection, row.uid, only):
         raise Absent("There is no such list: /-/lists names all there are.")
     return FeatureList(**row._mapping)
 
 
-def entries_of(connection: Connection, list_uid: str) -> list[Entry]:
+def is_there(connection: Connection, list_uid: str, only: Only) -> bool:
+    """Whether a list is one for somebody limited so: it has a feature of theirs, or none yet."""
+    return only is None or _is_there(_counts(connection, list_uid).get(list_uid, {}), only)
+
+
+def entries_of(connection: Connection, list_uid: str, only: Only = None) -> list[Entry]:
     """The features of a list in the order they were added."""
     rows = connection.execute(
         select(_entry)
         .where(_entry.c.list_uid == list_uid, _entry.c.withdrawn.is_(False))
         .order_by(_entry.c.created_at, _entry.c.uid)
     )
-    return [Entry(**row._mapping) for row in rows]
+    found = [Entry(**row._mapping) for row in rows]
+    return [entry for entry in found if only in (None, (entry.model, entry.sae))]
 
 
 def entries_about(
@@ -153,6 +187,27 @@ def change_entry(connection: Connection, uid: str, seen: int, author: str, remar
     """
     remark = checked("remark", remark, required=False)
     return change_thing(connection, "entry", uid, seen, author, {"remark": remark})
+
+
+def _counts(connection: Connection, list_uid: str = "") -> dict[str, _Counts]:
+    """How many features each list has, or the one named."""
+    counted = connection.execute(
+        select(_entry.c.list_uid, _entry.c.model, _entry.c.sae, func.count().label("n_entries"))
+        .where(_entry.c.withdrawn.is_(False), *([_entry.c.list_uid == list_uid] * bool(list_uid)))
+        .group_by(_entry.c.list_uid, _entry.c.model, _entry.c.sae)
+    )
+    found: dict[str, _Counts] = {}
+    for row in counted:
+        found.setdefault(row.list_uid, {})[row.model, row.sae] = row.n_entries
+    return found
+
+
+def _seen(counts: _Counts, only: Only) -> int:
+    return sum(counts.values()) if only is None else counts.get(only, 0)
+
+
+def _is_there(counts: _Counts, only: Only) -> bool:
+    return not counts or _seen(counts, only) > 0
 
 
 def _keeps(there: Entry, remark: str) -> bool:

@@ -78,6 +78,19 @@ class Label(_About):
 
 
 @dataclass(frozen=True)
+class Naming:
+    """What of a label names its feature."""
+
+    feature_index: int
+    uid: str
+    text: str
+    author: str
+    changed_at: str
+    by_person: bool
+    weights_hash: str
+
+
+@dataclass(frozen=True)
 class Evidence:
     """A reading's score when a label was written; None where a share had no base."""
 

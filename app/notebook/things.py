@@ -5,6 +5,7 @@ version they saw; where it is no longer the newest, `Conflict` carries both text
 written. Knows no rule about what a text may be.
 """
 
+import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import fields
@@ -30,6 +31,7 @@ TABLES: Mapping[Kind, Table] = {
 RECORDS: Mapping[Kind, type[Record]] = {
     "label": Label, "note": Note, "list": FeatureList, "entry": Entry,
 }  # fmt: skip
+_UID = re.compile("[0-9a-f]{32}")
 SAID: Mapping[str, str] = {"label": "label", "note": "note", "list": "list", "entry": "remark"}
 
 
@@ -52,6 +54,11 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def absent(kind: Kind) -> str:
+    """The sentence for a thing that isn't there, or isn't for who asks."""
+    return f"There is no such {SAID[kind]}: it may be in another notebook."
+
+
 def get_thing(connection: Connection, kind: Kind, uid: str) -> Any:
     """One thing by its uid, withdrawn or not.
 
@@ -59,9 +66,11 @@ def get_thing(connection: Connection, kind: Kind, uid: str) -> Any:
         Absent: there is none.
     """
     table = TABLES[kind]
-    row = connection.execute(select(table).where(table.c.uid == uid)).one_or_none()
+    row = None
+    if _UID.fullmatch(uid):  # no database takes every text as a name
+        row = connection.execute(select(table).where(table.c.uid == uid)).one_or_none()
     if row is None:
-        raise Absent(f"There is no such {SAID[kind]}: it may be in another notebook.")
+        raise Absent(absent(kind))
     return RECORDS[kind](**row._mapping)
 
 

@@ -18,7 +18,7 @@ from app.precompute.drivers.driver import Piece, Task
 from app.precompute.job import FeatureRange, Job
 from app.precompute.ranges.coactivation import FirstTokens, RangePartners, range_partners
 from app.precompute.ranges.describe import RangeStatistics, describe_events
-from app.precompute.ranges.events import Ground, range_events
+from app.precompute.ranges.events import Ground, RangeEvents, range_events
 from app.precompute.ranges.near_misses import RangeNearMisses, range_near_misses
 from app.precompute.workplace.stage_recipes import NEAR, stage_name
 from app.stats.corpus import Corpus
@@ -135,6 +135,13 @@ def describe_partners(
     store = EventStore.open(events_folder)
     first_tokens = _first_tokens(events_folder, corpus_folder, max_tokens)
     return range_partners(range_events(store, ground, *part), first_tokens, ground.context_size)
+
+
+def events_of(job: Job, part: FeatureRange) -> tuple[RangeEvents, Ground]:
+    """All events of a range, and the corpus they were counted over, kept from call to call."""
+    ground = _ground(job.corpus_folder)
+    store = EventStore.open(job.events_folder(part.sae))
+    return range_events(store, ground, part.first, part.last), ground
 
 
 def forget() -> None:

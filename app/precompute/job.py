@@ -47,6 +47,11 @@ class Job:
     """encoder columns multiplied at once"""
 
     @property
+    def output(self) -> Path:
+        """The atlas that is added to, as every worker finds it."""
+        return self.folder.with_name(self.folder.name.removesuffix(".building"))
+
+    @property
     def corpus_folder(self) -> Path:
         """The token contexts."""
         return self.folder / TOKENS

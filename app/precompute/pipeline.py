@@ -131,6 +131,8 @@ class _Stages:
             price = study.price(self._run)
             passes = f"{price.n_tokens:,} tokens of forward pass" if price.n_tokens else ""
             said = "; ".join(filter(None, (passes, price.words)))
+            if not said:  # nothing to measure in this run
+                continue
             self._reporter.say(f"Study {study.listed.name}: {said} (--skip {study.listed.name}).")
 
     def run(self) -> None:
@@ -143,7 +145,10 @@ class _Stages:
             counting.forget()
         self._silent()
         self._ablated_text()
-        self._studies()
+        try:
+            self._studies()
+        finally:
+            counting.forget()
 
     def publish(self, inputs: Inputs, recipe: str) -> None:
         """Stage 7: the atlas, which appears when it is whole."""

@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Int64
 
 from app.db.addition import check_addition
+from app.db.beside import dictionaries_beside
 from app.db.records import ModelRecord
 from app.precompute.corpus.documents import Named, Source, from_documents, open_corpus
 from app.precompute.corpus.tokens import TokenSettings, build_contexts
@@ -138,6 +139,10 @@ def prepare(
         contexts_per_shard=settings.contexts_per_shard,
         sizes=None if sizes is None else vars(sizes),
         way=way_before,
+        beside={
+            each.sae: fingerprint(vars(each))
+            for each in dictionaries_beside(settings.output, loaded.model_record.model, saes)
+        },
     )
     workplace.begin(stage_recipes(settings, facts), reporter.say)
     corpus = _contexts(settings, inputs, context_size, bos, workplace, reporter)

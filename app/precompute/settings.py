@@ -122,6 +122,22 @@ class PrecomputeSettings(BaseModel):
     """examples a feature, those single deletions explain least, taken apart by pairs and blocks"""
     region_spans: int = Field(default=256, ge=1)
     """spans of a feature whose switches are counted"""
+    pruning_contexts: int = Field(default=32, ge=0)
+    """contexts every pruning of a dictionary is measured on"""
+    pruning_thresholds: int = Field(default=8, ge=1)
+    """thresholds of density from which dense features are removed, and as many for rare ones"""
+    pruning_draws: int = Field(default=2, ge=0)
+    """random removals down to each of the same values of L0"""
+    connection_examples: int = Field(default=4, ge=0)
+    """examples of a feature on which its connections to dictionaries below are measured: half of
+    them top examples, the others of the intervals"""
+    connection_kept: int = Field(default=10, ge=1)
+    """features below that are kept of each sign; the others are summed"""
+    connection_checks: int = Field(default=64, ge=0)
+    """examples of a dictionary on which features below are really removed"""
+    one_to_one: int = Field(default=4096, ge=0)
+    """dictionaries of one hook with at most so many features each are also matched one to one; the
+    work grows with the cube"""
     skip: list[str] = []
     """studies of the dictionary as a whole that are left out, with commas between"""
     progress: ProgressKind = "auto"

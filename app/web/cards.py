@@ -17,6 +17,7 @@ from app.web.figures import palette
 from app.web.figures.printed import PrintedToken, read_tokens
 from app.web.pages.dictionary.page import DictionaryPage
 from app.web.pages.feature.page import FeaturePage
+from app.web.pages.notebook.words import called
 from app.web.share import one_line
 
 WIDTH, HEIGHT, MARGIN = 1200, 630, 64
@@ -25,13 +26,23 @@ _PEAK_AT = MARGIN + 660
 """Where the examples' peaks stand."""
 
 
-def feature_card(page: FeaturePage) -> bytes:
-    """Name, short form, activation histogram, and its two strongest examples on the page."""
+def feature_card(page: FeaturePage, label: str = "") -> bytes:
+    """Name, what it is called, activation histogram, and its two strongest examples on the page.
+
+    Args:
+        label: what somebody called it. One in letters the font doesn't have would be a row of
+            boxes: then the short form stands alone.
+    """
     pen = _Pen()
     record = page.record
+    drawable = label and all(known for known, _ in runs(label))
     pen.write(MARGIN, 58, f"{page.sae.address}  #{record.feature_index}", 28, palette.INK_3)
     pen.write_right(WIDTH - MARGIN, 58, "Feature Atlas", 28, palette.INK_3)
-    y = pen.write_lines(MARGIN, 112, one_line(record.short), 54, palette.INK, most=2)
+    short = one_line(record.short)
+    name = called(label, record.short) if drawable else short
+    y = pen.write_lines(MARGIN, 112, name, 54, palette.INK, most=2)
+    if drawable:
+        y = pen.write_lines(MARGIN, y + 6, short, 28, palette.INK_2, most=1)
     fires = (
         f"fires on {text.percent(record.density)} of {page.sae.corpus.n_tokens:,} tokens"
         f"  ·  max activation {text.number(record.max_activation)}"

@@ -7,7 +7,7 @@ up in memory is a coroutine: a thread for each would cost more than the looking 
 from collections.abc import Iterator
 from typing import Annotated
 
-from fastapi import Depends, HTTPException, Request
+from fastapi import Depends, HTTPException, Path, Request
 from sqlalchemy import Connection
 
 from app.access.viewer import Viewer
@@ -15,7 +15,7 @@ from app.db.catalog import Sae, limit_to
 from app.db.engine import Atlas
 from app.errors import closest, echoed
 from app.web.memory import Memory
-from app.web.urls import sae_url
+from app.web.urls import SLUG, sae_url
 
 
 async def viewer_of(request: Request) -> Viewer:
@@ -55,8 +55,18 @@ def get_connection(atlas: AtlasDep, viewer: ViewerDep) -> Iterator[Connection]:
 ConnectionDep = Annotated[Connection, Depends(get_connection)]
 
 
+# Described, not enforced: a name of any shape is answered with those that come closest.
+_Slug = Annotated[str, Path(json_schema_extra={"pattern": f"^{SLUG}$"})]
+_Number = Annotated[int, Path(ge=0, lt=10**12)]
+
+
 async def get_sae(
-    request: Request, atlas: AtlasDep, memory: MemoryDep, viewer: ViewerDep, model: str, sae: str
+    request: Request,
+    atlas: AtlasDep,
+    memory: MemoryDep,
+    viewer: ViewerDep,
+    model: _Slug,
+    sae: _Slug,
 ) -> Sae:
     """The dictionary of the path; an error page of anything below it leads back to its list.
 
@@ -79,7 +89,7 @@ async def get_sae(
 SaeDep = Annotated[Sae, Depends(get_sae)]
 
 
-async def get_feature_index(sae: SaeDep, feature_index: int) -> int:
+async def get_feature_index(sae: SaeDep, feature_index: _Number) -> int:
     """The feature number of the path, which the dictionary has."""
     n_features = sae.record.d_sae
     if not 0 <= feature_index < n_features:

@@ -23,18 +23,22 @@ from app.web.access.cookies import Cookies
 from app.web.access.guard import refuse_if_open
 from app.web.access.middleware import AccessMiddleware
 from app.web.access.proxies import ProxyMiddleware
+from app.web.access.visit import visit
 from app.web.atlas_file import AtlasFile
+from app.web.description import DescribedApp
 from app.web.head import HeadMiddleware
 from app.web.headers import SecurityHeadersMiddleware
 from app.web.hosts import HostMiddleware
 from app.web.limits import SizeMiddleware
 from app.web.live import start_live
 from app.web.memory import MemoryOfBuild
-from app.web.notebook.names import NameCache
+from app.web.notebook.name_cache import NameCache
+from app.web.notebook.scope import EVERYTHING
 from app.web.routes import (
     cards,
     combined,
     compare,
+    connections,
     context,
     dictionary,
     docs,
@@ -42,14 +46,17 @@ from app.web.routes import (
     export,
     feature,
     figures,
+    geometry,
     health,
     index,
     live,
     live_json,
+    matches,
     notebook_features,
     notebook_lists,
     notebook_things,
     points,
+    pruning,
     regions,
     search,
     shares,
@@ -81,7 +88,7 @@ def create_app(settings: Settings) -> FastAPI:
         if notebook is not None:
             notebook.dispose()
 
-    app = FastAPI(
+    app = DescribedApp(
         title="Feature Atlas",
         version=__version__,
         docs_url=None,
@@ -92,6 +99,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.atlas_file = atlas_file
     app.state.notebook = notebook
     app.state.names = NameCache()
+    app.state.notebook_scope = EVERYTHING
     app.state.live = owner
     app.state.cookies = Cookies(f"{settings.atlas.resolve()} {place}")
     app.state.static = static
@@ -99,14 +107,22 @@ def create_app(settings: Settings) -> FastAPI:
     # A page without the model's controls is another page.
     app.state.code_version = static_files.code_version(static) + ("live" if owner else "")
     app.state.templates = make_templates(static)
-    app.state.templates.globals["live_saes"] = owner.saes if owner else {}
+    live_saes = owner.saes if owner else {}
+    app.state.templates.globals |= {
+        "keeps_notebook": notebook is not None,
+        "runs_model": bool(live_saes),
+        "may_run": lambda address: address in live_saes and visit().is_inside,
+    }
     app.state.public_url = settings.public_url
     app.state.static_copy = False
     app.state.embed_hosts = settings.embed_hosts
-    modules = (health, static_files, docs, index, search, suggest, context, figures, cards, export)
-    modules = (*modules, notebook_things, notebook_lists, notebook_features)
-    modules = (*modules, compare, live, live_json, feature)
-    for module in (*modules, shares, points, regions, effects, combined, dictionary):
+    # What lies under `/-/` comes first: `/{model}/{sae}/…` would take some of it for a dictionary.
+    modules = (health, static_files, docs, index, search, suggest, shares)
+    modules = (*modules, notebook_things, notebook_lists, live_json, live, notebook_features)
+    modules = (*modules, pruning, geometry, matches, connections, regions)
+    modules = (*modules, effects, combined)
+    modules = (*modules, context, figures, cards, export, compare, feature, points, dictionary)
+    for module in modules:
         app.include_router(module.router)
     _add_handlers(app)
     _add_middleware(app, settings)

@@ -1,10 +1,11 @@
-"""Bounds on what is asked: bytes of an address and a body, requests a second.
+"""Bounds on what is asked: bytes of an address and a body, how long it takes, requests a second.
 
 `Buckets` gives every key, or where there is none every address, a number of requests at once and so
 many a second after that; what it remembers is bounded, too. `SizeMiddleware` stops a request
 before more than its bound is read. Knows no page.
 """
 
+import asyncio
 import ipaddress
 import math
 import time
@@ -19,6 +20,7 @@ from app.web.respond import error_response
 
 MOST_BODY_BYTES = 4 * 2**20
 """A form of 1 MB of Markdown is up to 3 MB long, as every byte may be written as %C3."""
+MOST_BODY_SECONDS = 60.0
 MOST_ADDRESS_BYTES = 32 * 2**10
 MOST_BUCKETS = 10_000
 """Remembered at once, about 2 MB; who was silent longest is forgotten, and begins anew"""
@@ -67,10 +69,14 @@ def peer_name(address: str) -> str:
 
 
 class SizeMiddleware:
-    """Answers 414 to addresses and 413 to bodies that are too long."""
+    """Answers 414 to addresses and 413 to bodies that are too long, 408 to bodies that trickle."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, body_seconds: float = MOST_BODY_SECONDS) -> None:
         self._app = app
+        self._body_seconds = body_seconds
+        self._slow = (
+            f"What was sent took longer than {body_seconds:g} seconds to arrive: nothing was saved."
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -79,12 +85,19 @@ class SizeMiddleware:
         if problem := _too_long(scope):
             await error_response(Request(scope), *problem)(scope, receive, send)
             return
-        read = 0
+        read, whole, since = 0, False, time.monotonic()
 
         async def receive_bounded() -> Message:
-            nonlocal read
-            message = await receive()
+            nonlocal read, whole
+            if whole:  # what comes now is that somebody went away, at any time
+                return await receive()
+            try:
+                left = self._body_seconds - (time.monotonic() - since)
+                message = await asyncio.wait_for(receive(), left)
+            except TimeoutError as error:
+                raise HTTPException(408, self._slow) from error
             read += len(message.get("body", b""))
+            whole = not message.get("more_body", False)
             if read > MOST_BODY_BYTES:
                 raise HTTPException(413, _BODY)
             return message

@@ -17,6 +17,7 @@ from app.db.engine import Atlas
 from app.db.feature_texts import read_texts
 from app.db.fulltext.queries import Examples, Text, load_examples, load_text
 from app.db.maps import has_direction_map
+from app.db.matches import Compared, load_matches
 from app.db.records import TokenRecord
 from app.db.tokens import TokenPairs, get_tokens, load_token_pairs
 from app.evidence.event_files import SaeEvents, open_events
@@ -34,6 +35,8 @@ MOST_EXAMPLES = 12_000_000
 """Example windows kept for full-text search, about 350 MB: eight dictionaries of 25,000."""
 MOST_PAIRS = 12_000_000
 """Pairs of token and feature kept, about 240 MB: as many dictionaries again."""
+MOST_MATCHES = 1_500_000
+"""Features in comparisons of dictionaries that are kept, about 24 MB."""
 MOST_TOKENS = 100_000
 """Entries kept, about 50 MB; a larger vocabulary is read again piece by piece."""
 
@@ -52,6 +55,7 @@ class Memory:
         self._words: dict[int, Text] = {}
         self._examples: Recent[Examples] = Recent(MOST_EXAMPLES)
         self._pairs: Recent[TokenPairs] = Recent(MOST_PAIRS)
+        self._matches: Recent[Compared] = Recent(MOST_MATCHES)
         self._maps: dict[int, bool] = {}
         self._grounds: dict[int, Ground] = {}
         self._ground_lock = Lock()
@@ -78,6 +82,10 @@ class Memory:
             if sae_id not in self._ranks:
                 self._ranks[sae_id] = Ranks(self.columns(connection, sae_id))
             return self._ranks[sae_id]
+
+    def matches(self, connection: Connection, sae_id: int) -> Compared:
+        """Comparisons of a dictionary with others of its hook; none where there are none."""
+        return self._matches.get(sae_id, lambda: load_matches(connection, sae_id))
 
     def has_map(self, connection: Connection, sae_id: int) -> bool:
         """Whether a dictionary has a map of directions."""

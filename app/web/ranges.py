@@ -11,8 +11,26 @@ from pydantic import Field
 
 from app.errors import echoed
 
-RangeText = Annotated[str, Field(max_length=60, examples=["0.1%..1%", "0.5..", "..3"])]
-IndexText = Annotated[str, Field(max_length=400, examples=["7,12", "100..199"])]
+_BORDER = r"[-−]?[0-9]{1,9}(\.[0-9]{1,9})?(e-?[0-9])?%?"
+_ITEM = "[0-9]{1,9}"
+RangeText = Annotated[
+    str,
+    Field(
+        max_length=60,
+        examples=["0.1%..1%", "0.5..", "..3"],
+        json_schema_extra={"pattern": rf"^({_BORDER})?(\.\.({_BORDER})?)?$"},
+    ),
+]
+IndexText = Annotated[
+    str,
+    Field(
+        max_length=400,
+        examples=["7,12", "100..199"],
+        json_schema_extra={
+            "pattern": rf"^({_ITEM}(\.\.({_ITEM})?)?(,{_ITEM}(\.\.({_ITEM})?)?)*)?$"
+        },
+    ),
+]
 
 
 def parse_range(text: str) -> tuple[float | None, float | None]:

@@ -16,11 +16,13 @@ from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, Response
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
-from app.errors import AtlasError, echoed
-from app.web.access.visit import ANYBODY, Visit
+from app.errors import AtlasError, echoed, visible
+from app.web.access.visit import ANYBODY, Visit, visit
 from app.web.headers import SECURITY_HEADERS
 from app.web.notebook.reader import NO_NOTEBOOK, Reader
+from app.web.share_links.page import only_open
 from app.web.urls import json_twin, with_query
 
 
@@ -80,7 +82,7 @@ def respond(
     reader = getattr(request.state, "reader", NO_NOTEBOOK)
     build_id = request.state.build_id
     site = Site(build_id, json_url, version, public_url, address, static_copy, reader)
-    return _html(request, template, page, site, status, headers)
+    return render(request, template, page, site, status, headers)
 
 
 def respond_file(
@@ -138,6 +140,12 @@ def wants_json(request: Request) -> bool:
     return request.url.path.endswith(".json")
 
 
+def prefers_json(request: Request) -> bool:
+    """Whether an error is told to a program: by the address, or by what it says it accepts."""
+    accept = request.headers.get("accept", "")
+    return wants_json(request) or ("application/json" in accept and "text/html" not in accept)
+
+
 def error_response(
     request: Request, status: int, sentence: str, without: Iterable[str] | None = None
 ) -> Response:
@@ -146,18 +154,29 @@ def error_response(
     Args:
         without: arguments the page would open without, for a link back; None where none would help.
     """
+    sentence = visible(sentence)  # it may repeat what was sent
     headers = {"Cache-Control": "no-store"}
-    accept = request.headers.get("accept", "")
-    if wants_json(request) or ("application/json" in accept and "text/html" not in accept):
+    if prefers_json(request):
         return json_response({"ok": False, "status": status, "error": sentence}, status, headers)
     back = "" if without is None else _url_without(request, without)
     if not back:
         back = getattr(request.state, "back_url", "")
     list_url = getattr(request.state, "list_url", "")
-    problem = Problem(
-        status, HTTPStatus(status).phrase, sentence, back, "" if list_url == back else list_url
-    )
-    return _html(request, "error", problem, Site("", "", request.app.version), status, headers)
+    title = _TITLES.get(status, HTTPStatus(status).phrase)
+    problem = Problem(status, title, sentence, back, "" if list_url == back else list_url)
+    return render(request, "error", problem, Site("", "", request.app.version), status, headers)
+
+
+_TITLES = {
+    400: "This can’t be read",
+    403: "Not allowed",
+    404: "Not here",
+    410: "This link has ended",
+    429: "Too much at once",
+    500: "Something went wrong",
+    503: "Not now",
+}
+"""What heads an error page, where HTTP's own words are those of programs."""
 
 
 @dataclass(frozen=True)
@@ -179,12 +198,26 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
     sentence = str(error.detail)
     if sentence == HTTPStatus(error.status_code).phrase:
         sentence = f"{sentence}: {echoed(request.method)} {echoed(request.url.path)}."
-    if sentence.startswith("Field exceeded maximum size"):  # the form parser's own words
+    # The parsers' own words:
+    if sentence.startswith("Field exceeded maximum size"):
         sentence = "A field of this form is longer than 1 MB: nothing was saved."
+    if sentence == "There was an error parsing the body":
+        sentence = "What was sent can't be read: it is cut off, or not what its Content-Type says."
     answer = error_response(request, error.status_code, sentence)
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        answer.headers["Allow"] = "GET, HEAD"  # of every address there is
+        answer.headers["Allow"] = ", ".join(_methods(request))
     return answer
+
+
+def _methods(request: Request) -> list[str]:
+    """What this address can be asked by; whatever answers GET answers HEAD."""
+
+    def answers(method: str) -> bool:
+        scope = {**request.scope, "method": method}
+        return any(route.matches(scope)[0] is Match.FULL for route in request.app.router.routes)
+
+    found = {"GET": ["GET", "HEAD"], "POST": ["POST"]}
+    return [name for method, names in found.items() if answers(method) for name in names]
 
 
 async def on_invalid_arguments(request: Request, error: Exception) -> Response:
@@ -193,6 +226,14 @@ async def on_invalid_arguments(request: Request, error: Exception) -> Response:
     first = error.errors()[0]
     place, *names = first["loc"]
     message = str(first["msg"]).removeprefix("Value error, ")
+    if first["type"] == "json_invalid":
+        said = str(first["ctx"]["error"]).lower()
+        return error_response(
+            request, 400, f"What was sent is no JSON: {said} at character {names[0]}."
+        )
+    if place == "body" and not names:
+        sentence = "A JSON object is wanted here, with Content-Type: application/json."
+        return error_response(request, 400, sentence)
     if place == "path":
         return error_response(request, 404, f"There is nothing at {echoed(request.url.path)}.")
     if first["type"] != "value_error":
@@ -253,11 +294,14 @@ def _url_without(request: Request, names: Iterable[str]) -> str:
     return with_query(quote(request.url.path), kept)
 
 
-def _html(
+def render(
     request: Request, template: str, page: object, site: Site, status: int, headers: dict[str, str]
 ) -> Response:
+    """A page by its template; of a shared one whatever the link doesn't open is no link."""
     source = request.app.state.templates.get_template(f"pages/{template}.html")
-    return HTMLResponse(source.render(page=page, site=site), status, headers)
+    html = source.render(page=page, site=site)
+    share = visit().share
+    return HTMLResponse(html if share is None else only_open(html, share), status, headers)
 
 
 def _dump(content: object) -> str:

@@ -85,12 +85,12 @@ def serve(
         access_log=False,
         server_header=False,
         proxy_headers=False,  # whose word is taken is for the access layer to say
+        http="h11",  # which reads at most 64 KiB of headers, whatever else is installed
     )
+    # What isn't read by somebody now is a log, and no log holds a key.
+    url = open_url(settings, bound.getsockname()[1], with_key=sys.stderr.isatty())
     print(
-        f"{settings.atlas} is open at {open_url(settings, bound.getsockname()[1])}\n"
-        "Ctrl-C ends the server.",
-        file=sys.stderr,
-        flush=True,
+        f"{settings.atlas} is open at {url}\nCtrl-C ends the server.", file=sys.stderr, flush=True
     )
     # What is loaded by now stays: collections that pass over it made one page in a hundred slow.
     # The parts of a page are freed as it is sent, without any help: fewer, later searches for what
@@ -133,8 +133,12 @@ def _cannot_listen(settings: Settings, error: OSError) -> AtlasError:
     )
 
 
-def open_url(settings: Settings, port: int) -> str:
-    """The link to give to those who may look; it holds the access key if there is one."""
+def open_url(settings: Settings, port: int, with_key: bool = True) -> str:
+    """The link to give to those who may look; it holds the access key if there is one.
+
+    Args:
+        with_key: False says instead what to put there.
+    """
     name = settings.host
     try:
         number = ipaddress.ip_address(name)
@@ -145,5 +149,6 @@ def open_url(settings: Settings, port: int) -> str:
             name = socket.gethostname()
         elif number.version == 6:
             name = f"[{name}]"
-    key = f"?key={quote(settings.key, safe='')}" if settings.key is not None else ""
+    shown = quote(settings.key or "", safe="") if with_key else "… (the access key)"
+    key = f"?key={shown}" if settings.key is not None else ""
     return f"http://{name}:{port}/{key}"

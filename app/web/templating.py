@@ -17,6 +17,7 @@ from app.web.figures.catalog import figure_choices
 from app.web.markup import bar, cell_rows, compact_json
 from app.web.pages.examples.token_line import token_strip
 from app.web.pages.examples.toolbar import example_arguments
+from app.web.pages.notebook.words import day, shortened
 from app.web.paths import templates_folder
 from app.web.same_site import same_site_field, same_site_token
 from app.web.share_links.grant import share_kind
@@ -48,6 +49,7 @@ def make_templates(static: StaticFiles) -> Environment:
     environment.filters["chip"] = chips.chip
     environment.filters["one_line"] = share.one_line
     environment.filters["markdown"] = share.markdown
+    environment.filters["shortened"] = shortened
     addresses = (
         urls.index_url,
         urls.sae_url,
@@ -55,6 +57,7 @@ def make_templates(static: StaticFiles) -> Environment:
         urls.random_url,
         urls.map_url,
         urls.study_url,
+        urls.walk_url,
         urls.context_url,
         urls.compare_url,
         urls.compare_form_url,
@@ -93,8 +96,11 @@ def make_templates(static: StaticFiles) -> Environment:
     environment.globals["figure_choices"] = figure_choices
     environment.globals["example_arguments"] = example_arguments
     environment.globals["visit"] = visit
+    # What a server has besides its atlas; it says so itself.
+    environment.globals |= {"keeps_notebook": False, "runs_model": False}
+    environment.globals["may_run"] = lambda _address: False
     environment.globals["share_kind"] = share_kind
-    environment.filters["moment"] = in_words
+    environment.filters |= {"moment": in_words, "day": day}
     environment.globals["same_site_field"] = same_site_field
     environment.globals["same_site_token"] = same_site_token
     environment.globals.update(

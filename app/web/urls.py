@@ -9,6 +9,9 @@ from functools import lru_cache
 from typing import Protocol
 from urllib.parse import quote, quote_plus, urlencode
 
+SLUG = "[a-z0-9]+(?:-[a-z0-9]+)*"
+"""What models, dictionaries and lists are called in addresses, as a regular expression"""
+
 Arguments = Iterable[tuple[str, str]]
 """Query arguments in order; a name may come several times"""
 
@@ -54,7 +57,7 @@ def random_url(sae: Addressed) -> str:
     return f"{_path(sae.address)}/random"
 
 
-def compare_url(sae: Addressed, features: Iterable[int], view: Arguments = ()) -> str:
+def compare_url(sae: Addressed, features: Iterable[int | str], view: Arguments = ()) -> str:
     """Two to four features side by side; commas stay readable."""
     listed = ",".join(str(index) for index in features)
     rest = f"&{_encoded(arguments)}" if (arguments := tuple(view)) else ""
@@ -77,9 +80,9 @@ def figure_url(sae: Addressed, feature_index: int, panel: str, view: Arguments =
     return with_query(path, [("panel", panel), *view])
 
 
-def file_url(sae: Addressed, feature_index: int) -> str:
+def file_url(sae: Addressed, feature_index: int, view: Arguments = ()) -> str:
     """A feature as one file that needs nothing else."""
-    return f"{_path(sae.address)}/{feature_index}/page.html"
+    return with_query(f"{_path(sae.address)}/{feature_index}/page.html", view)
 
 
 def card_url(sae: Addressed, feature_index: int | None = None) -> str:
@@ -96,6 +99,11 @@ def map_url(sae: Addressed, view: Arguments = ()) -> str:
 def study_url(sae: Addressed, page: str, view: Arguments = ()) -> str:
     """A page about the dictionary as a whole, made from studies."""
     return with_query(f"{_path(sae.address)}/{page}", view)
+
+
+def walk_url(sae: Addressed, feature_index: int, view: Arguments = ()) -> str:
+    """The features that cause one and those it feeds, as a graph."""
+    return with_query(f"{_path(sae.address)}/{feature_index}/connections", view)
 
 
 def points_url(sae: Addressed, view: Arguments = ()) -> str:

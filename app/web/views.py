@@ -13,7 +13,7 @@ from app.db.records import LivesAs, RankingMode
 from app.db.schema import SORTABLE
 from app.errors import closest, echoed
 from app.web.embed import parse_embed
-from app.web.feature_numbers import parse_features
+from app.web.feature_numbers import Named, parse_features, parse_named
 from app.web.ranges import IndexText, RangeText, parse_indices, parse_range
 
 Count = Literal["linear", "log"]
@@ -30,7 +30,9 @@ def _known_column(value: str) -> str:
     return value
 
 
-Column = Annotated[str, AfterValidator(_known_column), Field(examples=list(SORTABLE[:3]))]
+Column = Annotated[
+    str, AfterValidator(_known_column), Field(json_schema_extra={"enum": list(SORTABLE)})
+]
 """Name of a column that can be drawn"""
 
 
@@ -39,7 +41,9 @@ def _known_point_column(value: str) -> str:
 
 
 PointColumn = Annotated[
-    str, AfterValidator(_known_point_column), Field(examples=["density", "map_x", "map_y"])
+    str,
+    AfterValidator(_known_point_column),
+    Field(json_schema_extra={"enum": ["map_x", "map_y", *SORTABLE]}),
 ]
 """The same, or a coordinate of the map of directions"""
 
@@ -89,10 +93,20 @@ class PlainView(View):
     """A page that takes no arguments: the index, the addresses, a random feature."""
 
 
+class ListView(View):
+    """A list of features somebody made, or one's stars."""
+
+    start: int = Field(default=0, ge=0, le=100_000)
+    """features before the first one shown, where not all fit on a page"""
+
+
 class DictionaryView(View):
     """One dictionary's list: its order, its filters, its place."""
 
-    sort: str = "-density"
+    sort: str = Field(
+        default="-density",
+        json_schema_extra={"pattern": f"^-?(feature_index|{'|'.join(SORTABLE)})$"},
+    )
     """a column, with a minus for descending"""
     density: RangeText = ""
     n_active: RangeText = ""
@@ -116,6 +130,10 @@ class DictionaryView(View):
     encoder_decoder_cosine: RangeText = ""
     position_zero_n_active: RangeText = ""
     position_zero_max: RangeText = ""
+    nearest_cosine: RangeText = ""
+    times_nearest: RangeText = ""
+    neuron_share: RangeText = ""
+    encoder_norm: RangeText = ""
     delta_ce: RangeText = ""
     kl: RangeText = ""
     pair_interaction: RangeText = ""
@@ -132,7 +150,11 @@ class DictionaryView(View):
     """text in the feature's summary, its labels or among its listed tokens, whatever the case"""
     has: Literal["", "label", "note", "star"] = ""
     """only features that somebody labelled, wrote a note on, or starred"""
-    columns: str = Field(default="", max_length=600)
+    columns: str = Field(
+        default="",
+        max_length=600,
+        json_schema_extra={"pattern": f"^(({'|'.join(LISTABLE)})(,|$))*$"},
+    )
     """columns the table shows, between commas; empty shows the usual ones"""
     size: int = Field(default=50, ge=1, le=500)
     scale: Count = "linear"
@@ -272,7 +294,7 @@ class FeatureView(View):
     """what the feature is believed to fire on, to be tested against its firings"""
     order: Literal["strongest", "weakest", "drawn", "corpus"] = "strongest"
     """of the reading's counterexamples"""
-    embed: str | None = Field(default=None, max_length=200)
+    embed: str | None = Field(default=None, max_length=200, examples=["summary,activation"])
     """panels for an inline frame, separated by commas; the bare word shows summary, activation and
     examples, without it the address is the whole page"""
 
@@ -288,21 +310,43 @@ class FeatureView(View):
         return None if value is None else ",".join(parse_embed(value))
 
 
-class CompareView(View):
-    """A few features of one dictionary side by side."""
+class FileView(View):
+    """A feature as one file, and what people wrote that goes with it."""
 
-    features: str = Field(default="", examples=["3,17"])
-    """two to four feature numbers, between commas"""
+    labels: Literal["", "yes"] = ""
+    """its labels, with their readings and who wrote them"""
+    notes: Literal["", "yes"] = ""
+    """the notes on it"""
+
+
+class CompareView(View):
+    """A few features side by side, of one dictionary or of several of a model."""
+
+    features: str = Field(
+        default="",
+        examples=["3,17"],
+        json_schema_extra={"pattern": "^([a-z0-9-]+:)?[0-9]{1,9}(,([a-z0-9-]+:)?[0-9]{1,9}){1,3}$"},
+    )
+    """two to four feature numbers, between commas; those of another dictionary of the model as
+    `sae:number`"""
     axis: Literal["share", "absolute"] = "share"
     """of the histograms: activation as a share of each feature's own maximum, or as it is"""
     scale: Count = "linear"
     """of the histograms' heights"""
 
-    def indices(self) -> list[int]:
+    def named(self) -> list[Named]:
         """The features in the order they were named.
 
         Raises:
             ValueError: there are not two to four.
+        """
+        return parse_named(self.features)
+
+    def indices(self) -> list[int]:
+        """The same, of one dictionary alone.
+
+        Raises:
+            ValueError: there are not two to four, or one is of another dictionary.
         """
         return parse_features(self.features)
 
@@ -340,6 +384,17 @@ class RegionsView(View):
     size: int = Field(default=20, ge=1, le=100)
     next: str | None = None
     """the token of the page before"""
+
+
+class ConnectionsView(View):
+    """Connections of a dictionary; there is nothing to choose."""
+
+
+class WalkView(View):
+    """The graph around one feature."""
+
+    size: int = Field(default=8, ge=1, le=20)
+    """features of each dictionary, the strongest"""
 
 
 class EffectsView(View):

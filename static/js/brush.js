@@ -72,7 +72,7 @@ class Brush {
       handle.setAttribute("aria-valuemin", handle.dataset.side === "low" ? 0 : Math.floor(this.low) + 1);
       handle.setAttribute("aria-valuemax", handle.dataset.side === "low" ? Math.ceil(this.high) - 1 : this.last);
       handle.setAttribute("aria-valuenow", place);
-      handle.setAttribute("aria-valuetext", `${this.edges[Math.round(place)]} of tokens`);
+      handle.setAttribute("aria-valuetext", `${this.edges[Math.round(place)]}${this.holder.dataset.unit ?? ""}`);
     }
   }
 

@@ -7,8 +7,11 @@ const REST = 60;
 const piece = ([kind, text]) => {
   const element = document.createElement(kind === "token" ? "code" : kind === "number" ? "b" : "span");
   if (kind === "token") element.className = "token-name";
-  if (kind === "label") { element.className = "feature-label"; element.dir = "auto"; }
   element.textContent = text;
+  if (kind !== "label") return element;
+  // Whatever direction the label runs in, the quotation marks stand around it.
+  element.replaceChildren("“", Object.assign(document.createElement("bdi"), { textContent: text }), "” ");
+  element.className = "feature-label";
   return element;
 };
 

@@ -36,9 +36,9 @@ export const loadPoints = async (url) => {
   return points;
 };
 
-// [kind, text] pieces of a feature's short form, and its label if it has one; `base` is the
+// Its label, if a feature has one, and the [kind, text] pieces of its short form; `base` is the
 // dictionary's address with a slash.
 export const loadShort = async (base, index) => {
   const { short, label } = await once(`${base}points/${index}.json`);
-  return label ? [...short, ["label", ` “${label}”`]] : short;
+  return label ? [["label", label], ...short] : short;
 };

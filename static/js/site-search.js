@@ -75,10 +75,13 @@ const table = async (section, title, note, rows) => {
     const line = make("tr");
     const name = make("th");
     name.scope = "row";
-    const link = make("a", "feature-name", known[0]);
+    const [short, density, called] = known;
+    const link = make("a", "feature-name", called ? undefined : short);
+    if (called) link.append("“", make("bdi", "", called), "”");
     link.href = new URL(`./${row.feature}/`, home);
     const label = make("span", "result-name");
     label.append(link, " ", make("span", "quiet", row.feature));
+    if (called) label.append(make("span", "feature-short", short));
     name.append(label);
     line.append(name);
     for (const cell of row.cells) line.append(make("td", "num", cell));
@@ -87,7 +90,7 @@ const table = async (section, title, note, rows) => {
       cell.append(make("code", "token-name", shown(row.token)));
       line.append(cell);
     }
-    line.append(make("td", "num extra", `${percent(known[1])} density`));
+    line.append(make("td", "num extra", `${percent(density)} density`));
     body.append(line);
   }
   list.append(body);
@@ -115,7 +118,7 @@ const search = async (section, text) => {
   const words = await listed(root, `words/${shardOf(word)}`, {});
   const features = Object.keys(words).filter((key) => key.startsWith(word)).flatMap((key) => words[key]);
   const unique = [...new Set(features)].slice(0, 20).map((feature) => ({ feature, cells: [] }));
-  panels.push(await table(section, "In words", "short form or summary has it", unique));
+  panels.push(await table(section, "In words", "short form, summary or label has it", unique));
   const found = panels.filter(Boolean);
   section.querySelector(".results-grid").replaceChildren(...(found.length ? found : [make("p", "note", "Nothing in this dictionary.")]));
 };

@@ -14,11 +14,19 @@ const element = (name, css, text) => {
 
 const count = new Intl.NumberFormat("en");
 
+// A feature by its label, if somebody gave it one, else by its short form.
+const feature = (item) => {
+  const name = element("span", "suggest-text", item.label ? undefined : item.short);
+  if (item.label) name.append("“", element("bdi", "", item.label), "”");
+  return [name, `${item.sae} ${item.feature_index}`];
+};
+
 // What each group of the answer is called, and how one of its items reads: [main, beside it].
 const GROUPS = [
   ["tokens", "Tokens", (item, several) => [element("code", "token-name", item.shown), `${count.format(item.n_occurrences)}×${several ? ` ${item.model}` : ""}`]],
-  ["features", "Features", (item) => [element("span", "suggest-text", item.short), `${item.sae} ${item.feature_index}`]],
-  ["summaries", "Summaries say", (item) => [element("span", "suggest-text", item.short), `${item.sae} ${item.feature_index}`]],
+  ["labels", "Labels", feature],
+  ["features", "Features", feature],
+  ["summaries", "Summaries say", feature],
   ["examples", "Examples", (item) => [element("span", "suggest-text", `“${item.text}” in the examples`), ""]],
 ];
 

@@ -72,7 +72,7 @@ def test_the_key_opens_the_atlas_and_leaves_the_address(
     context = open_context(base_url=base_url)
     page = context.new_page()
     page.goto("/")
-    expect(page.locator("h1")).to_have_text("Unauthorized")
+    expect(page.locator("h1")).to_have_text("This atlas asks for a key")
     page.goto(f"{SAE}?sort=density&key=open%20sesame,%20at%20once")
     assert page.url == f"{base_url}{SAE}?sort=density"
     _box(page).fill("self")
@@ -83,7 +83,7 @@ def test_the_key_opens_the_atlas_and_leaves_the_address(
     assert "sesame" not in cookie.get("value", "sesame")
     stranger = open_context(base_url=base_url).new_page()
     stranger.goto(page.url)
-    expect(stranger.locator("h1")).to_have_text("Unauthorized")
+    expect(stranger.locator("h1")).to_have_text("This atlas asks for a key")
 
 
 def test_a_suggested_token_is_searched_with_its_tick(page: Page) -> None:

@@ -145,6 +145,8 @@ def made(
         ablation_examples=2,
         ablation_window=4,
         quality_contexts=4,
+        pruning_contexts=2,
+        pruning_thresholds=3,
         progress="plain",
     )
     run(settings, reporter=Reporter(kind="plain"))

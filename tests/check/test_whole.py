@@ -11,8 +11,11 @@ import numpy as np
 import pytest
 
 from app.check.whole import BESIDE, RECOUNTED, REMEASURED
+from app.db.checks.check import THOROUGH
 from app.db.records import Group
 from app.db.schema import PAGE_SIZE
+from app.db.stored.study import pack_study, unpack_study
+from app.db.study_records.pruning import Pruning
 from app.errors import AtlasError
 from tests.check.conftest import Made
 
@@ -30,6 +33,7 @@ RANKINGS = "rankings of tokens are in order"
 SEARCH = "search knows the stored contexts and examples"
 EFFECTS = "effects of features lie at their examples"
 DIRECTIONS = "maps and decoder directions are whole"
+PRUNED = "prunings agree with the features"
 
 RESID = "sae_id = (SELECT sae_id FROM sae WHERE sae = 'resid')"
 FEATURE = 3
@@ -41,7 +45,7 @@ def test_an_atlas_of_the_job_passes_every_check(made: Made) -> None:
     checks = made.checks(n=24, model=made.model, saes=made.saes)
     assert {name: check.problems for name, check in checks.items() if check.problems} == {}
     assert [name for name, check in checks.items() if check.skipped] == []
-    assert len(checks) == 17
+    assert len(checks) == len(THOROUGH) + 3  # of the events, of the model
 
 
 def test_a_page_of_the_file_is_overwritten(broken: Made) -> None:
@@ -519,14 +523,50 @@ def test_the_same_seed_draws_the_same_features(made: Made) -> None:
 
 
 def test_effects_disagree_with_examples_and_columns(broken: Made) -> None:
-    broken.run(f"UPDATE feature SET delta_ce = 9 WHERE {HERE}")
+    broken.change(f"UPDATE feature SET delta_ce = 9 WHERE {HERE}")
     other = f"{RESID} AND feature_index = 4"
-    broken.run(f"UPDATE feature SET kl = NULL WHERE {other}")
+    broken.change(f"UPDATE feature SET kl = NULL WHERE {other}")
     third = f"{RESID} AND feature_index = 5 AND study = 'effects'"
-    broken.run(f"DELETE FROM feature_study WHERE {third}")
+    broken.change(f"DELETE FROM feature_study WHERE {third}")
     problems = broken.problems(EFFECTS)
     assert len(problems) == 3
     assert "feature 3: its delta_ce is 9" in problems[0]
     assert "feature 4: its kl is None, its firings give" in problems[1]
     assert "feature 5: n_active is" in problems[2]
     assert problems[2].endswith("but it was removed nowhere.")
+
+
+def change_pruning(broken: Made, change: Callable[[Pruning], Pruning]) -> None:
+    """Changes what the study of pruning found about the first dictionary."""
+    where = f"WHERE study = 'pruning' AND {RESID}"
+    (blob,) = broken.read(f"SELECT record FROM study {where}")
+    record = change(unpack_study(Pruning, blob))
+    broken.change(f"UPDATE study SET record = ? {where}", pack_study(record))
+
+
+def test_a_pruning_removes_other_features_than_it_says(broken: Made) -> None:
+    assert broken.problems(PRUNED) == []
+    broken.change(f"UPDATE feature SET n_active = n_active + 1 WHERE {HERE}")
+    problems = broken.problems(PRUNED)
+    assert any("L0 is" in problem for problem in problems)
+    assert any("L0 without those denser than" in problem for problem in problems)
+
+
+def test_a_pruning_of_another_threshold_is_found(broken: Made) -> None:
+    def other(record: Pruning) -> Pruning:
+        return replace(record, rare=replace(record.rare, threshold=record.rare.threshold * 0 + 1.5))
+
+    change_pruning(broken, other)
+    assert any("rarer than 1.5 are removed, the list has" in p for p in broken.problems(PRUNED))
+
+
+def test_costs_of_a_pruning_that_contradict_each_other_are_found(broken: Made) -> None:
+    def other(record: Pruning) -> Pruning:
+        zeroed = record.dense.zeroed
+        changed = replace(zeroed, delta_ce=zeroed.delta_ce + 0.1)
+        return replace(record, dense=replace(record.dense, zeroed=changed))
+
+    change_pruning(broken, other)
+    problems = broken.problems(PRUNED)
+    assert any("the dense ones zeroed: ΔCE is not the mean" in problem for problem in problems)
+    assert any("recovered against mean does not follow" in problem for problem in problems)

@@ -12,6 +12,8 @@ import pytest
 
 APP = Path(__file__).resolve().parents[2] / "app"
 HEAVY = {"torch", "transformers", "transformer_lens", "datasets", "pyarrow"}
+CLIENTS = ("httpx", "requests", "urllib3", "urllib.request", "http.client", "aiohttp")
+"""Modules by which a program asks another machine for something"""
 
 ALLOWED = {
     "errors": set(),
@@ -95,10 +97,26 @@ def _reachable(start: str) -> set[str]:
     return seen
 
 
-@pytest.mark.parametrize("start", ["app.web", "app.db", "app.stats", "app.demo.synthetic"])
+@pytest.mark.parametrize(
+    "start", ["app.web", "app.db", "app.stats", "app.explain", "app.demo.synthetic"]
+)
 def test_torch_is_out_of_reach(start: str) -> None:
     reached = {name.partition(".")[0] for name in _reachable(start)}
     assert reached & HEAVY == set()
+
+
+@pytest.mark.parametrize("start", ["app.web", "app.db", "app.notebook", "app.live"])
+def test_nothing_that_serves_can_send(start: str) -> None:
+    """Only `feature-atlas explain` speaks to another machine."""
+    senders = (*CLIENTS, "app.explain")
+    assert {name for name in _reachable(start) if name.startswith(senders)} == set()
+
+
+def test_one_file_speaks_http() -> None:
+    found = {
+        _name(path) for path in _modules() if any(one.startswith(CLIENTS) for one in _imports(path))
+    }
+    assert found == {"app.explain.endpoint"}
 
 
 def test_no_import_cycles() -> None:

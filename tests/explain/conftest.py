@@ -14,6 +14,9 @@ from app.demo.synthetic import build_synthetic_atlas
 from app.evidence.event_files import open_events
 from app.explain.source import Source
 from app.notebook.database import open_notebook
+from tests.notebook.conftest import postgres_place, postgres_server
+
+__all__ = ["postgres_place", "postgres_server"]
 
 N_FEATURES = 40
 

@@ -11,6 +11,8 @@ from sqlalchemy import Engine
 
 from app.explain.prompts.wording import PROMPT_VERSION
 from app.explain.source import Source
+from app.notebook import labels as notebook_labels
+from app.notebook.database import open_notebook, writing
 from app.notebook.explanations import SOURCE
 from tests.explain.models import Guessing, Knowing, kind_of, texts_of
 from tests.explain.running import SETTINGS, labels, run, states
@@ -121,9 +123,7 @@ def test_another_explainer_makes_another_label(source: Source, notebook: Engine)
         run(source, notebook, server.url, [1], other)
         assert {seen.body["model"] for seen in server.seen} == {"writer-1", "writer-2", "judge-1"}
     with notebook.connect() as connection:
-        from app.notebook.labels import labels_of
-
-        found = labels_of(connection, "synthetic", "one", 1)
+        found = notebook_labels.labels_of(connection, "synthetic", "one", 1)
     assert {(label.text, label.explainer) for label in found} == {
         ("thing 1", "writer-1"),
         ("thing 1", "writer-2"),
@@ -191,9 +191,6 @@ def test_the_split_is_kept_with_its_seed(source: Source, notebook: Engine) -> No
 
 
 def test_a_label_somebody_changed_stays_theirs(source: Source, notebook: Engine) -> None:
-    from app.notebook import labels as notebook_labels
-    from app.notebook.database import writing
-
     def refuse_scores(body: Body) -> Answer:
         if kind_of(body["messages"][0]["content"]) == "explain":
             return Knowing(source, SETTINGS, [1])(body)
@@ -215,6 +212,20 @@ def test_a_label_somebody_changed_stays_theirs(source: Source, notebook: Engine)
         {},
         None,
     )
+
+
+def test_a_notebook_in_postgresql_keeps_the_same(source: Source, postgres_place: str) -> None:
+    notebook = open_notebook(postgres_place)
+    try:
+        with standing_in(Knowing(source, SETTINGS, FEATURES[:3])) as server:
+            assert run(source, notebook, server.url, FEATURES[:3]).is_whole
+            again = run(source, notebook, server.url, FEATURES[:3])
+        assert (again.is_whole, again.usage.n_requests) == (True, 0)
+        found = labels(source, notebook)
+        assert {label.score for label in found.values()} == {1.0}
+        assert states(source, notebook)[1].split == source.split(1, 0).as_json(0)
+    finally:
+        notebook.dispose()
 
 
 def test_no_more_is_asked_at_once_than_allowed(source: Source, notebook: Engine) -> None:

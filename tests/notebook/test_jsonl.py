@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine
@@ -147,6 +148,70 @@ def test_a_line_that_cannot_be_read_imports_nothing(
     with pytest.raises(NotAllowed, match=sentence):
         _import(notebook, [good, line])
     assert len(_lines(notebook)) == 1
+
+
+_LABEL = {
+    "kind": "label", "uid": "0f" * 16, "version": 1, "author": "Ada", "changed_by": "Ada",
+    "created_at": "2026-03-01T12:00:00.000Z", "changed_at": "2026-03-01T12:00:00.000Z",
+    "withdrawn": False, "model": "tiny", "sae": "resid-1", "feature_index": 1,
+    "weights_hash": "hash-a", "text": "a", "reading": "", "evidence": {}, "source": "",
+    "explainer": "", "prompt_version": "", "score": None, "score_kind": "",
+}  # fmt: skip
+_LIST = {
+    **{name: _LABEL[name] for name in ("uid", "version", "author", "changed_by", "created_at",
+                                       "changed_at", "withdrawn")},
+    "kind": "list", "slug": "python", "title": "Python", "text": "",
+}  # fmt: skip
+_SHOWN = {
+    "kind": "shown", "model": "tiny", "sae": "resid-1", "feature_index": 1, "version": 1,
+    "label_uid": "0f" * 16, "changed_by": "Ada", "changed_at": _LABEL["changed_at"],
+}  # fmt: skip
+_REVISION = {
+    "kind": "revision", "of": "label", "uid": "0f" * 16, "version": 1, "action": "made",
+    "author": "Ada", "at": _LABEL["changed_at"], "model": "tiny", "sae": "resid-1",
+    "feature_index": 1, "record": {},
+}  # fmt: skip
+
+
+def test_the_lines_that_are_spoilt_below_are_good(notebook: Engine) -> None:
+    lines = [json.dumps(line) for line in (_LABEL, _LIST, _SHOWN, _REVISION)]
+    assert _import(notebook, lines).n_new == 3
+
+
+@pytest.mark.parametrize(
+    ("line", "changes"),
+    [
+        (_LABEL, {"text": "half \ud800"}), (_LABEL, {"text": "nul \x00"}),
+        (_LABEL, {"text": "a" * 301}), (_LABEL, {"author": "a" * 2**20}),
+        (_LABEL, {"uid": "../../x"}), (_LABEL, {"uid": "0F" * 16}), (_LABEL, {"uid": "\x00"}),
+        (_LABEL, {"model": "/evil.example"}), (_LABEL, {"sae": "a/b"}), (_LABEL, {"model": ""}),
+        (_LABEL, {"changed_at": "yesterday"}), (_LABEL, {"version": -1}),
+        (_LABEL, {"feature_index": 2**40}), (_LABEL, {"evidence": {"a": "\x00"}}),
+        (_LABEL, {"evidence": {"a": "b" * 300_000}}),
+        (_LIST, {"slug": "javascript:alert(1)"}), (_LIST, {"slug": ""}),
+        (_LIST, {"title": "a" * 121}),
+        (_SHOWN, {"version": "1"}), (_SHOWN, {"label_uid": 7}), (_SHOWN, {"changed_by": ["a"]}),
+        (_SHOWN, {"feature_index": None}), (_SHOWN, {"changed_at": None}),
+        (_REVISION, {"action": "destroyed"}), (_REVISION, {"of": "bird"}), (_REVISION, {"at": 3}),
+        (_REVISION, {"version": True}), (_REVISION, {"record": {"text": "\ud800"}}),
+        (_REVISION, {"uid": "\x00"}), (_REVISION, {"model": "\x00"}),
+    ],
+)  # fmt: skip
+def test_what_no_notebook_could_hold_is_not_taken(
+    notebook: Engine, line: dict[str, Any], changes: dict[str, Any]
+) -> None:
+    """A file may have been edited; its names become addresses and its texts pages."""
+    with pytest.raises(NotAllowed, match=r"Line 2 can't be imported: (its|there)"):
+        _import(notebook, [json.dumps(_LIST | {"uid": "1a" * 16, "slug": "other"}),
+                           json.dumps(line | changes)])  # fmt: skip
+    assert len(_lines(notebook)) == 1
+
+
+def test_an_explanation_about_what_is_no_dictionary_is_refused(notebook: Engine) -> None:
+    line = {"model": "/evil.example", "sae": "x", "feature_index": 1, "text": "a",
+            "weights_hash": "h"}  # fmt: skip
+    with pytest.raises(NotAllowed, match="is not the name of a model"):
+        _import(notebook, [json.dumps(line)])
 
 
 def test_files_of_lines(place: str, tmp_path: Path, opened: OpenNotebook) -> None:

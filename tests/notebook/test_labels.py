@@ -69,8 +69,9 @@ def test_a_label_of_another_dictionary_comes_last_and_names_nothing(notebook: En
         rebuilt = Subject("tiny", "resid-1", 7, "hash-b")
         labels.add_label(connection, rebuilt, "np", "of the new one", source="np")
     assert _order(notebook, "hash-b") == ["of the new one", "of the old dictionary"]
-    assert labels.name_of([old], old.uid, "hash-b") is None
-    assert labels.name_of([old], "", "hash-a") == old
+    with notebook.connect() as connection:
+        names = labels.namings_of_dictionary(connection, "tiny", "resid-1", "hash-b")
+    assert [(one.text, one.by_person) for one in names] == [("of the new one", False)]
 
 
 def test_the_second_of_two_editors_is_told_and_nothing_is_lost(notebook: Engine) -> None:
@@ -174,6 +175,12 @@ def test_labels_of_a_dictionary_and_what_was_chosen(notebook: Engine) -> None:
         assert [one.text for one in found] == ["seven", "nine"]
         only = labels.labels_of_dictionary(connection, "tiny", "resid-1", [9, 9])
         assert [one.text for one in only] == ["nine"]
+        names = labels.namings_of_dictionary(connection, "tiny", "resid-1", "hash-a")
+        assert {(one.feature_index, one.uid, one.by_person) for one in names} == {
+            (one.feature_index, one.uid, True) for one in found
+        }
+        few = labels.namings_of_dictionary(connection, "tiny", "resid-1", "hash-a", [9])
+        assert [one.text for one in few] == ["nine"]
         assert labels.chosen_of_dictionary(connection, "tiny", "resid-1") == {7: label.uid}
         assert labels.chosen_of_dictionary(connection, "tiny", "resid-1", [9]) == {}
         assert labels.shown_of(connection, "tiny", "resid-1", 9) == Shown()

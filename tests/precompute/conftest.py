@@ -226,6 +226,8 @@ def judged(
         ablation_window=4,
         hidden_pre_contexts=5,
         quality_contexts=12,
+        pruning_contexts=6,
+        pruning_thresholds=4,
         coactivation_tokens=500,
     )
     run(settings)
@@ -413,6 +415,9 @@ def small(
             "replacements": 1,
             "context_draws": 1,
             "quality_contexts": 3,
+            "pruning_contexts": 2,
+            "pruning_thresholds": 2,
+            "pruning_draws": 1,
             "batch_contexts": 3,
             "contexts_per_shard": 2,
         }

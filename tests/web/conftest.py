@@ -15,6 +15,7 @@ from app.db.engine import Atlas, open_atlas
 from app.demo.synthetic import build_synthetic_atlas
 from app.settings import Settings
 from app.web.factory import create_app
+from tests.live.made import Made, make
 
 MakeClient = Callable[..., TestClient]
 
@@ -42,6 +43,17 @@ def bare_path(atlas_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
         connection.execute(delete(schema.sae))
     engine.dispose()
     return path
+
+
+@pytest.fixture(scope="session")
+def live_atlas(
+    tmp_path_factory: pytest.TempPathFactory,
+    model_folder: Callable[[str], Path],
+    write_sae: Callable[..., Path],
+    text_folder: Path,
+) -> Made:
+    """A real atlas of two dictionaries, beside the tiny model it was made from."""
+    return make(tmp_path_factory.mktemp("live"), model_folder, write_sae, text_folder)
 
 
 @pytest.fixture(scope="session")

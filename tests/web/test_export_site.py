@@ -160,6 +160,24 @@ def test_the_map_is_part_of_it(site: Path, client: TestClient) -> None:
     assert whole == client.get(f"/{SAE}/points.json").json()
 
 
+def test_studies_are_part_of_it(site: Path, client: TestClient) -> None:
+    page = (site / SAE / "geometry" / "index.html").read_text()
+    assert "Geometry of directions" in page and 'data-brush="' not in page
+    twin = json.loads((site / SAE / "geometry.json").read_text())
+    assert twin == client.get(f"/{SAE}/geometry.json").json()
+    assert "geometry/" in (site / SAE / "index.html").read_text()
+
+
+def test_prunings_are_part_of_it(site: Path, client: TestClient) -> None:
+    page = (site / SAE / "pruning" / "index.html").read_text()
+    steps = json.loads((site / SAE / "pruning.json").read_text())
+    assert steps == client.get(f"/{SAE}/pruning.json").json()
+    for step in steps["denser"]:
+        assert f'href="./?threshold={step["threshold"]}"' in page  # its script reads the address
+    assert "js/pruning.js" in page and "switch-in-place" not in page and "<select" not in page
+    assert "../pruning/" in (site / SAE / "map" / "index.html").read_text()
+
+
 def test_a_feature_leads_to_its_place_on_the_map(site: Path) -> None:
     links = {link for _, link in _read(site / SAE / "7" / "index.html").links}
     assert "../map/?feature=7" in links

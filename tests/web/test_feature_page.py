@@ -19,6 +19,8 @@ from app.web.pages.feature.page import FeaturePage, build
 from app.web.paths import templates_folder
 from app.web.views import FeatureView
 
+from .conftest import MakeClient
+
 SAE = "/synthetic/resid-2-1k"
 TWIN_ALONE = {"material", "removed", "taken_apart"}
 BUDGET = 150_000
@@ -124,8 +126,9 @@ def test_an_example_with_every_value_stays_inside_it(
 
 
 def test_ablated_text_lies_beneath_the_examples_that_have_it(
-    client: TestClient, richest: int
+    make_client: MakeClient, atlas_path: Path, richest: int
 ) -> None:
+    client = make_client(atlas_path, notebook="off")  # with its forms not all 20 fit
     html = _page(client, richest, "?group=top")
     assert html.count('class="line activation"') == 20
     assert html.count('class="line ablated"') == 5

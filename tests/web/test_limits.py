@@ -1,13 +1,16 @@
 """Bounds on sizes and rates: each is met exactly, and said in a sentence."""
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 from pydantic import SecretStr
+from starlette.exceptions import HTTPException
 
-from app.web.limits import MOST_ADDRESS_BYTES, MOST_BODY_BYTES, Buckets, peer_name
+from app.web.limits import MOST_ADDRESS_BYTES, MOST_BODY_BYTES, Buckets, SizeMiddleware, peer_name
 
 from .conftest import MakeClient
 
@@ -58,7 +61,9 @@ def test_an_ipv6_host_has_one_bucket() -> None:
 @pytest.fixture
 def keyed(atlas_path: Path, make_client: MakeClient, tmp_path: Path) -> TestClient:
     place = str(tmp_path / "notebook.db")
-    return make_client(atlas_path, access_key=SecretStr(KEY), requests_per_second=3, notebook=place)
+    return make_client(
+        atlas_path, access_key=SecretStr(KEY), requests_per_second=0.2, notebook=place
+    )
 
 
 def test_too_many_requests_are_told_when_to_come_back(keyed: TestClient) -> None:
@@ -74,6 +79,19 @@ def test_too_many_requests_are_told_when_to_come_back(keyed: TestClient) -> None
 def test_strangers_are_bounded_as_well(keyed: TestClient) -> None:
     answers = [keyed.get("/", params={"key": f"guess {i}"}).status_code for i in range(40)]
     assert set(answers) == {401, 429} and answers[-1] == 429
+
+
+def test_a_rate_far_below_one_a_second_still_lets_one_in(
+    atlas_path: Path, make_client: MakeClient, tmp_path: Path
+) -> None:
+    place = str(tmp_path / "notebook.db")
+    client = make_client(
+        atlas_path, access_key=SecretStr(KEY), requests_per_second=0.001, notebook=place
+    )
+    header = {"authorization": f"Bearer {KEY}"}
+    form = {"address": "/synthetic/resid-2-1k/3"}
+    assert client.post("/-/shares", data=form, headers=header).status_code == 303
+    assert client.get("/index.json", headers=header).status_code == 429
 
 
 def test_this_machines_own_user_is_not_counted(atlas_path: Path, make_client: MakeClient) -> None:
@@ -115,3 +133,37 @@ def test_a_long_address_is_a_sentence(client: TestClient) -> None:
     answer = client.get("/-/search", params={"q": "a" * MOST_ADDRESS_BYTES})
     assert answer.status_code == 414 and "bytes long" in answer.text
     assert client.get("/" + "a" * MOST_ADDRESS_BYTES).status_code == 414
+
+
+def test_a_body_that_trickles_is_not_waited_for() -> None:
+    """Where it is whole, the one who sent it may stay as long as they like."""
+    statuses: list[int] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        try:
+            while (await receive()).get("more_body"):
+                pass
+            await asyncio.sleep(0.15)
+            assert (await receive())["type"] == "http.disconnect"
+            statuses.append(200)
+        except HTTPException as error:
+            assert "longer than 0.1 seconds" in str(error.detail)
+            statuses.append(error.status_code)
+
+    def body(pieces: int, seconds: float) -> Any:
+        left = iter(range(pieces))
+
+        async def receive() -> Any:
+            number = next(left, None)
+            if number is None:
+                return {"type": "http.disconnect"}
+            await asyncio.sleep(seconds)
+            return {"type": "http.request", "body": b"a", "more_body": number < pieces - 1}
+
+        return receive
+
+    scope = {"type": "http", "path": "/", "query_string": b"", "headers": []}
+    bounded: Any = SizeMiddleware(app, body_seconds=0.1)
+    for pieces, seconds in ((3, 0.0), (1, 0.0), (50, 0.02), (1, 5.0)):
+        asyncio.run(bounded(scope, body(pieces, seconds), None))
+    assert statuses == [200, 200, 408, 408]

@@ -4,9 +4,8 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from html import unescape
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -21,20 +20,10 @@ from app.settings import Settings
 from app.web.dependencies import viewer_of
 from app.web.factory import create_app
 from app.web.pages.live.packed_text import pack_text
-from tests.live.made import MLP, RESID, Made, make
+from tests.live.made import MLP, RESID, Made
 
 TEXT = " def first (items) return items[0]"
 FEATURE = f"/{RESID}/3"
-
-
-@pytest.fixture(scope="module")
-def live_atlas(
-    tmp_path_factory: pytest.TempPathFactory,
-    model_folder: Callable[[str], Path],
-    write_sae: Callable[..., Path],
-    text_folder: Path,
-) -> Made:
-    return make(tmp_path_factory.mktemp("live"), model_folder, write_sae, text_folder)
 
 
 @pytest.fixture(scope="module")
@@ -289,7 +278,7 @@ def test_the_feature_page_has_the_panel(live: TestClient) -> None:
 def test_without_a_model_one_line_says_how_to_get_it(client: TestClient) -> None:
     page = client.get("/synthetic/resid-2-1k/3").text
     assert "live-form" not in page and "/live" not in page.replace("/live.css", "")
-    assert page.count("feature-atlas serve ATLAS --live") == 1
+    assert page.count("feature-atlas serve ATLAS --live") == 2, "in the menu and in its place"
     for path in ("/synthetic/resid-2-1k/3/live", "/-/live/top", "/-/live/steer.json"):
         answer = client.get(path)
         assert answer.status_code == 404

@@ -13,9 +13,12 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.db.checks.connections import connection_problems
 from app.db.checks.contents import contents_problems, count_problems
 from app.db.checks.effects import effect_problems
 from app.db.checks.examples import ablation_problems, example_problems, group_problems
+from app.db.checks.geometry import geometry_problems, match_problems
+from app.db.checks.pruning import pruning_problems
 from app.db.checks.rows import histogram_problems, row_problems
 from app.db.checks.search import search_problems
 from app.db.checks.tables import file_problems, key_problems, schema_problems
@@ -64,6 +67,10 @@ THOROUGH: tuple[tuple[str, Look], ...] = (
     ("rankings of tokens are in order", ranking_problems),
     *PUBLICATION[3:],
     ("maps and decoder directions are whole", beside_problems),
+    ("connections sum to one and lead to features", connection_problems),
+    ("prunings agree with the features", pruning_problems),
+    ("nearest directions are the nearest", geometry_problems),
+    ("matches of dictionaries agree both ways", match_problems),
     ("effects of features lie at their examples", effect_problems),
 )
 """All that can be told from the atlas and its decoder files."""

@@ -8,7 +8,7 @@ Knows no table.
 
 import codecs
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from app.db.records import TokenRecord
@@ -38,6 +38,21 @@ def words_of(text: str) -> list[str]:
     """The words of a text as they are compared: casefolded, gaps left out."""
     found = (_compared(match.group()) for match in _WORD.finditer(text))
     return [word for word in found if word]
+
+
+def marked(text: str, is_meant: Callable[[str], bool]) -> list[tuple[str, bool]]:
+    """A text in pieces, each with whether it is a word that is meant; joined they are the text.
+
+    Args:
+        is_meant: asked for every word as it is compared.
+    """
+    pieces: list[tuple[str, bool]] = []
+    done = 0
+    for match in _WORD.finditer(text):
+        if is_meant(_compared(match.group())):
+            pieces += [(text[done : match.start()], False), (match.group(), True)]
+            done = match.end()
+    return [(piece, meant) for piece, meant in [*pieces, (text[done:], False)] if piece]
 
 
 def is_word_like(word: str) -> bool:

@@ -10,14 +10,12 @@ from typing import ClassVar
 from jaxtyping import Bool, Float, Integer
 from numpy import ndarray
 
-COMBINED = "combined"
-
 
 @dataclass(frozen=True)
 class CombinedStudy:
     """Which examples were taken apart, and how many features are what."""
 
-    STUDY: ClassVar[str] = COMBINED
+    STUDY: ClassVar[str] = "combined"
 
     n_examples: int
     """of a feature, at most"""
@@ -89,6 +87,6 @@ class CombinedExample:
 class FeatureCombined:
     """The examples of one feature that were taken apart, those least explained first."""
 
-    STUDY: ClassVar[str] = COMBINED
+    STUDY: ClassVar[str] = "combined"
 
     examples: list[CombinedExample]

@@ -9,14 +9,12 @@ from typing import ClassVar
 from jaxtyping import Bool, Float, Integer
 from numpy import ndarray
 
-EFFECTS = "effects"
-
 
 @dataclass(frozen=True)
 class EffectsStudy:
     """How a dictionary's features were removed."""
 
-    STUDY: ClassVar[str] = EFFECTS
+    STUDY: ClassVar[str] = "effects"
 
     n_top: int
     """top examples of a feature that were removed, at most"""
@@ -37,7 +35,7 @@ class FeatureEffects:
     Differences are without the feature minus with it. Half precision: three digits.
     """
 
-    STUDY: ClassVar[str] = EFFECTS
+    STUDY: ClassVar[str] = "effects"
 
     sample_rank: Integer[ndarray, " n"]
     """row among the stored examples by quantile, from 0; -1 for a firing that wasn't drawn"""

@@ -3,7 +3,9 @@
 Takes a path and sizes, gives the published file through `AtlasWriter`. Knows no page.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,6 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 
 from app import __version__
-from app.db.directions import ROWS_PER_BLOCK
 from app.db.records import (
     ContextRecord,
     CorpusRecord,
@@ -24,11 +25,16 @@ from app.db.records import (
     TokenRanking,
 )
 from app.db.writer import AtlasWriter
+from app.demo.synthetic.connections import Connected
+from app.demo.synthetic.directions import make_directions
 from app.demo.synthetic.events import corpus_of, write_contexts, write_events
 from app.demo.synthetic.examples import ABLATION_WINDOW
 from app.demo.synthetic.feature import SAMPLED_CONTEXTS, make_feature
 from app.demo.synthetic.firings import FiringMaker
+from app.demo.synthetic.geometry import make_geometry
 from app.demo.synthetic.map import make_map
+from app.demo.synthetic.matches import Invented, make_matches
+from app.demo.synthetic.pruning import make_pruning
 from app.demo.synthetic.studies import Studied
 from app.demo.synthetic.text import SyntheticText, make_text
 
@@ -72,6 +78,9 @@ def build_synthetic_atlas(
             ),
         )
         counted = corpus_of(text, corpus.hash)
+        heights = {name: 7 * _block(number) + 7 for number, name in enumerate(saes)}
+        connected, sae_ids = Connected(seed, heights), dict[str, int]()
+        held: dict[int, tuple[str, Invented]] = {}
         for number, name in enumerate(saes):
             maker = FiringMaker(text, seed, number, scattered)
             firings = [maker.firings(i) for i in range(n_features)]
@@ -79,18 +88,42 @@ def build_synthetic_atlas(
             if events:
                 write_events(path, model, name, text, firings)
             record = _sae(model, name, number, n_active, corpus.n_tokens, seed)
-            sae_id = out.add_sae(model_id, corpus_id, record)
+            sae_id = sae_ids[name] = out.add_sae(model_id, corpus_id, record)
+            connected.add(name, firings)
             logits = _logits(n_features, d_vocab, seed, number)
             panels: list[TokenPanel | None] = []
+            rows = make_directions(n_features, record.d_in, seed, number)
+            dense = n_active > 1e-4 * corpus.n_tokens
+            geometry, columns = make_geometry(rows, n_active > 0, dense, seed)
             bundles = _bundles(maker, text, logits, panels, record.architecture != "topk")
             studied = Studied(firings, counted, text)
-            out.add_features(sae_id, map(studied.bundle, bundles))
+            out.add_features(sae_id, map(studied.bundle, _with_columns(bundles, columns)))
             studied.store(out, sae_id)
             out.add_token_rankings(sae_id, dict(_rankings(panels, logits, text)))
             out.add_direction_map(sae_id, make_map(n_features, seed, number))
-            out.add_directions(sae_id, _directions(n_features, record.d_in, seed, number))
+            out.add_directions(sae_id, (rows[i : i + 256] for i in range(0, n_features, 256)))
+            out.add_study(sae_id, geometry)
+            out.add_study(sae_id, make_pruning(firings, record, corpus, seed))
+            held[sae_id] = record.hook_name, Invented(rows, n_active > 0)
+        _connect(out, connected, sae_ids)
+        for (own, (hook, first)), (other, (place, second)) in permutations(held.items(), 2):
+            if hook == place:
+                out.add_study(own, make_matches(first, second, seed), other)
         out.publish()
     return path
+
+
+def _connect(out: AtlasWriter, connected: Connected, sae_ids: dict[str, int]) -> None:
+    pairs, features = connected.found()
+    for (sae, other), record in pairs.items():
+        out.add_study(sae_ids[sae], record, sae_ids[other])
+    for sae, records in features.items():
+        out.add_feature_studies(sae_ids[sae], records)
+
+
+def _block(number: int) -> int:
+    """Where a dictionary sits: the first of two a block above the second."""
+    return 2 - number % 2
 
 
 def _bundles(
@@ -115,14 +148,15 @@ def _bundles(
         yield bundle
 
 
-def _directions(
-    n_features: int, d_in: int, seed: int, sae: int
-) -> Iterator[Float[ndarray, "rows d_in"]]:
-    """Random unit rows in the blocks they are stored in."""
-    rng = np.random.default_rng([seed, sae, 3])
-    for start in range(0, n_features, ROWS_PER_BLOCK):
-        rows = rng.standard_normal((min(ROWS_PER_BLOCK, n_features - start), d_in))
-        yield rows / np.linalg.norm(rows, axis=1, keepdims=True)
+def _with_columns(
+    bundles: Iterator[FeatureBundle], columns: Mapping[str, Float[ndarray, " n_features"]]
+) -> Iterator[FeatureBundle]:
+    """The same, their rows with what studies found; None where undefined."""
+    for bundle in bundles:
+        index = bundle.record.feature_index
+        found = {name: values[index].item() for name, values in columns.items()}
+        known = {name: None if value != value else value for name, value in found.items()}
+        yield replace(bundle, record=replace(bundle.record, **known))
 
 
 def _logits(
@@ -221,7 +255,7 @@ def _sae(
     return SaeRecord(
         model=model,
         sae=name,
-        hook_name=f"blocks.{2 - number % 2}.hook_resid_post",
+        hook_name=f"blocks.{_block(number)}.hook_resid_post",
         sae_format="none",
         architecture="topk" if number % 2 else "jumprelu",
         d_in=64,

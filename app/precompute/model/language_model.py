@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from transformer_lens.model_bridge import TransformerBridge
+from transformer_lens.model_bridge.generalized_components.normalization import NormalizationBridge
 
 from app.errors import AtlasError, closest
 from app.precompute.model.agreement import TOLERANCE, Agreement
@@ -144,6 +145,24 @@ class LanguageModel:
         twin._agreement.share(self._agreement)
         twin._widths = self._widths
         return twin
+
+    def plain_way(self, hook_names: Iterable[str]) -> PlainForward | None:
+        """The plain modules, if they agree with the bridge at all these hooks; else None."""
+        names, _ = self._asked(hook_names, None, None)
+        tokens = torch.zeros(1, 2, dtype=torch.long, device=self.device)
+        with torch.no_grad():
+            way = self._agreement.way(tokens, names, {})
+        return way if isinstance(way, PlainForward) else None
+
+    def norm_paths(self) -> list[str]:
+        """Where the norms of the blocks are among the plain modules; those of heads are left out,
+        as are norms that stand before the first block or behind the last."""
+        found = [
+            self._path(name)
+            for name, component in self.bridge.named_modules()
+            if name.startswith("blocks.") and isinstance(component, NormalizationBridge)
+        ]
+        return [path for path in dict.fromkeys(found) if path and self._is_wide(path)]
 
     def native_name(self, hook_name: str) -> str:
         """The bridge's own name of a hook: component and side, "blocks.0.attn.o.hook_in"."""
@@ -302,6 +321,11 @@ class LanguageModel:
         except AttributeError:
             return None
         return self._paths.get(id(getattr(owner, "original_component", None)))
+
+    def _is_wide(self, path: str) -> bool:
+        """Whether a norm stands in the residual stream: its weights are as many."""
+        parameters = list(self.plain.get_submodule(path).parameters())
+        return all(parameter.numel() == self.d_model for parameter in parameters)
 
     def _place(self, hook_name: str) -> Site | None:
         component, _, side = self.native_name(hook_name).rpartition(".")

@@ -21,36 +21,72 @@ class Listed:
     """the settings it reads as they stand"""
     uses_model: bool
     """its numbers change with the model"""
+    beside: bool = False
+    """they change with the dictionaries that the atlas held before"""
 
+
+PRUNING = Listed(
+    "pruning",
+    "what each dictionary is worth without its densest, rarest or random features",
+    ("events", "statistics"),
+    ("pruning_contexts", "pruning_thresholds", "pruning_draws", "seed", "dtype"),
+    uses_model=True,
+)
+GEOMETRY = Listed(
+    "geometry",
+    "where the directions of a dictionary lie to each other, and by chance",
+    ("events",),
+    ("seed", "dtype"),
+    uses_model=True,
+)
+CONNECTIONS = Listed(
+    "connections",
+    "which features below cause a feature, between dictionaries at different hooks",
+    ("statistics",),
+    ("connection_examples", "connection_kept", "connection_checks", "seed", "dtype"),
+    uses_model=True,
+)
+REGIONS = Listed(
+    "regions",
+    "how features switch on and off inside the regions they fire in",
+    ("events", "statistics", "near misses"),
+    ("region_spans", "seed"),
+    uses_model=False,
+)
+
+MATCHES = Listed(
+    "matches",
+    "which features of the dictionaries of one hook point the same way",
+    ("events",),
+    ("seed", "dtype", "one_to_one"),
+    uses_model=True,
+    beside=True,
+)
+
+EFFECTS = Listed(
+    "effects",
+    "what removing a feature at its firings does to the model's predictions",
+    ("events", "statistics"),
+    ("effect_examples", "effect_sampled", "effect_tokens", "dtype"),
+    uses_model=True,
+)
+COMBINED = Listed(
+    "combined",
+    "what several tokens deleted at once show that single deletions don't",
+    ("statistics", "ablated text"),
+    ("combined_examples", "dtype"),
+    uses_model=True,
+)
 
 STUDIES: tuple[Listed, ...] = (
-    Listed(
-        "regions",
-        "how features switch on and off inside the regions they fire in",
-        ("events", "statistics", "near misses"),
-        ("region_spans", "seed"),
-        uses_model=False,
-    ),
-    Listed(
-        "effects",
-        "what removing a feature at its firings does to the model's predictions",
-        ("events", "statistics"),
-        ("effect_examples", "effect_sampled", "effect_tokens", "dtype"),
-        uses_model=True,
-    ),
-    Listed(
-        "combined",
-        "what several tokens deleted at once show that single deletions don't",
-        ("statistics", "ablated text"),
-        ("combined_examples", "dtype"),
-        uses_model=True,
-    ),
+    PRUNING,
+    GEOMETRY,
+    MATCHES,
+    CONNECTIONS,
+    REGIONS,
+    EFFECTS,
+    COMBINED,
 )
 """In the order they are done."""
 
 NAMES = tuple(study.name for study in STUDIES)
-
-
-def listed(name: str) -> Listed:
-    """The study of that name."""
-    return next(study for study in STUDIES if study.name == name)

@@ -1,12 +1,24 @@
 """Every study with how it is done, in the order of the catalog."""
 
 from app.precompute.settings import PrecomputeSettings
-from app.precompute.studies.combined import stage as combined
-from app.precompute.studies.effects import stage as effects
-from app.precompute.studies.regions import stage as regions
+from app.precompute.studies.combined.study import STUDY as COMBINED
+from app.precompute.studies.connections.stage import STUDY as CONNECTIONS
+from app.precompute.studies.effects.study import STUDY as EFFECTS
+from app.precompute.studies.geometry.study import STUDY as GEOMETRY
+from app.precompute.studies.matches.study import STUDY as MATCHES
+from app.precompute.studies.pruning.study import STUDY as PRUNING
+from app.precompute.studies.regions.study import STUDY as REGIONS
 from app.precompute.studies.study import Study
 
-STUDIES: tuple[Study, ...] = (regions.STUDY, effects.STUDY, combined.STUDY)
+STUDIES: tuple[Study, ...] = (
+    PRUNING,
+    GEOMETRY,
+    MATCHES,
+    CONNECTIONS,
+    REGIONS,
+    EFFECTS,
+    COMBINED,
+)
 
 
 def asked_for(settings: PrecomputeSettings) -> list[Study]:

@@ -7,7 +7,7 @@ lists together. Knows no file and runs nothing.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -103,6 +103,8 @@ class Facts:
     """of batches and tiles, which change the last digits; None until they are chosen"""
     way: str | None
     """what the model is run through, which changes them too; None until it was seen"""
+    beside: Mapping[str, str] = field(default_factory=dict)
+    """of the dictionaries of the model that the atlas holds besides, what is compared, as a hash"""
 
 
 def stage_recipes(settings: PrecomputeSettings, facts: Facts) -> dict[str, Recipe]:
@@ -162,7 +164,11 @@ def _settled(kind: str, facts: Facts) -> dict[str, Any]:
     if kind == ABLATED:  # its pieces name dictionaries by their place
         return model | {"the order of the dictionaries": list(facts.dictionaries)}
     if kind in OF_STUDIES:  # their pieces speak of all dictionaries of a run
-        own = {"the dictionaries": {sae: dict(told) for sae, told in facts.dictionaries.items()}}
+        own: dict[str, Any] = {
+            "the dictionaries": {sae: dict(told) for sae, told in facts.dictionaries.items()}
+        }
+        if OF_STUDIES[kind].beside:
+            own["the dictionaries of the atlas"] = dict(facts.beside)
         return own | program_versions() | (model if OF_STUDIES[kind].uses_model else {})
     return model if kind in (QUALITY, FINAL_NORM) else {}
 

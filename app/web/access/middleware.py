@@ -30,14 +30,15 @@ from app.web.access.cookies import Cookies
 from app.web.access.lookup import Found, look_up
 from app.web.access.proxies import trusted_name
 from app.web.access.shown import Shown, take_shown
-from app.web.access.visit import ANYBODY, OUTSIDE, Visit, begin_visit
+from app.web.access.visit import ANYBODY, NOBODY, OUTSIDE, Visit, begin_visit
 from app.web.access.write_log import log_write
 from app.web.limits import Buckets, peer_name
+from app.web.pages.refused import refuse
 from app.web.respond import error_response
 from app.web.same_site import make_token, use_token
 from app.web.share_links.grant import grant_of
 
-_FREE = re.compile(r"/-/(health|static/.*)")
+_FREE = re.compile(r"/-/(health|static/[^/]+/.+)")
 _OPENING = re.compile(r"/-/open/[^/]*")
 _READS = ("GET", "HEAD")
 KEY_NAME = "the access key"
@@ -61,17 +62,21 @@ class AccessMiddleware:
         self._known_open = False
         """the notebook could be read, and nobody had made a key"""
         per_second = settings.requests_per_second
-        self._asking = Buckets(per_second, 10 * per_second)
-        self._writing = Buckets(per_second / 10, 2 * per_second)
+        self._asking = Buckets(per_second, max(1, 10 * per_second))
+        self._writing = Buckets(per_second / 10, max(1, 2 * per_second))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
             return
-        if scope["type"] != "http" or _FREE.fullmatch(scope["path"]):
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         request = Request(scope)
+        if _FREE.fullmatch(scope["path"]):
+            self._begin(request, NOBODY, "")
+            await self._app(scope, receive, send)
+            return
         answer = await self._judge(request)
         if answer is not None:
             await answer(scope, receive, send)
@@ -81,7 +86,8 @@ class AccessMiddleware:
     async def _judge(self, request: Request) -> Response | None:
         """None lets the request through, with its visit begun."""
         if _OPENING.fullmatch(request.scope["path"]):
-            return self._slow_down(request, Visit(Viewer("", "read")))
+            self._begin(request, NOBODY, "")
+            return self._slow_down(request, NOBODY)
         shown = take_shown(request, self._cookies.key_name, self._cookies.links_name)
         try:
             found = await self._look_up(shown)
@@ -95,7 +101,9 @@ class AccessMiddleware:
             return self._let_in(request, shown.address_key, found)
         visit = self._visit(request, shown, found, name)
         if visit is None:
-            return self._slow_down(request, None) or _refuse(request, bool(shown.header_key))
+            return self._slow_down(request, None) or refuse(
+                request, bool(shown.header_key), found.shares, bool(shown.links)
+            )
         self._begin(request, visit, found.secret)
         return self._slow_down(request, visit)
 
@@ -153,7 +161,7 @@ class AccessMiddleware:
         """The answer to a link with a key: a cookie, and the same address without the key."""
         key = found.address_key
         if key is None and not self._is_access_key(given):
-            return self._slow_down(request, None) or _refuse(request, False)
+            return self._slow_down(request, None) or refuse(request, bool(given))
         # One slash only: an address that begins with two would lead to another host.
         path = "/" + quote(request.scope["path"].lstrip("/\\"), safe="/-._~")
         rest = request.scope["query_string"].decode("latin-1")
@@ -241,21 +249,6 @@ def _sees(viewer: Viewer, path: str) -> bool:
     if viewer.dictionary is None or len(parts) < 3 or parts[1] == "-":
         return True
     return viewer.may_read(parts[1], parts[2].removesuffix(".json"))
-
-
-def _refuse(request: Request, with_key: bool) -> Response:
-    if with_key:
-        sentence = "This key opens nothing: it is cut off, has expired or was revoked."
-    elif request.method not in _READS:
-        sentence = "Writing here needs an access key: use the link you were given."
-    else:
-        sentence = (
-            "This atlas opens with an access key: use the link you were given, which ends in "
-            "?key=…. A share link opens the one page it was made for, and nothing else."
-        )
-    answer = error_response(request, 401, sentence)
-    answer.headers["WWW-Authenticate"] = 'Bearer realm="Feature Atlas"'
-    return answer
 
 
 def _same(given: str, expected: str) -> bool:

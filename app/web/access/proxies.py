@@ -49,10 +49,10 @@ class ProxyMiddleware:
             scope["scheme"] = "https"
 
     def _first_stranger(self, forwarded: list[str], peer: str) -> str:
-        """Where it came from before it reached the first proxy of ours."""
+        """Where it came from before it reached the first proxy of ours, or from that one."""
         for hop in reversed([part.strip() for line in forwarded for part in line.split(",")]):
             if not is_within(hop, self._proxies):
-                return hop[:64]
+                return hop if _is_address(hop) else peer
         return peer
 
 
@@ -75,6 +75,15 @@ def networks(texts: Sequence[str]) -> Networks:
 
 
 LOOPBACK: Networks = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
+
+
+def _is_address(text: str) -> bool:
+    """Whether it can stand in the log and name a bucket."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def is_within(address: str, ranges: Networks) -> bool:

@@ -30,6 +30,11 @@ class Visit:
     """of that link, for those it was given to to give on"""
 
     @property
+    def is_inside(self) -> bool:
+        """Whether somebody asks who may look around, beyond the one page a link opens."""
+        return self is not OUTSIDE and self.share is None
+
+    @property
     def may_share(self) -> bool:
         """Whether a share link made now would let anybody in who isn't in already."""
         return self.locked and self.viewer.writes
@@ -37,6 +42,9 @@ class Visit:
 
 ANYBODY = Viewer("a visitor", "read")
 """Whoever looks at a public atlas"""
+
+NOBODY = Visit(Viewer("nobody", "read", ("", "")), locked=True)
+"""Whoever asks for what is open to all: whatever else the address leads to, they see none of it"""
 
 OUTSIDE = Visit(Viewer("a copy", "read"))
 """What pages know when no request is at hand"""

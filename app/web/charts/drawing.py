@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup, escape
 
-from app.web.charts.plot import Chart, Link, Mark, Polyline
+from app.web.charts.plot import Chart, Dot, Link, Mark, Polyline
 from app.web.markup import attribute
 
 _PLOT = '<svg viewBox="0 0 100 100" preserveAspectRatio=none>'
@@ -29,6 +29,7 @@ def drawing(chart: Chart) -> Markup:
                 _shapes("polygon", chart.areas),
                 _shapes("polyline", chart.lines),
                 _axes(chart),
+                *map(_dot, chart.dots),
             ]
         )
     )
@@ -69,6 +70,17 @@ def _mark(mark: Mark) -> str:
     return (
         f"<rect{attribute('class', mark.css)} x={mark.x} y={mark.y} width={mark.width} "
         f"height={mark.height}>{title}</rect>"
+    )
+
+
+def _dot(dot: Dot) -> str:
+    """A circle of a size that the style sheet may change, its name to the right of it."""
+    step = "" if dot.step is None else f" data-of-step={dot.step}"
+    place = f'x="{dot.x}" y="{dot.y}" dx=8 dy=".34em"'
+    name = f"<text class=dot-name {place}>{escape(dot.name)}</text>" if dot.name else ""
+    return (
+        f'<circle{attribute("class", dot.css)} cx="{dot.x}" cy="{dot.y}" r=3.5{step}>'
+        f"<title>{escape(dot.label)}</title></circle>{name}"
     )
 
 

@@ -39,6 +39,21 @@ class Link:
 
 
 @dataclass(frozen=True)
+class Dot:
+    """One round mark with what it says in words."""
+
+    x: str
+    y: str
+    css: str
+    label: str
+    """shown on hover and read aloud"""
+    name: str = ""
+    """written beside it"""
+    step: int | None = None
+    """which of the page's steps it shows, for a script that goes through them"""
+
+
+@dataclass(frozen=True)
 class Polyline:
     """One line through the plot, in a space of 100 × 100."""
 
@@ -71,6 +86,8 @@ class Chart:
     """the part of the plot that is chosen"""
     areas: list[Polyline] = field(default_factory=list)
     """closed shapes under the lines"""
+    dots: list[Dot] = field(default_factory=list)
+    """over everything else"""
 
     @property
     def separate(self) -> list[Mark]:

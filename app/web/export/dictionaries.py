@@ -14,6 +14,7 @@ from app.web import urls
 from app.web.export import lists, search_index
 from app.web.export.pages import PageWriter
 from app.web.export.site_map import page_file
+from app.web.pages.studies.ways import pages_in_copy
 from app.web.views import MapView, PointsView
 
 _POINTS = PointsView().arguments()
@@ -36,6 +37,10 @@ def map_dictionary(connection: Connection, pages: PageWriter, sae: Sae, indices:
         pages.map.add_read_by_script(map_url, page_file(map_url), {"feature"})
         add(urls.json_twin(map_url), f"{sae.address}/map.json")
         add(urls.points_url(sae, _MAP_POINTS), f"{sae.address}/map/points.json")
+    for page in pages_in_copy(connection, sae):
+        study = urls.study_url(sae, page.name)
+        pages.map.add_read_by_script(study, page_file(study), set(page.read_by_script))
+        add(urls.json_twin(study), f"{sae.address}/{page.name}.json")
 
 
 def write_dictionary(
@@ -51,6 +56,8 @@ def write_dictionary(
     _write_lists(connection, pages, sae, records)
     if pages.map.file_of(urls.map_url(sae)):
         _write_map(pages, sae, indices)
+    for page in pages_in_copy(connection, sae):
+        pages.page(urls.study_url(sae, page.name))
     _write_index(connection, pages, sae, indices, records)
 
 
@@ -93,7 +100,7 @@ def _write_index(
     written = []
     for name, content in (
         *search_index.token_files(connection, sae, set(indices)),
-        *search_index.feature_files(connection, sae, indices),
+        *search_index.feature_files(connection, sae, indices, pages.reader.names(sae)),
     ):
         pages.folder.write(f"{root}/{name}", content)
         written.append(name)

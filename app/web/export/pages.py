@@ -10,14 +10,22 @@ from app.web.export.ask import Server
 from app.web.export.folder import SiteFolder
 from app.web.export.rewrite import rewrite
 from app.web.export.site_map import SiteMap, page_file
+from app.web.notebook.reader import NO_NOTEBOOK, Reader
 from app.web.respond import Site
 
 
 class PageWriter:
     """Writes pages of one export into its folder."""
 
-    def __init__(self, server: Server, folder: SiteFolder, site_map: SiteMap) -> None:
-        self.server, self.folder, self.map = server, folder, site_map
+    def __init__(
+        self,
+        server: Server,
+        folder: SiteFolder,
+        site_map: SiteMap,
+        reader: Reader = NO_NOTEBOOK,
+    ) -> None:
+        """`reader` sees what of the notebook is exported."""
+        self.server, self.folder, self.map, self.reader = server, folder, site_map, reader
         self._static = server.app.state.static
 
     @property
@@ -54,7 +62,8 @@ class PageWriter:
         """A page that only the site has."""
         state = self.server.app.state
         build_id = state.atlas_file.current().build_id
-        site = Site(build_id, "", self.server.app.version, state.public_url, url, static_copy=True)
+        version = self.server.app.version
+        site = Site(build_id, "", version, state.public_url, url, True, self.reader)
         source = state.templates.get_template(f"pages/{template}.html")
         self._write(page_file(url), source.render(page=page, site=site), *scripts)
 

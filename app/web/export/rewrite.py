@@ -13,7 +13,7 @@ from app.web.export.site_map import SiteMap, relative
 KEPT_SCRIPTS = frozenset(
     {
         "theme", "shortcuts", "keys-help", "list-keys", "copy-link", "copy-menu", "copy-text",
-        "chart", "token-card", "example-keys", "map", "site-view", "site-search",
+        "chart", "token-card", "example-keys", "map", "pruning", "site-view", "site-search",
     }
 )  # fmt: skip
 """Scripts that ask for nothing but files of the site; any other is left out."""

@@ -1,12 +1,12 @@
 """Search without a server: small files a script can ask for one by one.
 
-Takes the rankings the atlas keeps of every token and the short forms of the exported features,
-gives files: tokens by their first two characters, words of short forms and summaries likewise,
-names of features in blocks. Knows no page.
+Takes the rankings the atlas keeps of every token and what the exported features are called,
+gives files: tokens by their first two characters, words of short forms, summaries and labels
+likewise, names of features in blocks. Knows no page.
 
     tokens/{shard}.json   [[text, occurrences, {"fires": [[feature, share, n_active], …], …}], …]
     words/{shard}.json    {"word": [feature, …], …}
-    names/{block}.json    {"feature": [short form, density], …}
+    names/{block}.json    {"feature": [short form, density, label if it has one], …}
 """
 
 import json
@@ -21,6 +21,7 @@ from app.db.catalog import Sae
 from app.db.features import get_features
 from app.db.records import RankingMode, TokenRanking
 from app.db.tokens import get_rankings, get_tokens, occurrences
+from app.web.notebook.names import NO_NAMES, Names
 from app.web.share import one_line
 
 MODES: tuple[RankingMode, ...] = ("fires", "promotes", "suppresses")
@@ -62,18 +63,26 @@ def token_files(connection: Connection, sae: Sae, exported: set[int]) -> Iterato
 
 
 def feature_files(
-    connection: Connection, sae: Sae, exported: Sequence[int]
+    connection: Connection, sae: Sae, exported: Sequence[int], called: Names = NO_NAMES
 ) -> Iterator[tuple[str, str]]:
-    """Names of the exported features in blocks, and words of their short forms and summaries."""
+    """Names of the exported features in blocks, and the words that are said of them.
+
+    Args:
+        called: labels that are exported.
+    """
     words: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
     for block, indices in _blocks(exported):
         records = get_features(connection, sae.sae_id, indices)
-        names = {}
+        names: dict[str, list[str | float]] = {}
         for index in indices:
             record = records[index]
             short = one_line(record.short)
+            label = called.get(index)
             names[str(index)] = [short, float(f"{record.density:.4g}")]
             said = f"{short} {one_line(record.summary)}".lower()
+            if label is not None:
+                names[str(index)].append(label.text)
+                said += " " + " ".join(label.all_texts).lower()
             for word in sorted(set(_WORD.findall(said))):
                 listed = words[shard(word)][word]
                 if len(listed) < PER_WORD:

@@ -21,9 +21,13 @@ from app.db.catalog import Sae, find_sae, list_saes
 from app.db.engine import open_atlas
 from app.db.records import GROUPS, Group
 from app.errors import AtlasError, closest, echoed
+from app.notebook.database import open_notebook
 from app.settings import Settings
 from app.web.export.plain_html import lean, unlinked
+from app.web.export.written import NOTHING_WRITTEN, Written
 from app.web.memory import MemoryOfBuild
+from app.web.notebook.name_cache import NameCache
+from app.web.notebook.reader import open_reader
 from app.web.pages.examples.sections import Section
 from app.web.pages.feature.page import FeaturePage, build
 from app.web.respond import Site
@@ -33,7 +37,7 @@ from app.web.views import FeatureView
 
 MOST_BYTES = 400_000
 
-STYLES = ("base", "tables", "charts", "feature", "examples", "feature-file")
+STYLES = ("base", "tables", "charts", "feature", "examples", "notebook", "feature-file")
 
 TITLES: dict[Group, str] = {
     "top": "Strongest",
@@ -152,31 +156,41 @@ def _style(static: StaticFiles) -> Markup:
     return Markup(joined)
 
 
-def export_feature(atlas: Path, name: str, output: Path, base_url: str) -> None:
+def export_feature(
+    atlas: Path, name: str, output: Path, base_url: str, written: Written = NOTHING_WRITTEN
+) -> None:
     """Writes the file of one feature.
 
     Args:
         name: `model/sae/12`.
         base_url: where the atlas is reached, for links in the file; may be empty.
+        written: what of the notebook goes with it.
 
     Raises:
         AtlasError: the atlas can't be opened, has no such feature, or the file can't be written.
     """
-    public_url = Settings(atlas=atlas, public_url=base_url).public_url
+    settings = Settings(atlas=atlas, public_url=base_url, notebook=written.place)
+    public_url, place = settings.public_url, settings.notebook_place
     opened = open_atlas(atlas)
     static = load_static_files()
+    notebook = None
     try:
+        notebook = None if place is None else open_notebook(place)
         with opened.connect() as connection:
             sae, index = _find(connection, name)
             memory = MemoryOfBuild(atlas).get(opened.build_id)
-            site = Site(opened.build_id, "", __version__, public_url, static_copy=True)
+            with open_reader(notebook, NameCache(), written.scope([(sae, [index])])) as reader:
+                written.check(reader)
+                site = Site(opened.build_id, "", __version__, public_url, "", True, reader)
 
-            def page(view: FeatureView) -> FeaturePage:
-                return build(connection, sae, index, view, memory)
+                def page(view: FeatureView) -> FeaturePage:
+                    return build(connection, sae, index, view, memory, reader=reader)
 
-            html = render_file(make_templates(static), static, site, page)
+                html = render_file(make_templates(static), static, site, page)
     finally:
         opened.close()
+        if notebook is not None:
+            notebook.dispose()
     if output.exists() and not output.read_bytes()[:15].lower() == b"<!doctype html>":
         raise AtlasError(f"{output} exists and is no page: choose another name.")
     try:

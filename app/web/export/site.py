@@ -25,7 +25,9 @@ from app.web.export.features import feature_files, map_feature
 from app.web.export.folder import SiteFolder
 from app.web.export.pages import PageWriter
 from app.web.export.site_map import SiteMap, page_file
+from app.web.export.written import NOTHING_WRITTEN, Written
 from app.web.factory import create_app
+from app.web.notebook.reader import open_reader
 
 Say = Callable[[str], None]
 
@@ -50,6 +52,7 @@ def export_site(
     features: str,
     base_url: str,
     say: Say = lambda line: print(line, file=sys.stderr, flush=True),
+    written: Written = NOTHING_WRITTEN,
 ) -> None:
     """Writes the site.
 
@@ -57,22 +60,30 @@ def export_site(
         saes: `model/sae`; all dictionaries where empty.
         features: `all`, `0..99` or `1,5,7`, of each dictionary.
         base_url: where the site will be reached; previews of links need it. May be empty.
+        written: what of the notebook goes with it.
 
     Raises:
         AtlasError: the atlas, the choice or the folder can't be used.
     """
-    # Whoever reads files needs no key: the settings of a server don't apply here.
-    app = create_app(
-        Settings(atlas=atlas, host="127.0.0.1", access_key=None, public=False, public_url=base_url)
-    )
-    app.state.static_copy = True
-    with Server(app) as server, app.state.atlas_file.current().connect() as connection:
+    # Whoever reads files needs no key and asks no model: the settings of a server don't apply here.
+    settings = Settings(
+        atlas=atlas, host="127.0.0.1", access_key=None, public=False, public_url=base_url,
+        trusted_header="", live=False, notebook=written.place,
+    )  # fmt: skip
+    app = create_app(settings)
+    state = app.state
+    state.static_copy = True
+    with Server(app) as server, state.atlas_file.current().connect() as connection:
         chosen = [(sae, read_features(sae, features)) for sae in choose_saes(connection, saes)]
+        state.notebook_scope = written.scope(chosen)
         folder = SiteFolder(out)
-        try:
-            _Export(connection, PageWriter(server, folder, SiteMap()), chosen, say).run()
-        finally:
-            folder.close()
+        with open_reader(state.notebook, state.names, state.notebook_scope) as reader:
+            try:
+                written.check(reader)
+                pages = PageWriter(server, folder, SiteMap(), reader)
+                _Export(connection, pages, chosen, say).run()
+            finally:
+                folder.close()
 
 
 class _Export:
@@ -134,6 +145,12 @@ class _Export:
             f"{n:,} features of {len(self._chosen)} {many}, about {each / 1e3:,.0f} kB each: "
             f"about {n * each / 1e6:,.0f} MB and the search index."
         )
+        n_labelled = sum(len(self._pages.reader.names(sae)) for sae, _ in self._chosen)
+        if n_labelled:
+            self._say(
+                f"{n_labelled:,} of them {'has' if n_labelled == 1 else 'have'} labels, which go "
+                "with it, and the names of those who wrote them."
+            )
 
     def _features(self, sae: Sae, indices: list[int]) -> None:
         started = said = time.monotonic()

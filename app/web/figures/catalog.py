@@ -6,53 +6,32 @@ Takes a built page and the name of a panel, gives the drawing's source. Knows no
 from collections.abc import Callable
 from dataclasses import replace
 
-from pydantic import Field, field_validator
-
 from app.errors import echoed
 from app.web.charts.plot import Chart
 from app.web.figures.chart import draw_chart
 from app.web.figures.examples_block import Legend, draw_examples
 from app.web.figures.frame import Body, Words, framed
 from app.web.figures.heat_map import draw_heat_map
+from app.web.figures.view import Panel
 from app.web.pages.examples.sections import Section
 from app.web.pages.feature.page import FeaturePage
-from app.web.share import one_line
+from app.web.pages.notebook.words import called
 from app.web.urls import feature_url
-from app.web.views import FeatureView
 
 Draw = Callable[[FeaturePage], Body | None]
 
 
-class FigureView(FeatureView):
-    """The view of a feature, and which of its panels is drawn."""
-
-    panel: str = Field(default="examples", max_length=40)
-    """examples, activation, logits, profile, ablation, context, runs, lift or positions"""
-
-    @field_validator("panel")
-    @classmethod
-    def _known_panel(cls, value: str) -> str:
-        if value not in _PANELS:
-            raise ValueError(
-                f"There is no figure {echoed(value)!r}: there are {', '.join(_PANELS)}."
-            )
-        return value
-
-    def view(self) -> FeatureView:
-        """The page's own view."""
-        return FeatureView(**self.model_dump(exclude={"panel"}))
-
-
-def figure_choices(page: FeaturePage) -> list[tuple[str, str]]:
+def figure_choices(page: FeaturePage) -> list[tuple[Panel, str]]:
     """The panels this page can draw, by name and title, in the order of the page."""
     return [(name, title) for name, (title, has, _) in _PANELS.items() if has(page)]
 
 
-def draw_figure(page: FeaturePage, panel: str, address: str) -> str:
-    """The drawing of one panel, whose name is known.
+def draw_figure(page: FeaturePage, panel: Panel, address: str, label: str = "") -> str:
+    """The drawing of one panel.
 
     Args:
         address: where the view is found, printed in the caption.
+        label: what somebody called the feature; empty without one.
 
     Raises:
         LookupError: the feature has nothing to draw in it; a sentence.
@@ -65,7 +44,7 @@ def draw_figure(page: FeaturePage, panel: str, address: str) -> str:
             f"{echoed(panel)!r}: its page says why."
         )
     corpus = page.sae.corpus
-    name = f"{page.sae.address} #{page.record.feature_index}: {one_line(page.record.short)}"
+    name = f"{page.sae.address} #{page.record.feature_index}: {called(label, page.record.short)}"
     source = (
         f"{address} · corpus {corpus.name}, N = {corpus.n_tokens:,} counted tokens in "
         f"{corpus.n_contexts:,} contexts."
@@ -141,7 +120,7 @@ def _heat_map(page: FeaturePage) -> Body | None:
     return draw_heat_map(page.profile) if page.profile else None
 
 
-_PANELS: dict[str, tuple[str, Callable[[FeaturePage], object], Draw]] = {
+_PANELS: dict[Panel, tuple[str, Callable[[FeaturePage], object], Draw]] = {
     "examples": ("Examples", lambda page: page.sections, _draw_examples),
     "activation": ("Activation histogram", _activation, _chart(_activation)),
     "logits": ("Histogram of the logits", _logits, _chart(_logits)),

@@ -6,7 +6,6 @@ Takes feature records and the texts of their tokens; knows neither the list's or
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Connection
@@ -15,7 +14,7 @@ from app.db.records import LIVES_AS, FeatureRecord, LivesAs, TokenRecord
 from app.db.tokens import get_tokens
 from app.stats.wording import plain
 from app.web.charts.sparkline import StripPart, sparkline_path, strip_parts, strip_percents
-from app.web.notebook.names import Names
+from app.web.notebook.names import NO_NAMES, Names
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,7 @@ def make_rows(
     connection: Connection,
     model_id: int,
     records: Iterable[FeatureRecord],
-    names: Names = MappingProxyType({}),
+    names: Names = NO_NAMES,
 ) -> list[FeatureRow]:
     """Rows of the features given, in their order; one query for all their tokens.
 

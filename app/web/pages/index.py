@@ -10,6 +10,12 @@ from sqlalchemy import Connection
 
 from app.db.catalog import Sae, list_saes
 from app.db.records import ModelRecord
+from app.notebook.errors import NotebookError
+from app.notebook.lists import changed_last
+from app.notebook.records import FeatureList
+from app.web.notebook.reader import NO_NOTEBOOK, Reader
+
+MOST_LISTS = 5
 
 
 @dataclass(frozen=True)
@@ -28,24 +34,51 @@ class IndexPage:
     n_saes: int
     n_features: int
     """over all dictionaries"""
+    n_labelled: dict[int, int]
+    """features somebody labelled, by sae_id; a dictionary without any isn't there"""
+    lists: list[FeatureList]
+    """of the notebook, those changed last"""
 
     def as_json(self) -> dict[str, Any]:
         """`models`, each with its `saes`."""
         return {
             "models": [
-                {**asdict(entry.model), "saes": [sae_json(sae) for sae in entry.saes]}
+                {
+                    **asdict(entry.model),
+                    "saes": [
+                        sae_json(sae) | {"n_labelled": self.n_labelled.get(sae.sae_id, 0)}
+                        for sae in entry.saes
+                    ],
+                }
                 for entry in self.models
             ]
         }
 
 
-def build(connection: Connection) -> IndexPage:
-    """The page of an atlas."""
+def build(connection: Connection, reader: Reader = NO_NOTEBOOK) -> IndexPage:
+    """The page of an atlas and of what people wrote about it."""
     entries: dict[int, ModelEntry] = {}
     saes = list_saes(connection)
     for sae in saes:
         entries.setdefault(sae.model_id, ModelEntry(sae.model, [])).saes.append(sae)
-    return IndexPage(list(entries.values()), len(saes), sum(sae.record.d_sae for sae in saes))
+    n_labelled = {sae.sae_id: n for sae in saes if (n := len(reader.names(sae)))}
+    return IndexPage(
+        models=list(entries.values()),
+        n_saes=len(saes),
+        n_features=sum(sae.record.d_sae for sae in saes),
+        n_labelled=n_labelled,
+        lists=_lists(reader),
+    )
+
+
+def _lists(reader: Reader) -> list[FeatureList]:
+    if reader.connection is None:
+        return []
+    try:
+        return changed_last(reader.connection, MOST_LISTS)
+    except NotebookError as error:
+        reader.problem, reader.connection = str(error), None
+        return []
 
 
 def sae_json(sae: Sae) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from fastapi.responses import Response
 
 from app.web.cards import dictionary_card, feature_card
 from app.web.dependencies import ConnectionDep, FeatureIndexDep, MemoryDep, SaeDep
+from app.web.notebook.reader import ReaderDep
 from app.web.pages.dictionary import page as dictionary
 from app.web.pages.feature import page as feature
 from app.web.respond import respond_file
@@ -41,11 +42,13 @@ def feature_preview(
     connection: ConnectionDep,
     sae: SaeDep,
     feature_index: FeatureIndexDep,
+    reader: ReaderDep,
     view: Annotated[PlainView, Query()],
 ) -> Response:
-    """Name, short form, activation histogram and two examples; 1200 × 630 pixels."""
-    return respond_file(
-        request,
-        "image/png",
-        lambda: feature_card(feature.build(connection, sae, feature_index, FeatureView(), memory)),
-    )
+    """Name, label, short form, activation histogram and two examples; 1200 × 630 pixels."""
+
+    def card() -> bytes:
+        page = feature.build(connection, sae, feature_index, FeatureView(), memory)
+        return feature_card(page, reader.name(sae, feature_index))
+
+    return respond_file(request, "image/png", card)

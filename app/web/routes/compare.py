@@ -31,12 +31,12 @@ def compare(
 
     def page() -> ComparePage:
         try:
-            indices = view.indices()
+            named = view.named()
         except ValueError as error:
             request.state.back_url = _nearest(sae, view)
             raise HTTPException(400, str(error)) from error
         try:
-            return build(connection, sae, indices, view, memory)
+            return build(connection, sae, named, view, memory)
         except LookupError as error:
             request.state.back_url = _nearest(sae, view)
             raise HTTPException(404, str(error)) from error

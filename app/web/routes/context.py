@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi import APIRouter, HTTPException, Path, Query, Request
 from fastapi.responses import Response
 
 from app.web.dependencies import ConnectionDep, MemoryDep, SaeDep
@@ -22,7 +22,7 @@ def context(
     connection: ConnectionDep,
     sae: SaeDep,
     reader: ReaderDep,
-    context_id: int,
+    context_id: Annotated[int, Path(ge=0, lt=10**12)],
     view: Annotated[ContextView, Query()],
 ) -> Response:
     """Every feature that fires on a chosen token, and how well each token is reconstructed."""

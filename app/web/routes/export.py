@@ -7,9 +7,11 @@ from fastapi.responses import Response
 
 from app.web.dependencies import ConnectionDep, FeatureIndexDep, MemoryDep, SaeDep
 from app.web.export.single import render_file
+from app.web.export.written import Written
+from app.web.notebook.reader import ReaderDep
 from app.web.pages.feature.page import FeaturePage, build
 from app.web.respond import Site, respond_file
-from app.web.views import FeatureView, PlainView
+from app.web.views import FeatureView, FileView
 
 router = APIRouter()
 
@@ -23,17 +25,23 @@ def feature_file(
     connection: ConnectionDep,
     sae: SaeDep,
     feature_index: FeatureIndexDep,
-    view: Annotated[PlainView, Query()],
+    reader: ReaderDep,
+    view: Annotated[FileView, Query()],
 ) -> Response:
-    """Every group of examples, charts as SVG, styles inside; no script, under 400 kB."""
+    """Every group of examples, charts as SVG, styles inside; no script, under 400 kB.
+
+    Of what people wrote it has what is asked for, and nothing else.
+    """
     state = request.app.state
+    written = Written(labels=view.labels == "yes", notes=view.notes == "yes")
+    seen = reader.seeing(written.scope([(sae, [feature_index])]))
 
     def page(view: FeatureView) -> FeaturePage:
-        return build(connection, sae, feature_index, view, memory)
+        return build(connection, sae, feature_index, view, memory, reader=seen)
 
     def file() -> str:
         build_id, version = request.state.build_id, request.app.version
-        site = Site(build_id, "", version, state.public_url, static_copy=True)
+        site = Site(build_id, "", version, state.public_url, "", True, seen)
         return render_file(state.templates, state.static, site, page)
 
     name = f"{sae.record.model}-{sae.record.sae}-{feature_index}.html"

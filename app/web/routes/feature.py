@@ -19,8 +19,16 @@ from app.web.views import FeatureView, PlainView
 
 router = APIRouter()
 
+_BYTES_OF_LIVE = 3_000
+"""The text field, and a link at each example that has no ablated text"""
 
-@router.get("/{model}/{sae}/random", summary="A living feature (303)")
+
+@router.get(
+    "/{model}/{sae}/random",
+    summary="A living feature (303)",
+    status_code=303,
+    response_class=RedirectResponse,
+)
 def random_feature(
     memory: MemoryDep,
     connection: ConnectionDep,
@@ -47,12 +55,14 @@ def feature(
     view: Annotated[FeatureView, Query()],
 ) -> Response:
     """What it fires on, what it does, and the examples with their ablated text."""
+    live = request.app.state.live
+    beside = _BYTES_OF_LIVE if live is not None and sae.address in live.saes else 0
 
     def page() -> FeaturePage:
         everything = wants_json(request)
         try:
             shown = whole_view(view)
-            return build(connection, sae, feature_index, shown, memory, everything, reader)
+            return build(connection, sae, feature_index, shown, memory, everything, reader, beside)
         except LookupError as error:
             raise HTTPException(404, str(error)) from error
         except ReadingError as error:

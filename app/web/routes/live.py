@@ -37,7 +37,9 @@ from app.web.dependencies import (
     ViewerDep,
     get_connection,
 )
+from app.web.description import ONWARD
 from app.web.live import LiveError, ask, owner_of
+from app.web.notebook.reader import get_reader
 from app.web.pages.live import steer as steer_page
 from app.web.pages.live import top as top_page
 from app.web.pages.live.at_hand import GONE, live_saes, no_sae, refusal
@@ -53,14 +55,18 @@ from app.web.respond import (
 
 router = APIRouter()
 _connected = contextmanager(get_connection)
+_reading = contextmanager(get_reader)
 
 
 @router.get(
-    "/{model}/{sae}/{feature_index:number}/live", summary="One's own text on one feature (live)"
+    "/{model}/{sae}/{feature_index:number}/live",
+    summary="One's own text on one feature (live)",
+    responses=ONWARD,
 )
 @router.get(
     "/{model}/{sae}/{feature_index:number}/live.json",
     summary="One's own text on one feature (live), as JSON",
+    responses=ONWARD,
 )
 async def try_text(
     request: Request,
@@ -76,8 +82,8 @@ async def try_text(
         raise HTTPException(404, no_sae(sae.address, known))
     if view.plain:
         return _to_canonical(request, view, lambda v: urls.live_url(sae, feature_index, v))
-    if is_fresh(request, validators(request)):
-        return Response(status_code=304, headers=validators(request))
+    if fresh := await run_in_threadpool(_if_fresh, request):
+        return fresh
     problem: LiveError | None = None
     answer = measured = None
     try:
@@ -118,8 +124,12 @@ async def try_text(
     return await _answer(request, "live", page, problem)
 
 
-@router.get("/-/live/top", summary="The features that fire on a text (live)")
-@router.get("/-/live/top.json", summary="The features that fire on a text (live), as JSON")
+@router.get("/-/live/top", summary="The features that fire on a text (live)", responses=ONWARD)
+@router.get(
+    "/-/live/top.json",
+    summary="The features that fire on a text (live), as JSON",
+    responses=ONWARD,
+)
 async def top(
     request: Request,
     atlas: AtlasDep,
@@ -133,8 +143,8 @@ async def top(
         return _to_canonical(request, view, urls.live_top_url)
     if view.sae and view.sae not in saes:
         raise HTTPException(404, no_sae(view.sae, saes))
-    if is_fresh(request, validators(request)):
-        return Response(status_code=304, headers=validators(request))
+    if fresh := await run_in_threadpool(_if_fresh, request):
+        return fresh
     first_model = next((sae.record.model for sae in saes.values()), "")
     chosen = [view.sae] if view.sae else [
         address for address, sae in saes.items() if sae.record.model == first_model
@@ -167,8 +177,14 @@ async def top(
     return await _answer(request, "live-top", page, problem)
 
 
-@router.get("/-/live/steer", summary="A text continued with features changed (live)")
-@router.get("/-/live/steer.json", summary="A text continued with features changed (live), as JSON")
+@router.get(
+    "/-/live/steer", summary="A text continued with features changed (live)", responses=ONWARD
+)
+@router.get(
+    "/-/live/steer.json",
+    summary="A text continued with features changed (live), as JSON",
+    responses=ONWARD,
+)
 async def steer(
     request: Request,
     atlas: AtlasDep,
@@ -178,7 +194,7 @@ async def steer(
 ) -> Response:
     """With and without, side by side, and how likely either model finds each token."""
     saes = live_saes(request, atlas, memory, viewer)
-    if view.plain:
+    if view.sent:
         return _to_canonical(request, view, urls.live_steer_url)
     changes = view.changes()
     for change in changes:
@@ -190,8 +206,8 @@ async def steer(
                 f"{change.sae} has no feature {change.feature_index}: it has features 0 to "
                 f"{n - 1:,}.",
             )
-    if is_fresh(request, validators(request)):
-        return Response(status_code=304, headers=validators(request))
+    if fresh := await run_in_threadpool(_if_fresh, request):
+        return fresh
     problem, answer = None, None
     try:
         if view.typed and changes:
@@ -214,6 +230,7 @@ async def steer(
             view=view,
             typed=view.typed,
             action=urls.live_steer_url(),
+            saes=list(saes),
             changes=steer_page.build_changes(view, saes, records),
             problem="" if problem is None else str(problem),
             prompt=[] if answer is None else steer_page.prompt_pieces(answer, vocabulary),
@@ -249,7 +266,19 @@ async def _answer(
     if problem is not None and problem.retry_after:
         headers["Retry-After"] = str(problem.retry_after)
     status = 200 if problem is None else problem.status
-    return await run_in_threadpool(respond, request, template, page, headers, status)
+
+    def answer() -> Response:
+        with _reading(request):
+            return respond(request, template, page, headers, status)
+
+    return await run_in_threadpool(answer)
+
+
+def _if_fresh(request: Request) -> Response | None:
+    """304 where the asker has the page already; the notebook is let go while the model works."""
+    with _reading(request):
+        headers = validators(request)
+    return Response(status_code=304, headers=headers) if is_fresh(request, headers) else None
 
 
 def _text_of(

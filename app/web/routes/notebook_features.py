@@ -13,13 +13,15 @@ from sqlalchemy import Connection
 
 from app.access.viewer import Viewer
 from app.db.catalog import Sae
+from app.errors import echoed
 from app.notebook import labels, lists, notes
 from app.notebook.errors import NotAllowed
-from app.notebook.limits import checked_line
+from app.notebook.limits import SLUG, checked_line
 from app.notebook.records import Kind, Subject
 from app.web import urls
 from app.web.dependencies import ConnectionDep, FeatureIndexDep, MemoryDep, SaeDep, ViewerDep
 from app.web.notebook.evidence import measure
+from app.web.notebook.forms import LabelText, NoteText, ReadingText, Remark, Slug, Title
 from app.web.notebook.reader import NotebookDep
 from app.web.notebook.saving import NotSaved, save
 from app.web.pages.notebook.thing import build_thing_page
@@ -28,8 +30,6 @@ from app.web.same_site import check_same_site
 
 router = APIRouter(dependencies=[])
 _WRITES = [Depends(check_same_site)]
-
-Text = Annotated[str, Form()]
 
 
 async def get_writer(viewer: ViewerDep, sae: SaeDep) -> Viewer:
@@ -56,8 +56,8 @@ def add_label(
     sae: SaeDep,
     feature_index: FeatureIndexDep,
     writer: WriterDep,
-    text: Text = "",
-    reading: Text = "",
+    text: LabelText = "",
+    reading: ReadingText = "",
 ) -> Response:
     """A new label; with a reading, precision, recall and activation explained are kept with it."""
 
@@ -89,7 +89,7 @@ def add_note(
     sae: SaeDep,
     feature_index: FeatureIndexDep,
     writer: WriterDep,
-    text: Text = "",
+    text: NoteText = "",
 ) -> Response:
     """A new note, in Markdown."""
 
@@ -131,17 +131,20 @@ def add_to_list(
     sae: SaeDep,
     feature_index: FeatureIndexDep,
     writer: WriterDep,
-    slug: Text = "",
-    title: Text = "",
-    remark: Text = "",
+    slug: Slug = "",
+    title: Title = "",
+    remark: Remark = "",
 ) -> Response:
-    """On the list of an address, or, with a title, on a new one."""
+    """On the list of an address, or, with a title, on the one of that title: there or new."""
 
     def write(pen: Connection) -> None:
+        if slug and not SLUG.fullmatch(slug):
+            raise NotAllowed(f"{echoed(slug)!r} is no address of a list: choose one again.")
         if title.strip():
-            to = lists.add_list(pen, writer.name, title)
+            named = lists.find_by_title(pen, checked_line("title", title), writer.dictionary)
+            to = named or lists.add_list(pen, writer.name, title)
         elif slug:
-            to = lists.find_list(pen, slug)
+            to = lists.find_list(pen, slug, writer.dictionary)
             if to.withdrawn:
                 raise NotAllowed(f"The list “{to.title}” was withdrawn: restore it first.")
         else:

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Form, HTTPException, Query, Request
+from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from fastapi.responses import RedirectResponse, Response
 from sqlalchemy import Connection
 
@@ -14,17 +14,22 @@ from app.notebook.errors import Absent
 from app.web import urls
 from app.web.dependencies import AtlasDep, ConnectionDep, MemoryDep, ViewerDep
 from app.web.memory import Memory
+from app.web.notebook.forms import Description, ListSlug, Title
 from app.web.notebook.reader import NotebookDep, ReaderDep
 from app.web.notebook.saving import save
-from app.web.pages.notebook.lists import ListPage, ListsPage, build_list_page, feature_lines
+from app.web.pages.notebook.lists import (
+    ListPage,
+    ListsPage,
+    build_list_page,
+    feature_lines,
+    lines_from,
+)
 from app.web.pages.notebook.thing import build_thing_page
 from app.web.respond import respond
 from app.web.same_site import check_same_site
-from app.web.views import PlainView
+from app.web.views import ListView
 
 router = APIRouter()
-
-Text = Annotated[str, Form()]
 
 
 @router.get("/-/lists", summary="Lists of features, and your stars")
@@ -37,7 +42,7 @@ def all_lists(
     notebook: NotebookDep,
     reader: ReaderDep,
     viewer: ViewerDep,
-    view: Annotated[PlainView, Query()],
+    view: Annotated[ListView, Query()],
 ) -> Response:
     """Every list by its title; the features the reader starred, the newest first."""
     if reader.connection is None:
@@ -47,8 +52,9 @@ def all_lists(
     def page() -> ListsPage:
         stars = notes.stars_by(own, viewer.name)
         seen = _readable(memory, atlas, viewer)
-        lines = feature_lines(connection, reader, seen, viewer, stars)
-        return ListsPage(lists.all_lists(own), lines, viewer.writes, "")
+        found = feature_lines(connection, reader, seen, viewer, stars)
+        lines = lines_from(found, view.start, urls.lists_url())
+        return ListsPage(lists.all_lists(own, viewer.dictionary), found, lines, viewer.writes)
 
     return respond(request, "notebook-lists", page, kept=False)
 
@@ -59,8 +65,8 @@ def add_list(
     atlas: AtlasDep,
     notebook: NotebookDep,
     viewer: ViewerDep,
-    title: Text = "",
-    text: Text = "",
+    title: Title = "",
+    text: Description = "",
 ) -> Response:
     """A new list at an address made of its title; features are put on it from their pages."""
     if not viewer.writes:
@@ -88,8 +94,8 @@ def add_list(
     return respond(request, "notebook-thing", lambda: page, status=failed.status)
 
 
-@router.get("/-/lists/{slug}", summary="One list of features")
-@router.get("/-/lists/{slug}.json", summary="One list of features, as JSON")
+@router.get("/-/lists/{slug:name}", summary="One list of features")
+@router.get("/-/lists/{slug:name}.json", summary="One list of features, as JSON")
 def one_list(
     request: Request,
     atlas: AtlasDep,
@@ -98,8 +104,8 @@ def one_list(
     notebook: NotebookDep,
     reader: ReaderDep,
     viewer: ViewerDep,
-    slug: str,
-    view: Annotated[PlainView, Query()],
+    slug: ListSlug,
+    view: Annotated[ListView, Query()],
 ) -> Response:
     """Its features in the order they were added, each with its remark."""
     if reader.connection is None:
@@ -107,13 +113,13 @@ def one_list(
     own = reader.connection
 
     def page() -> ListPage:
-        one = lists.find_list(own, slug)
+        one = lists.find_list(own, slug, viewer.dictionary)
         if one.withdrawn and not viewer.writes:
             raise Absent("This list was withdrawn.")
-        entries = lists.entries_of(own, one.uid)
+        entries = lists.entries_of(own, one.uid, viewer.dictionary)
         seen = _readable(memory, atlas, viewer)
-        lines = feature_lines(connection, reader, seen, viewer, entries)
-        return build_list_page(one, lines, len(entries) - len(lines), viewer.writes)
+        found = feature_lines(connection, reader, seen, viewer, entries)
+        return build_list_page(one, found, view.start, viewer.writes)
 
     return respond(request, "notebook-list", page, kept=False)
 

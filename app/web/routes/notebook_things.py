@@ -1,4 +1,4 @@
-"""`/-/notebook/{kind}/{uid}`: what somebody wrote, its history, and the forms that change it.
+"""`/-/notebook/{kind}/{uid:name}`: what somebody wrote, its history, and the forms that change it.
 
 Every form carries the version it was made on. Where that is no longer the newest the answer is 409:
 the same page, with what was sent still in its fields and what stands now beside it.
@@ -14,10 +14,12 @@ from app.access.viewer import Viewer
 from app.db.catalog import Sae
 from app.notebook import labels, lists, notes
 from app.notebook.errors import Absent, NotAllowed
+from app.notebook.explanations import explanation_behind
 from app.notebook.limits import checked_line
 from app.notebook.records import FeatureList
 from app.notebook.things import (
     Record,
+    absent,
     get_thing,
     history_of,
     restore_thing,
@@ -27,6 +29,7 @@ from app.web import urls
 from app.web.dependencies import AtlasDep, ConnectionDep, MemoryDep, ViewerDep
 from app.web.memory import Memory
 from app.web.notebook.evidence import measure
+from app.web.notebook.forms import NoteText, ReadingText, Remark, Title, Uid, Version
 from app.web.notebook.reader import NotebookDep
 from app.web.notebook.saving import NotSaved, save
 from app.web.pages.notebook.thing import build_thing_page
@@ -38,16 +41,18 @@ router = APIRouter(prefix="/-/notebook")
 _WRITES = [Depends(check_same_site)]
 
 Kinds = Literal["label", "note", "list", "entry"]
-Text = Annotated[str, Form()]
-Version = Annotated[int, Form(ge=0, le=2**31, description="the version the form was made on")]
 
 
-def get_one(notebook: NotebookDep, viewer: ViewerDep, kind: Kinds, uid: str) -> Record:
+def get_one(notebook: NotebookDep, viewer: ViewerDep, kind: Kinds, uid: Uid) -> Record:
     """The thing of the path; one about a dictionary the viewer may not see isn't there."""
     with notebook.connect() as connection:
-        thing = get_thing(connection, kind, uid[:64])
-    if not isinstance(thing, FeatureList) and not viewer.may_read(thing.model, thing.sae):
-        raise Absent("There is no such page of the notebook.")
+        thing = get_thing(connection, kind, uid)
+        if isinstance(thing, FeatureList):
+            there = lists.is_there(connection, thing.uid, viewer.dictionary)
+        else:
+            there = viewer.may_read(thing.model, thing.sae)
+    if not there:
+        raise Absent(absent(kind))
     return thing
 
 
@@ -73,8 +78,8 @@ async def get_writer(viewer: ViewerDep, thing: ThingDep) -> Viewer:
 WriterDep = Annotated[Viewer, Depends(get_writer)]
 
 
-@router.get("/{kind}/{uid}", summary="A label, note, list or remark, and its history")
-@router.get("/{kind}/{uid}.json", summary="The same as JSON")
+@router.get("/{kind}/{uid:name}", summary="A label, note, list or remark, and its history")
+@router.get("/{kind}/{uid:name}.json", summary="The same as JSON")
 def thing_page(
     request: Request,
     atlas: AtlasDep,
@@ -88,7 +93,7 @@ def thing_page(
     return _page(request, notebook, viewer, kind, thing)
 
 
-@router.post("/{kind}/{uid}", summary="Change it (303)", dependencies=_WRITES)
+@router.post("/{kind}/{uid:name}", summary="Change it (303)", dependencies=_WRITES)
 def change(
     request: Request,
     atlas: AtlasDep,
@@ -99,10 +104,10 @@ def change(
     kind: Kinds,
     thing: ThingDep,
     version: Version,
-    text: Text = "",
-    reading: Text = "",
-    title: Text = "",
-    remark: Text = "",
+    text: NoteText = "",
+    reading: ReadingText = "",
+    title: Title = "",
+    remark: Remark = "",
 ) -> Response:
     """Texts that stayed as they are need not be sent the same; a version seen is needed always."""
     failed, evidence = None, None
@@ -130,7 +135,7 @@ def change(
     return _page(request, notebook, writer, kind, thing, sent, failed)
 
 
-@router.post("/{kind}/{uid}/withdraw", summary="Take it back (303)", dependencies=_WRITES)
+@router.post("/{kind}/{uid:name}/withdraw", summary="Take it back (303)", dependencies=_WRITES)
 def withdraw(
     request: Request,
     atlas: AtlasDep,
@@ -147,7 +152,7 @@ def withdraw(
     return _page(request, notebook, writer, kind, thing, None, failed)
 
 
-@router.post("/{kind}/{uid}/restore", summary="Put it back (303)", dependencies=_WRITES)
+@router.post("/{kind}/{uid:name}/restore", summary="Put it back (303)", dependencies=_WRITES)
 def restore(
     request: Request,
     atlas: AtlasDep,
@@ -164,11 +169,11 @@ def restore(
     return _page(request, notebook, writer, kind, thing, None, failed)
 
 
-@router.post("/label/{uid}/show", summary="Show a label first (303)", dependencies=_WRITES)
+@router.post("/label/{uid:name}/show", summary="Show a label first (303)", dependencies=_WRITES)
 def show(
     notebook: NotebookDep,
     viewer: ViewerDep,
-    uid: str,
+    uid: Uid,
     seen: Annotated[int, Form(ge=0, le=2**31, description="version of the choice seen")],
     chosen: Annotated[bool, Form()] = True,
 ) -> Response:
@@ -237,6 +242,7 @@ def _page(
     current = thing if failed is None or failed.current is None else failed.current
     with notebook.connect() as connection:
         history = history_of(connection, kind, thing.uid)
+        explanation = explanation_behind(connection, thing.uid) if kind == "label" else None
     page = build_thing_page(
         kind,
         current,
@@ -247,5 +253,6 @@ def _page(
         sent,
         "" if failed is None else failed.sentence,
         failed is not None and failed.current is not None,
+        explanation,
     )
     return respond(request, "notebook-thing", lambda: page, status=status, kept=False)

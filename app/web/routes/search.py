@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
 from app.web.dependencies import ConnectionDep, MemoryDep
+from app.web.description import ONWARD
 from app.web.notebook.reader import ReaderDep
 from app.web.pages.search.page import SearchPage, build, only_feature
 from app.web.respond import respond, wants_json
@@ -14,7 +15,7 @@ from app.web.views import SearchView
 router = APIRouter()
 
 
-@router.get("/-/search", summary="Features by token, example or summary")
+@router.get("/-/search", summary="Features by token, example or summary", responses=ONWARD)
 @router.get("/-/search.json", summary="The same as JSON")
 def search(
     request: Request,

@@ -5,7 +5,7 @@ Who may write makes links and sees their own; an admin sees and ends everybody's
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Form, HTTPException, Query, Request
+from fastapi import APIRouter, Depends, Form, HTTPException, Path, Query, Request
 from fastapi.responses import RedirectResponse, Response
 from sqlalchemy import Engine
 from starlette.concurrency import run_in_threadpool
@@ -25,7 +25,7 @@ from app.access.shares import (
 )
 from app.errors import echoed
 from app.notebook.errors import Absent
-from app.notebook.lists import find_list
+from app.notebook.lists import Only, find_list
 from app.web import urls
 from app.web.access.visit import Visit
 from app.web.dependencies import (
@@ -42,6 +42,15 @@ from app.web.share_links.grant import Grant, grant_of
 from app.web.views import PlainView
 
 router = APIRouter()
+
+ShareId = Annotated[str, Path(json_schema_extra={"pattern": "^[0-9a-f]{16}$"})]
+ShareText = Annotated[
+    str,
+    Path(
+        json_schema_extra={"pattern": r"^[0-9a-f]{16}\.[A-Za-z0-9_-]{43}$"},
+        description="id and signature of a link",
+    ),
+]
 
 _OPENS_NOTHING = "This link opens nothing: it is cut off or was changed. Copy it once more, whole."
 
@@ -80,7 +89,7 @@ async def get_grant(
     except ValueError as error:
         raise HTTPException(400, str(error)) from error
     if grant.dictionary is None:
-        await run_in_threadpool(_find_list, notebook, grant.address)
+        await run_in_threadpool(_find_list, notebook, grant.address, writer.viewer.dictionary)
         return grant
     sae = await get_sae(request, atlas, memory, writer.viewer, *grant.dictionary)
     for index in grant.feature_indices:
@@ -125,14 +134,14 @@ def make_share(
     return RedirectResponse(urls.share_url(share.share_id), 303)
 
 
-@router.get("/-/shares/{share_id}", summary="One share link")
-@router.get("/-/shares/{share_id}.json", summary="One share link, as JSON")
+@router.get("/-/shares/{share_id:name}", summary="One share link")
+@router.get("/-/shares/{share_id:name}.json", summary="One share link, as JSON")
 def share(
     request: Request,
     atlas: AtlasDep,
     notebook: NotebookDep,
     writer: WriterDep,
-    share_id: str,
+    share_id: ShareId,
     view: Annotated[PlainView, Query()],
 ) -> Response:
     """What it opens and until when, and the link to give away."""
@@ -145,11 +154,11 @@ def share(
 
 
 @router.post(
-    "/-/shares/{share_id}/revoke",
+    "/-/shares/{share_id:name}/revoke",
     summary="Revoke a share link (303)",
     dependencies=[Depends(check_same_site)],
 )
-def end_share(notebook: NotebookDep, writer: WriterDep, share_id: str) -> Response:
+def end_share(notebook: NotebookDep, writer: WriterDep, share_id: ShareId) -> Response:
     """From now on it opens nothing."""
     with notebook.connect() as connection:
         found = _own(writer, find_shares(connection, [share_id]), share_id)
@@ -157,8 +166,13 @@ def end_share(notebook: NotebookDep, writer: WriterDep, share_id: str) -> Respon
     return RedirectResponse(urls.shares_url(), 303)
 
 
-@router.get("/-/open/{text}", summary="Follow a share link (303)")
-def open_share(request: Request, notebook: NotebookDep, text: str) -> Response:
+@router.get(
+    "/-/open/{text}",
+    summary="Follow a share link (303)",
+    status_code=303,
+    response_class=RedirectResponse,
+)
+def open_share(request: Request, notebook: NotebookDep, text: ShareText) -> Response:
     """Leads to the page it opens; the browser keeps what opens it in a cookie."""
     with notebook.connect() as connection:
         share_id = signed_id(read_secret(connection), text)
@@ -167,7 +181,8 @@ def open_share(request: Request, notebook: NotebookDep, text: str) -> Response:
         raise HTTPException(404, _OPENS_NOTHING)
     [link] = found
     if link.state != "open":
-        raise HTTPException(410, f"This link was {link.state}: ask {link.made_by} for a new one.")
+        ended = "has expired" if link.state == "expired" else "was revoked"
+        raise HTTPException(410, f"It {ended}: ask {link.made_by} for a new one.")
     answer = RedirectResponse(link.address, 303, {"Cache-Control": "no-store"})
     seconds = times.seconds_until(link.expires_at) or 0
     request.app.state.cookies.add_link(answer, request, text, seconds)
@@ -179,7 +194,7 @@ def _may_end(writer: Visit, share: Share) -> bool:
     return own or writer.viewer.is_admin
 
 
-def _own(writer: Visit, found: list[Share], share_id: str) -> Share:
+def _own(writer: Visit, found: list[Share], share_id: ShareId) -> Share:
     """The link asked for; others' links are not there for who isn't an admin."""
     for link in found:
         if _may_end(writer, link):
@@ -187,9 +202,9 @@ def _own(writer: Visit, found: list[Share], share_id: str) -> Share:
     raise HTTPException(404, f"There is no share link {echoed(share_id)!r} of yours.")
 
 
-def _find_list(notebook: Engine, address: str) -> None:
+def _find_list(notebook: Engine, address: str, only: Only) -> None:
     try:
         with notebook.connect() as connection:
-            find_list(connection, address.rpartition("/")[2])
+            find_list(connection, address.rpartition("/")[2], only)
     except Absent as error:
         raise HTTPException(404, str(error)) from error

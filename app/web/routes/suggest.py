@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from app.web.dependencies import ConnectionDep, MemoryDep
+from app.web.notebook.reader import ReaderDep
 from app.web.pages.search.suggest import SuggestView, build
 from app.web.respond import respond
 
@@ -17,7 +18,8 @@ def suggest(
     request: Request,
     connection: ConnectionDep,
     memory: MemoryDep,
+    reader: ReaderDep,
     view: Annotated[SuggestView, Query()],
 ) -> Response:
-    """Tokens, features and phrases that begin with what is typed."""
-    return respond(request, "suggest", lambda: build(connection, memory, view))
+    """Tokens, labels, features and phrases that begin with what is typed."""
+    return respond(request, "suggest", lambda: build(connection, memory, view, reader))

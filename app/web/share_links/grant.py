@@ -15,16 +15,23 @@ from urllib.parse import parse_qsl
 from pydantic import ValidationError
 
 from app.web import urls
-from app.web.figures.catalog import FigureView
-from app.web.views import CompareView, DictionaryView, FeatureView, PointsView, View
+from app.web.figures.view import FigureView
+from app.web.views import (
+    CompareView,
+    DictionaryView,
+    FeatureView,
+    FileView,
+    ListView,
+    PointsView,
+    View,
+)
 
 AView = TypeVar("AView", bound=View)
 
-_SLUG = r"[a-z0-9]+(?:-[a-z0-9]+)*"
-_FEATURE = re.compile(rf"/({_SLUG})/({_SLUG})/(0|[1-9]\d{{0,8}})")
-_COMPARISON = re.compile(rf"/({_SLUG})/({_SLUG})/compare")
-_LIST = re.compile(rf"/({_SLUG})/({_SLUG})")
-_NOTEBOOK_LIST = re.compile(rf"/-/lists/({_SLUG})")
+_FEATURE = re.compile(rf"/({urls.SLUG})/({urls.SLUG})/(0|[1-9]\d{{0,8}})")
+_COMPARISON = re.compile(rf"/({urls.SLUG})/({urls.SLUG})/compare")
+_LIST = re.compile(rf"/({urls.SLUG})/({urls.SLUG})")
+_NOTEBOOK_LIST = re.compile(rf"/-/lists/({urls.SLUG})")
 
 _LIST_DRAWING = ("sort", "columns", "size", "next", "scale", "x", "y")
 """Arguments of a list that change no feature in it"""
@@ -45,8 +52,8 @@ class Address:
     def opens(self, pairs: Collection[tuple[str, str]]) -> bool:
         """Whether every argument is one it may have, and none is missing.
 
-        An empty argument is as good as none, but a bound one may neither be empty nor come twice:
-        the page would take the last.
+        An empty argument is as good as none (but for `embed`, where the bare word says something),
+        but a bound one may neither be empty nor come twice: the page would take the last.
         """
         given: dict[str, list[str]] = {}
         for name, value in pairs:
@@ -57,6 +64,8 @@ class Address:
         for name, value in self.at_most.items():
             if given.pop(name, [value]) != [value]:
                 return False
+        if "embed" in given:
+            return False
         return all(name in self.free or not any(values) for name, values in given.items())
 
 
@@ -109,7 +118,7 @@ def grant_of(address: str) -> Grant:
         message = str(error.errors()[0]["msg"]).removeprefix("Value error, ")
         raise ValueError(f"This address can't be shared: {message}") from error
     if (found := _NOTEBOOK_LIST.fullmatch(path)) and not query:
-        opened = (Address(path), Address(f"{path}.json"))
+        opened = (Address(path, frozenset(ListView.model_fields)), Address(f"{path}.json"))
         return Grant("list", path, None, (), opened)
     raise ValueError(
         "A link can open a feature, a list, a comparison or the test of a reading, not this page: "
@@ -146,7 +155,7 @@ def _feature(model: str, sae: str, index: int, view: FeatureView) -> Grant:
         Address(urls.json_twin(page), free, at_most=tested),
         Address(_path(urls.figure_url(own, index, "")), _with_panel(free), at_most=tested),
         Address(urls.card_url(own, index)),
-        Address(urls.file_url(own, index)),
+        Address(urls.file_url(own, index), frozenset(FileView.model_fields)),
     )
     kind = "reading" if tested else "feature"
     address = urls.feature_url(own, index, view.arguments(embed=None))

@@ -65,6 +65,9 @@ def settings(
             "replacements": 1,
             "context_draws": 1,
             "quality_contexts": 3,
+            "pruning_contexts": 5,
+            "pruning_thresholds": 1,
+            "pruning_draws": 1,
             "direction_map": "pca",
         }
         return PrecomputeSettings(**(defaults | options))

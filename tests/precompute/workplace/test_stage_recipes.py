@@ -132,3 +132,11 @@ def test_stages_come_behind_those_they_read_from(
     for stage, recipe in recipes.items():
         assert recipe["after"].keys() <= seen
         seen.add(stage)
+
+
+def test_what_the_atlas_held_before_costs_the_studies_that_compare_with_it(
+    settings: Callable[..., PrecomputeSettings],
+) -> None:
+    beside = replace(FACTS, beside={"older": "hash"})
+    old, new = stage_recipes(settings(), FACTS), stage_recipes(settings(), beside)
+    assert [stage for stage in old if old[stage] != new[stage]] == ["matches"]

@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from app.access import times
-from app.access.keys import revoke_key
+from app.access.keys import cookie_of, revoke_key
 from app.errors import AtlasError
 from app.settings import Settings
 from app.web.factory import create_app
@@ -50,6 +50,52 @@ def test_the_link_of_a_key_leaves_a_cookie_that_is_not_the_key(locked: Atlas) ->
     assert token not in cookie and token[3:] not in cookie
     assert {"HttpOnly", "SameSite=lax"} <= set(re.split("; ?", cookie))
     assert browser.get(SAE).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "path", ["//evil.example/", "/\\evil.example", "/%5cevil.example", "///evil.example/%2e%2e",
+             "/%2f/evil.example", "/%09/evil.example", "/%0d%0alocation:%20https://evil.example"]
+)  # fmt: skip
+def test_the_link_of_a_key_leads_nowhere_else(locked: Atlas, path: str) -> None:
+    answer = locked.visitor().get(f"http://127.0.0.1{path}", params={"key": locked.key()[1]})
+    assert answer.status_code == 303
+    location = answer.headers["location"]
+    assert re.fullmatch(r"/(?![/\\])[\w.~%/-]*", location), location
+    assert not re.search(r"[\s\\]", location)
+
+
+def test_of_two_keys_the_first_counts_and_neither_is_passed_on(locked: Atlas) -> None:
+    _, token = locked.key()
+    answer = locked.visitor().get(f"{SAE}?key={token}&key=other&sort=density&Key=x")
+    assert answer.headers["location"] == f"{SAE}?sort=density&Key=x"
+    assert locked.visitor().get(f"{SAE}?key=other&key={token}").status_code == 401
+    assert locked.visitor().get(f"{SAE}?Key={token}").status_code == 401
+    assert locked.visitor().get(SAE, headers={"cookie": f"key={token}"}).status_code == 401
+
+
+def test_a_cookie_of_another_server_is_none_here(locked: Atlas) -> None:
+    """Servers on one machine share cookies, whatever their ports."""
+    _, token = locked.key()
+    own = locked.app.state.cookies.key_name
+    for name in (
+        own[:-1],
+        own.upper(),
+        f"{own}x",
+        "feature-atlas",
+        own.replace("atlas-", "atlas-0"),
+    ):
+        cookie = {"cookie": f"{name}={cookie_of(token)}"}
+        assert locked.visitor().get("/", headers=cookie).status_code == 401
+    cookie = {"cookie": f"{own}={cookie_of(token)}"}
+    assert locked.visitor().get("/", headers=cookie).status_code == 200
+    for value in (
+        token,
+        cookie_of(token).upper(),
+        f"{cookie_of(token)}0",
+        f'"{token}"',
+        "x" * 9000,
+    ):
+        assert locked.visitor().get("/", headers={"cookie": f"{own}={value}"}).status_code == 401
 
 
 def test_a_program_shows_its_key_in_a_header(locked: Atlas) -> None:

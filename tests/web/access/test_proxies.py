@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from fastapi import Request
 from fastapi.testclient import TestClient
 
 from app.errors import AtlasError
@@ -35,6 +36,35 @@ def test_nobody_else_does(behind: Atlas, peer: str) -> None:
     for headers in ({"x-remote-user": "Ada"}, {"X-REMOTE-USER": "Ada"},
                     {"x-remote-user": "Ada", "x-forwarded-for": PROXY}):  # fmt: skip
         assert _from(behind, peer).get("/", headers=headers).status_code == 401
+
+
+def test_a_name_can_not_be_smuggled_past_the_proxy(behind: Atlas) -> None:
+    """Other spellings of the header are other headers; what a stranger forwards is nothing."""
+    for name in (
+        "x_remote_user",
+        "x-remote-user ",
+        "x-remote_user",
+        "remote-user",
+        "x-remote-userx",
+    ):
+        headers: Any = [(name.encode(), b"Ada")]
+        assert _from(behind, PROXY).get("/", headers=headers).status_code in (400, 401)
+    for headers in ({"forwarded": f"for={PROXY}"}, {"x-real-ip": PROXY}, {"via": PROXY}):
+        named = {"x-remote-user": "Ada", **headers}
+        assert _from(behind, "203.0.113.9").get("/", headers=named).status_code == 401
+
+
+@pytest.mark.parametrize("said", ["x" * 300, "1.1.1.1 admin: POST /x 303", "1.2.3.4:5678", "", "é"])
+def test_an_address_that_is_none_is_the_proxys_own(behind: Atlas, said: str) -> None:
+    seen: list[str] = []
+
+    @behind.app.get("/-/peer/{x}/{y}")
+    async def peer(request: Request) -> None:
+        seen.append(request.state.peer)
+
+    headers = [(b"x-remote-user", b"Ada"), (b"x-forwarded-for", said.encode())]
+    _from(behind, PROXY).get("/-/peer/a/b", headers=headers)  # type: ignore[arg-type]
+    assert seen == [PROXY]
 
 
 def test_without_a_name_the_proxys_visitors_are_refused(behind: Atlas) -> None:
@@ -91,19 +121,17 @@ def test_https_before_a_proxy_makes_cookies_secure(behind: Atlas) -> None:
 
 def test_requests_are_counted_where_they_come_from(make_atlas: MakeAtlas) -> None:
     atlas = make_atlas(
-        trusted_header="X-Remote-User", trusted_proxies=(PROXY,), requests_per_second=1
+        trusted_header="X-Remote-User", trusted_proxies=(PROXY,), requests_per_second=0.01
     )
 
     def ask(peer: str, forwarded: str) -> int:
         headers = {"x-remote-user": "Ada", "x-forwarded-for": forwarded}
         return _from(atlas, peer).get(f"{SAE}/3", headers=headers).status_code
 
-    first = [ask(PROXY, "1.1.1.1") for _ in range(12)]
-    assert first.count(200) >= 10 and first[-1] == 429
+    assert [ask(PROXY, "1.1.1.1") for _ in range(3)] == [200, 429, 429]
     assert ask(PROXY, "2.2.2.2") == 200
     assert ask(PROXY, f"2.2.2.2, 1.1.1.1, {PROXY}") == 429
-    strangers = [ask("9.9.9.9", f"3.3.3.{i}") for i in range(12)]
-    assert strangers[-1] == 429
+    assert [ask("9.9.9.9", f"3.3.3.{i}") for i in range(3)] == [401, 429, 429]
 
 
 def test_settings_that_trust_everybody_are_refused(atlas: Any) -> None:

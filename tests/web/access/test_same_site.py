@@ -4,6 +4,7 @@ import pytest
 from fastapi.routing import APIRoute
 from pydantic import SecretStr
 
+from app.access.keys import revoke_key
 from app.access.shares import list_shares
 from app.web.same_site import check_same_site
 
@@ -50,6 +51,12 @@ def test_another_sites_page_is_refused_even_with_it(locked: Atlas) -> None:
     form = {**FORM, "same_site": token_of(ada, f"{SAE}/3")}
     for site in ("cross-site", "same-site"):
         assert ada.post("/-/shares", data=form, headers={"sec-fetch-site": site}).status_code == 403
+    for origin in ("https://evil.example", "http://127.0.0.1:9", "http://127.0.0.1.evil.example",
+                   "http://evil@127.0.0.1.evil.example", "data:", "x"):  # fmt: skip
+        assert ada.post("/-/shares", data=form, headers={"origin": origin}).status_code == 403
+    assert list_shares(locked.notebook) == []
+    own = {"origin": "http://127.0.0.1"}
+    assert ada.post("/-/shares", data=form, headers=own).status_code == 303
     ok = {"sec-fetch-site": "same-origin", "origin": "null"}
     assert ada.post("/-/shares", data=form, headers=ok).status_code == 303
 
@@ -90,3 +97,54 @@ def test_a_write_is_only_a_post(locked: Atlas, method: str) -> None:
     ada.request(method, "/-/shares", params=form)
     ada.request(method, "/-/shares/x/revoke", params=form)
     assert list_shares(locked.notebook) == []
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "text/plain", "application/json", "text/plain; application/x-www-form-urlencoded",
+        "application/x-www-form-urlencoded-x", "application/json; charset=x-www-form-urlencoded",
+        "",
+        "multipart/form-data",
+    ],
+)  # fmt: skip
+def test_no_other_kind_of_body_carries_it(locked: Atlas, kind: str) -> None:
+    """A page elsewhere can send text without asking; JSON and the rest are no forms here."""
+    ada = locked.signed_in()
+    token = token_of(ada, f"{SAE}/3")
+    for body in (f"address={SAE}/3&days=1&same_site={token}",
+                 f'{{"address": "{SAE}/3", "days": 1, "same_site": "{token}"}}'):  # fmt: skip
+        answer = ada.post("/-/shares", content=body, headers={"content-type": kind})
+        assert answer.status_code in (400, 403), kind
+    assert list_shares(locked.notebook) == []
+
+
+def test_it_counts_in_a_form_or_its_header_alone(locked: Atlas) -> None:
+    ada = locked.signed_in()
+    token = token_of(ada, f"{SAE}/3")
+    assert ada.post("/-/shares", params={"same_site": token}, data=FORM).status_code == 403
+    ada.cookies.set("same_site", token)
+    assert ada.post("/-/shares", data=FORM).status_code == 403
+    assert ada.post("/-/shares", data=FORM, headers={"same-site": token}).status_code == 403
+    wrong = {"x-same-site": "0" * 32}
+    assert (
+        ada.post("/-/shares", data={**FORM, "same_site": token}, headers=wrong).status_code == 403
+    )
+    files = {name: (None, value) for name, value in {**FORM, "same_site": token}.items()}
+    assert ada.post("/-/shares", files=files).status_code == 303
+
+
+def test_it_ends_with_the_key_and_differs_by_what_lets_in(locked: Atlas) -> None:
+    """The token of one who may read is none of theirs when a key lets them write."""
+    key_id, text = locked.key("Ada")
+    ada = locked.visitor()
+    ada.get("/", params={"key": text})
+    old = token_of(ada, f"{SAE}/3")
+    ada.get("/", params={"key": locked.key("Ada")[1]})
+    new = token_of(ada, f"{SAE}/3")
+    assert ada.post("/-/shares", data={**FORM, "same_site": old}).status_code == 403
+    assert ada.post("/-/shares", data={**FORM, "same_site": new}).status_code == 303
+    revoke_key(locked.notebook, key_id)
+    back = locked.visitor()
+    back.get("/", params={"key": text})
+    assert back.post("/-/shares", data={**FORM, "same_site": old}).status_code == 401

@@ -105,6 +105,26 @@ def test_no_other_address_of_the_router_is_open(locked: Atlas, kind: str) -> Non
         ("list", f"{SAE}?density=0..1&dead=no"), ("list", f"{SAE}?density=0..1&contains=self"),
         ("list", f"{SAE}/features.csv"), ("list", f"{SAE}/points.json?x=density&y=density"),
         ("list", f"{SAE}/features.json?density=0..1&density=0..9"),
+        ("comparison", f"{SAE}/compare?features=3%2C17&features="),
+        ("comparison", f"{SAE}/compare?features=3,17&%66eatures=3,18"),
+        ("comparison", f"{SAE}/compare?features=3,17;features=3,18"),
+        ("comparison", f"{SAE}/compare?features=3,17&features%00=3,18"),
+        ("comparison", f"{SAE}/compare?Features=3,17"),
+        ("comparison", f"{SAE}/compare?features[]=3,17"),
+        ("comparison", f"{SAE}/compare?features=3,17%20"),
+        ("comparison", f"{SAE}/compare?features=17,3"),
+        ("comparison", f"{SAE}/compare?features=3,17%23"),
+        ("comparison", f"{SAE}/compare.json?features=3"),
+        ("feature", f"{FEATURE}?embed"), ("feature", f"{FEATURE}?embed=reading"),
+        ("feature", f"{FEATURE}?%72eading=self"),
+        ("feature", f"{FEATURE}?group=top&amp;reading=self"),
+        ("feature", f"{FEATURE}/figure.svg?panel=activation&reading=self"),
+        ("feature", f"{FEATURE}/card.png?feature_index=4"), ("feature", f"{FEATURE}/live"),
+        ("feature", f"{FEATURE}/page.html?reading=self"), ("feature", f"{SAE}/points/3.json"),
+        ("reading", f"{FEATURE}/figure.svg?panel=examples&reading=return"),
+        ("list", f"{SAE}?density=0..1&x=density&feature_index=7"),
+        ("list", f"{SAE}.json?density=0%..100%"),
+        ("list", f"{SAE}/card.png?density=0..2"), ("list", f"{SAE}/random"),
     ],
 )  # fmt: skip
 def test_arguments_do_not_widen_it(locked: Atlas, kind: str, widened: str) -> None:
@@ -122,7 +142,13 @@ def test_arguments_do_not_widen_it(locked: Atlas, kind: str, widened: str) -> No
         f"{SAE}/3.json.json", f"{SAE}/3\\..\\4", f"{SAE}/3%5c..%5c4", f"{SAE}/3%3fgroup=top",
         f"{SAE}/3%23", f"{SAE}/\uff13", f"{SAE}/\u0663", f"/-/static/../..{SAE}/4",
         f"/-/open/..{SAE}/4", f"/-/health{SAE}/3", f"/-/health/..{SAE}/4",
-        f"/-/static/..%2f..{SAE}/4",
+        f"/-/static/..%2f..{SAE}/4", f"{SAE}/%2533", f"{SAE}%252F3", f"{SAE}/3%252e%252e",
+        f"{SAE}/%c0%b3",
+        f"{SAE}/3%c0%af", f"{SAE}/3.json%00", f"{SAE}/3/.json", f"{SAE}/3.json/",
+        f"{SAE}/3%E2%80%8B",
+        f"{SAE}/3%0d%0aX:1", "/synthetic/%72esid-2-1k/3", f"{SAE}/+3",
+        f"{SAE}/3/card.png/..", "/", "",
+        "*", f"http://127.0.0.1{SAE}/4", f"{SAE}/3,4", f"{SAE}/3-4", f"{SAE}/3/../3",
     ],
 )  # fmt: skip
 def test_no_other_writing_of_the_path_is_it(locked: Atlas, path: str) -> None:
@@ -158,6 +184,67 @@ def _raw_get(atlas: Atlas, guest: TestClient, path: str) -> int:
 
     asyncio.run(atlas.app(scope, receive, send))
     return seen[0]
+
+
+@pytest.mark.parametrize("method", ["OPTIONS", "TRACE", "POST", "PUT", "PATCH", "DELETE", "FOO"])
+def test_it_is_for_looking_alone(locked: Atlas, method: str) -> None:
+    assert _of(locked, FEATURE).request(method, FEATURE).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "x-http-method-override",
+        "x-original-url",
+        "x-rewrite-url",
+        "x-forwarded-prefix",
+        "forwarded",
+    ],
+)
+def test_no_header_leads_elsewhere(locked: Atlas, header: str) -> None:
+    guest = _of(locked, FEATURE)
+    page = guest.get(FEATURE).text
+    for value in (f"{SAE}/4", "POST", "/"):
+        assert guest.get(FEATURE, headers={header: value}).text == page
+        assert guest.get(f"{SAE}/4", headers={header: FEATURE}).status_code == 401
+
+
+def test_a_place_in_another_list_is_no_way_out(locked: Atlas) -> None:
+    """What `next` stands for is bound to the list it was given for."""
+    ada = locked.signed_in()
+    shared = f"{SAE}?density=0..1&top_token=self"
+    guest = _guest(locked, share(ada, shared))
+    everything = ada.get(f"{SAE}.json?size=1").json()["next"]
+    answer = guest.get(f"{shared}&size=1&next={everything}")
+    assert answer.status_code == 400 and "next" in answer.text
+
+
+def test_it_adds_nothing_to_what_a_key_may_write(locked: Atlas) -> None:
+    link = share(locked.signed_in("Ada"), f"{OTHER}/3")
+    limited = locked.signed_in("Bob", "write", dictionary=("synthetic", "resid-2-1k"))
+    token = token_of(limited, FEATURE)
+    limited.get(link)
+    page = limited.get(f"{OTHER}/3")
+    assert page.status_code == 200 and "same_site" not in page.text
+    form = {"text": "mine", "same_site": token}
+    assert limited.post(f"{OTHER}/3/labels", data=form).status_code == 404
+    form = {"address": f"{OTHER}/3", "days": "1", "same_site": token}
+    assert limited.post("/-/shares", data=form).status_code == 404
+    assert limited.get(f"{OTHER}/3?reading=self").status_code == 404
+
+
+def test_it_shows_one_feature_of_a_dictionary_and_what_was_written_about_it(locked: Atlas) -> None:
+    ada = locked.signed_in("Ada")
+    token = token_of(ada, FEATURE)
+    for index, text in ((3, "label of three"), (4, "label of four")):
+        form = {"text": text, "same_site": token}
+        assert ada.post(f"{SAE}/{index}/labels", data=form).status_code == 303
+    guest = _guest(locked, share(ada, FEATURE))
+    seen = "".join(guest.get(one).text for one in (FEATURE, f"{FEATURE}.json"))
+    assert "label of three" in seen and "label of four" not in seen
+    uid = ada.get(f"{FEATURE}.json").json()["notebook"]["labels"][0]["uid"]
+    for address in (f"/-/notebook/label/{uid}", f"/-/notebook/label/{uid}.json", "/-/lists"):
+        assert guest.get(address).status_code == 401
 
 
 def test_it_never_writes(locked: Atlas) -> None:
@@ -203,6 +290,19 @@ def test_it_ends_with_its_makers_key(locked: Atlas) -> None:
     guest = _guest(locked, share(ada, FEATURE))
     revoke_key(locked.notebook, key_id)
     assert guest.get(FEATURE).status_code == 401
+
+
+def test_it_ends_with_its_makers_keys_end(locked: Atlas, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key for a day makes no link for a year."""
+    ada = locked.signed_in("Ada", days=1)
+    link = share(ada, FEATURE, days=300)
+    guest = _guest(locked, link)
+    ends = times.seconds_until(list_shares(locked.notebook)[0].expires_at)
+    assert ends is not None and ends <= 86_400
+    later = times.now() + timedelta(days=1.01)
+    monkeypatch.setattr(times, "now", lambda: later)
+    assert guest.get(FEATURE).status_code == 401
+    assert locked.visitor().get(link).status_code == 410
 
 
 def test_it_ends_with_its_days(locked: Atlas, monkeypatch: pytest.MonkeyPatch) -> None:

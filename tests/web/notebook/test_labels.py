@@ -18,7 +18,7 @@ def _label(person: Person, text: str, **more: str) -> dict[str, Any]:
 
 
 def test_nothing_is_written_by_looking(person: Person, make_person: MakePerson) -> None:
-    assert "Label it" in person.get(FEATURE).text
+    assert "label it" in person.get(FEATURE).text
     place = person.client.app.state.atlas_file.path.with_suffix(".notebook.db")  # type: ignore[attr-defined]
     assert not place.exists()
     _label(person, "mine")
@@ -35,11 +35,13 @@ def test_a_label_stands_wherever_its_feature_is_named(person: Person) -> None:
     for url in (
         "/synthetic/resid-2-1k?feature_index=3",
         "/synthetic/resid-2-1k/compare?features=3,4",
-        "/-/search?q=classes",
+        "/-/search?q=has:label",
         "/synthetic/resid-2-1k?has=label",
         "/synthetic/resid-2-1k?contains=CLASSES",
     ):
         assert "opens “classes”" in html.unescape(person.get(url).text), url
+    found = html.unescape(person.get("/-/search?q=classes").text)
+    assert "opens “<mark>classes</mark>”" in found
     base = "/synthetic/resid-2-1k"
     assert person.json(f"{base}/points/3.json")["label"] == "opens “classes”"
     rows = person.json(f"{base}.json?feature_index=3,4")["features"]
@@ -164,7 +166,7 @@ def test_a_label_of_another_dictionary_is_shown_as_such(
     object.__setattr__(sae.record, "weights_hash", "rebuilt")
     page = other.get(FEATURE).text
     assert "Written about another dictionary of this name" in page
-    assert "Label it" in page
+    assert "label it" in page
     assert other.json(f"{FEATURE}.json")["notebook"]["label"] is None
     assert other.json("/synthetic/resid-2-1k.json?has=label")["n_matching"] == 0
 

@@ -27,7 +27,7 @@ def build_chart(materials: Sequence[Material], view: CompareView) -> Chart | Non
     """Outlines of 25 bins, two of the feature's own page in one: several have to stay readable."""
     outlines = [
         Outline(
-            str(material.record.feature_index),
+            str(material.named),
             panel.counts.reshape(-1, 2).sum(axis=1).tolist()
             if (panel := material.panels.histogram)
             else [],

@@ -2,8 +2,8 @@
 
 Takes the features' material and, where they lie beside the atlas, their events. Texts are the
 strongest examples of each feature in turn. Of a feature whose events are not at hand, the firings
-in a context are known only where one of its own examples lies in it; elsewhere its line is said to
-be unknown, never drawn as silent. Knows no query and no page.
+in a context are known only where one of its own examples lies in it; elsewhere, and in text of
+another corpus, its line is said to be unknown, never drawn as silent. Knows no query and no page.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,8 +11,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from app.db.catalog import Sae
 from app.stats.events import FeatureEvents
 from app.web import text
+from app.web.feature_numbers import Named
 from app.web.pages.examples.stored import window_of
 from app.web.pages.examples.token_line import Line, Window, activation_line
 from app.web.pages.feature.material import Material
@@ -28,7 +30,7 @@ PER_FEATURE = {2: 4, 3: 3, 4: 2}
 class FeatureLine:
     """One feature on one text."""
 
-    feature_index: int
+    named: Named
     line: Line
     at_peak: str
     """its activation where the text's own feature peaks"""
@@ -43,8 +45,11 @@ class ComparedText:
     """One text, a line per feature."""
 
     name: str
-    owner: int
+    owner: Named
     """the feature it is an example of"""
+    sae: Sae
+    """its dictionary"""
+    feature_index: int
     context_id: int
     position: int
     start: int
@@ -53,11 +58,11 @@ class ComparedText:
 
 
 def build_compared_texts(
-    materials: Sequence[Material], events: Mapping[int, FeatureEvents] | None
+    materials: Sequence[Material], events: Mapping[Named, FeatureEvents] | None
 ) -> list[ComparedText]:
     """The strongest texts of the first feature, then of the second, and so on; a context once."""
     found: list[ComparedText] = []
-    seen: set[int] = set()
+    seen: set[tuple[int, int]] = set()
     for material in materials:
         stored = material.groups.get("top")
         if stored is None:
@@ -67,9 +72,10 @@ def build_compared_texts(
             if n == PER_FEATURE[len(materials)]:
                 break
             window = window_of(material, "top", row)
-            if window is None or context_id in seen:
+            place = material.sae.corpus_id, context_id
+            if window is None or place in seen:
                 continue
-            seen.add(context_id)
+            seen.add(place)
             n += 1
             found.append(_text(material, window.cut(BEFORE, AFTER), context_id, materials, events))
     return found
@@ -80,31 +86,42 @@ def _text(
     window: Window,
     context_id: int,
     materials: Sequence[Material],
-    events: Mapping[int, FeatureEvents] | None,
+    events: Mapping[Named, FeatureEvents] | None,
 ) -> ComparedText:
     index = owner.record.feature_index
-    lines = [_line(material, window, context_id, events) for material in materials]
+    corpus = owner.sae.corpus_id
+    lines = [
+        _line(material, window, context_id, events, material.sae.corpus_id == corpus)
+        for material in materials
+    ]
     ids = [token.token_id for token in window.tokens]
-    name = f"{index}-{context_id}-{window.peak}"
-    return ComparedText(name, index, context_id, window.peak, window.start, ids, lines)
+    name = f"{str(owner.named).replace(':', '-')}-{context_id}-{window.peak}"
+    return ComparedText(
+        name, owner.named, owner.sae, index, context_id, window.peak, window.start, ids, lines
+    )
 
 
 def _line(
-    material: Material, window: Window, context_id: int, events: Mapping[int, FeatureEvents] | None
+    material: Material,
+    window: Window,
+    context_id: int,
+    events: Mapping[Named, FeatureEvents] | None,
+    same_corpus: bool,
 ) -> FeatureLine:
-    index = material.record.feature_index
-    firings = (
-        _stored_firings(material, context_id)
-        if events is None
-        else _firings(events[index], context_id)
-    )
+    firings = None
+    if same_corpus:
+        firings = (
+            _stored_firings(material, context_id)
+            if events is None
+            else _firings(events[material.named], context_id)
+        )
     known = firings or {}
     inside = range(window.start, window.start + len(window.tokens))
     line = activation_line(
         replace(window, activations=known), material.record.max_activation or 0.0
     )
     return FeatureLine(
-        index,
+        material.named,
         line,
         text.number(known.get(window.peak, 0.0)) if firings is not None else text.MISSING,
         firings is not None,

@@ -1,6 +1,6 @@
 """The figures of compared features, one row each, a column per feature.
 
-Takes the features' material and the dictionary's ranks; knows no query.
+Takes the features' material and the ranks in their dictionaries; knows no query.
 """
 
 from collections.abc import Sequence
@@ -32,9 +32,13 @@ class FactRow:
     cells: list[FactCell]
 
 
-def build_fact_rows(materials: Sequence[Material], ranks: Ranks) -> list[FactRow]:
-    """The six figures of a feature's page, then what its page says elsewhere."""
-    facts = [build_facts(material, ranks) for material in materials]
+def build_fact_rows(materials: Sequence[Material], ranks: Sequence[Ranks]) -> list[FactRow]:
+    """The six figures of a feature's page, then what its page says elsewhere.
+
+    Args:
+        ranks: those of each feature's own dictionary.
+    """
+    facts = [build_facts(material, own) for material, own in zip(materials, ranks, strict=True)]
     rows = [
         FactRow(same[0].name, [FactCell(f"{f.value}{f.unit}", f.percentile, f.token) for f in same])
         for same in zip(*facts, strict=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from app.db.catalog import Sae
 from app.web import text
+from app.web.feature_numbers import Named
 from app.web.pages.compare.pairs import Pair, Pairs
 
 
@@ -15,8 +16,8 @@ from app.web.pages.compare.pairs import Pair, Pairs
 class PairRow:
     """One pair as printed."""
 
-    first: int
-    second: int
+    first: Named
+    second: Named
     cosine: str
     joint: str
     jaccard: str
@@ -28,11 +29,14 @@ class PairRow:
 
 
 def pair_row(pair: Pair) -> PairRow:
+    # One dictionary's lists name no feature of another: nothing is to be expected of them.
+    several = isinstance(pair.first, str) or isinstance(pair.second, str)
+    unknown = text.MISSING if several else "not listed"
     return PairRow(
         pair.first,
         pair.second,
-        "not listed" if math.isnan(pair.cosine) else _two_decimals(pair.cosine),
-        "not listed" if pair.n_joint is None else text.count(pair.n_joint),
+        unknown if math.isnan(pair.cosine) else _two_decimals(pair.cosine),
+        unknown if pair.n_joint is None else text.count(pair.n_joint),
         text.number(pair.jaccard, 2),
         0.0 if math.isnan(pair.jaccard) else round(100 * pair.jaccard, 1),
         text.number(pair.lift),
@@ -51,6 +55,10 @@ def pairs_note(sae: Sae, pairs: Pairs) -> str:
             f"Joint firings are those of the listed partners, over the first {pairs.n_tokens:,} "
             "tokens; the events beside the atlas, which would give every pair, are missing."
         )
+    if pairs.corpora > 1:
+        joint += " Of features that were run over different text none are known."
+    if pairs.hooks > 1:
+        joint += " Directions of different hooks can’t be compared."
     if pairs.cosines:
         return f"{joint} Cosines are of the decoder rows, of which the atlas keeps every one."
     return (

@@ -15,6 +15,7 @@ from numpy import ndarray
 
 from app.stats.events import FeatureEvents
 from app.stats.overlap import overlap
+from app.web.feature_numbers import Named
 from app.web.pages.feature.material import Material
 
 
@@ -22,8 +23,8 @@ from app.web.pages.feature.material import Material
 class Pair:
     """Two features; NaN where something is not known."""
 
-    first: int
-    second: int
+    first: Named
+    second: Named
     cosine: float
     n_joint: int | None
     jaccard: float
@@ -43,12 +44,16 @@ class Pairs:
     """counted from every firing, not looked up among the listed partners"""
     cosines: bool
     """whether directions are stored, so that every cosine is known"""
+    corpora: int = 1
+    """how many there are: joint firings are known within one alone"""
+    hooks: int = 1
+    """how many are read: cosines are known within one alone"""
 
 
 def build_pairs(
     materials: Sequence[Material],
-    directions: Mapping[int, Float32[ndarray, " d_in"]],
-    events: Mapping[int, FeatureEvents] | None,
+    directions: Mapping[Named, Float32[ndarray, " d_in"]],
+    events: Mapping[Named, FeatureEvents] | None,
 ) -> Pairs:
     """Pairs in the order the features were named."""
     rows = [
@@ -57,53 +62,68 @@ def build_pairs(
     corpus = materials[0].sae.corpus
     listed = [m.panels.coactive.n_tokens for m in materials if m.panels.coactive is not None]
     n_tokens = corpus.n_tokens if events is not None else (listed[0] if listed else None)
-    return Pairs(rows, n_tokens, events is not None, bool(directions))
+    return Pairs(
+        rows,
+        n_tokens,
+        events is not None,
+        bool(directions),
+        len({material.sae.corpus_id for material in materials}),
+        len({material.sae.record.hook_name for material in materials}),
+    )
 
 
 def _pair(
     first: Material,
     second: Material,
-    directions: Mapping[int, Float32[ndarray, " d_in"]],
-    events: Mapping[int, FeatureEvents] | None,
+    directions: Mapping[Named, Float32[ndarray, " d_in"]],
+    events: Mapping[Named, FeatureEvents] | None,
 ) -> Pair:
-    a, b = first.record.feature_index, second.record.feature_index
+    a, b = first.named, second.named
     cosine = _cosine(first, second, directions)
+    unknown = Pair(a, b, cosine, None, math.nan, math.nan, math.nan, math.nan)
+    if first.sae.corpus_id != second.sae.corpus_id:
+        return unknown
     if events is not None:
         both = overlap(events[a], events[b], first.sae.corpus.n_tokens)
         return Pair(
             a, b, cosine, both.n_joint, both.jaccard, both.lift,
             both.second_given_first, both.first_given_second,
         )  # fmt: skip
-    return _listed(first, b, a, b, cosine, False) or _listed(second, a, a, b, cosine, True) or Pair(
-        a, b, cosine, None, math.nan, math.nan, math.nan, math.nan
-    )  # fmt: skip
+    if first.sae.sae_id != second.sae.sae_id:
+        return unknown
+    return _listed(first, second, cosine, False) or _listed(second, first, cosine, True) or unknown
 
 
-def _listed(
-    material: Material, other: int, a: int, b: int, cosine: float, turned: bool
-) -> Pair | None:
+def _listed(material: Material, other: Material, cosine: float, turned: bool) -> Pair | None:
     """The pair as the list of a feature's partners has it; None where it isn't among them."""
     panel = material.panels.coactive
-    place = [] if panel is None else np.flatnonzero(panel.feature_index == other)
+    index = other.record.feature_index
+    place = [] if panel is None else np.flatnonzero(panel.feature_index == index)
     if panel is None or len(place) == 0:
         return None
     i = int(place[0])
     given = float(panel.p_other_given_this[i]), float(panel.p_this_given_other[i])
+    a, b = (other, material) if turned else (material, other)
     return Pair(
-        a, b, cosine, int(panel.n_joint[i]), float(panel.jaccard[i]), float(panel.lift[i]),
-        *(given[::-1] if turned else given),
+        a.named, b.named, cosine, int(panel.n_joint[i]), float(panel.jaccard[i]),
+        float(panel.lift[i]), *(given[::-1] if turned else given),
     )  # fmt: skip
 
 
 def _cosine(
-    first: Material, second: Material, directions: Mapping[int, Float32[ndarray, " d_in"]]
+    first: Material, second: Material, directions: Mapping[Named, Float32[ndarray, " d_in"]]
 ) -> float:
-    """Of the stored directions; else as one's nearest features have it; else unknown."""
-    a, b = first.record.feature_index, second.record.feature_index
-    if a in directions and b in directions:
+    """Of the stored directions; else as one's nearest features have it; else unknown, as it is for
+    features that read different hooks."""
+    a, b = first.named, second.named
+    if first.sae.record.hook_name != second.sae.record.hook_name:
+        return math.nan
+    if a in directions and b in directions and directions[a].shape == directions[b].shape:
         return float(directions[a].astype(np.float64) @ directions[b].astype(np.float64))
-    for material, other in ((first, b), (second, a)):
-        panel = material.panels.neighbors
-        if panel is not None and (panel.feature_index == other).any():
-            return float(panel.cosine_similarity[panel.feature_index == other][0])
+    if first.sae.sae_id != second.sae.sae_id:
+        return math.nan
+    for material, other in ((first, second), (second, first)):
+        panel, index = material.panels.neighbors, other.record.feature_index
+        if panel is not None and (panel.feature_index == index).any():
+            return float(panel.cosine_similarity[panel.feature_index == index][0])
     return math.nan

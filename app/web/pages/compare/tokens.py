@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from app.db.records import TokenRecord
 from app.web import text
+from app.web.feature_numbers import Named
 from app.web.pages.feature.material import Material
 
 N_SHARED, N_OWN, N_LOGITS = 16, 5, 10
@@ -40,7 +41,7 @@ class ComparedTokens:
     """Shared tokens, then those of one feature alone."""
 
     shared: list[TokenRow]
-    own: list[tuple[int, list[TokenRow]]]
+    own: list[tuple[Named, list[TokenRow]]]
     """by feature: its strongest tokens that no other one lists"""
     sentence: str
 
@@ -73,7 +74,7 @@ def build_compared_tokens(materials: Sequence[Material]) -> ComparedTokens:
     shared = [i for i in order if having[i] > 1]
     own = [
         (
-            material.record.feature_index,
+            material.named,
             [
                 _row(materials, listed, i)
                 for i in sorted(known, key=lambda i, k=known: (-k[i][0], i))
@@ -141,8 +142,7 @@ def _sentence(
     if not shared:
         return "None of the tokens listed for one of them is listed for another."
     parts = [
-        f"{text.percent(sum(known[i][0] for i in shared if i in known))} of "
-        f"{material.record.feature_index}’s"
+        f"{text.percent(sum(known[i][0] for i in shared if i in known))} of {material.named}’s"
         for material, known in zip(materials, listed, strict=True)
         if known
     ]
@@ -174,7 +174,7 @@ def _logits(materials: Sequence[Material], side: str) -> list[list[LogitCell | N
                 continue
             token_id, value = table[rank]
             others = [
-                str(other.record.feature_index)
+                str(other.named)
                 for j, other in enumerate(materials)
                 if j != i and token_id in sets[j]
             ]

@@ -54,6 +54,7 @@ def compare_json(
 def _feature_json(material: Material) -> dict[str, Any]:
     record, histogram = material.record, material.panels.histogram
     return {
+        "sae": material.sae.record.sae,
         "feature_index": record.feature_index,
         "summary": {"sentence": plain(record.summary), "short": plain(record.short)},
         "n_active": record.n_active,
@@ -78,13 +79,14 @@ def _shares(materials: Sequence[Material], token_id: int) -> list[float | None]:
 def _text_json(item: ComparedText) -> dict[str, Any]:
     n = len(item.token_ids)
     return {
-        "feature_index": item.owner,
+        "sae": item.sae.record.sae,
+        "feature_index": item.feature_index,
         "context_id": item.context_id,
         "position": item.position,
         "window_start": item.start,
         "token_ids": item.token_ids,
         "activations": {
-            str(line.feature_index): [line.values.get(item.start + i, 0.0) for i in range(n)]
+            str(line.named): [line.values.get(item.start + i, 0.0) for i in range(n)]
             if line.known
             else None
             for line in item.lines

@@ -3,12 +3,12 @@
 Takes the view, gives texts and addresses. Knows no feature and no query.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from app.db.catalog import Sae
-from app.db.schema import SORTABLE
+from app.db.schema import SORTABLE, STUDIED
 from app.web.urls import sae_url
 from app.web.views import DictionaryView
 
@@ -163,6 +163,21 @@ _CATALOGUE: dict[str, _Column] = {
     "position_zero_max": _Column(
         "number", "Max at 0", "max at position 0", "largest activation at position 0", "10.."
     ),
+    "nearest_cosine": _Column(
+        "number", "Nearest", "cosine to the nearest",
+        "cosine to the nearest other decoder row", "0.7..",
+    ),
+    "times_nearest": _Column(
+        "count", "Times nearest", "times nearest neighbour",
+        "living features whose nearest neighbour it is", "10..",
+    ),
+    "neuron_share": _Column(
+        "percent", "Largest entry", "share of the largest entry",
+        "share of its decoder row's L1 norm in one entry", "20%..",
+    ),
+    "encoder_norm": _Column(
+        "number", "‖W_enc‖", "encoder norm", "norm of its encoder column", "..1"
+    ),
     "delta_ce": _Column(
         "number", "ΔCE", "ΔCE when removed",
         "nats that removing it at a firing costs on the next token, mean over firings", "0.05..",
@@ -219,12 +234,13 @@ def list_columns(
     return [_column(sae, view, name, typed.get(name)) for name in names]
 
 
-def column_choices(sae: Sae, view: DictionaryView) -> list[ColumnChoice]:
-    """Every column there is, each with the list with or without it."""
+def column_choices(sae: Sae, view: DictionaryView, measured: Collection[str]) -> list[ColumnChoice]:
+    """Every column there is, each with the list with or without it; of those that studies fill in
+    the ones that were measured, and those that are shown all the same."""
     shown = shown_columns(view)
     found: list[ColumnChoice] = []
     for name, column in _CATALOGUE.items():
-        if name == "feature_index":
+        if name == "feature_index" or (name in STUDIED and name not in {*measured, *shown}):
             continue
         chosen = [n for n in _CATALOGUE if (n in shown) != (n == name) and n != "feature_index"]
         # The last one stays: a list without columns would be the usual list again.

@@ -62,7 +62,11 @@ _READY = (
     ),
 )
 
-_OF_NOTEBOOK = (_Ready("labelled", "somebody gave it a label", "has", "label"),)
+_OF_NOTEBOOK = (
+    _Ready("labelled", "somebody gave it a label", "has", "label"),
+    _Ready("with a note", "somebody wrote a note on it", "has", "note"),
+    _Ready("starred", "somebody starred it", "has", "star"),
+)
 
 
 def list_filters(
@@ -72,7 +76,7 @@ def list_filters(
 
     Args:
         meant: the tokens a `top_token` text stands for; None where it is not asked for.
-        notebook: whether people can label features here.
+        notebook: whether people wrote anything about features here.
     """
 
     def toggled(argument: str, value: str) -> str:

@@ -87,18 +87,10 @@ def feature_list(
         texts=memory.texts(connection, sae) if view.contains else None,
         meant_tokens=meant,
         written=_mask(columns, written_features(reader, sae, view.has)) if view.has else None,
-        labelled=_mask(columns, _labelled(reader, sae, view.contains)) if view.contains else None,
+        labelled=_mask(columns, reader.names(sae).holding(view.contains))
+        if view.contains
+        else None,
     )
-
-
-def _labelled(reader: Reader, sae: Sae, text: str) -> set[int]:
-    """Features with a label that holds a text, whatever the case."""
-    sought = text.casefold()
-    return {
-        index
-        for index, name in reader.names(sae).items()
-        if any(sought in own.casefold() for own in name.all_texts)
-    }
 
 
 def _mask(columns: FeatureColumns, features: set[int]) -> Bool[ndarray, " d_sae"]:

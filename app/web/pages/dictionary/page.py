@@ -144,9 +144,9 @@ def build(
         },
         columns=columns,
         is_wide=len(columns) > len(USUAL) + 1,
-        column_choices=column_choices(sae, view),
+        column_choices=column_choices(sae, view, listed.columns.measured),
         hidden=_hidden(view, columns),
-        filters=list_filters(sae, view, listed.meant_tokens, reader.kept),
+        filters=list_filters(sae, view, listed.meant_tokens, not reader.is_empty),
         meant_tokens=listed.meant_tokens,
         clear_url=_clear_url(sae, view),
         rows=make_rows(

@@ -19,7 +19,7 @@ from app.web.charts.scales import Tick
 from app.web.charts.scatter import Picture, draw_cells
 from app.web.memory import Memory
 from app.web.pages.dictionary.feature_list import FeatureList
-from app.web.pages.points.columns import CHOICES, axis_name, axis_of
+from app.web.pages.points.columns import axis_name, axis_of, choices_of
 from app.web.ranges import parse_range
 from app.web.urls import map_url, points_url, sae_url
 from app.web.views import DictionaryView, PointsView
@@ -92,7 +92,7 @@ def scatter_panel(
         x_name=axis_name(view.x, x_axis),
         y_name=axis_name(view.y, y_axis),
         y_ticks=from_top(y_axis.ticks),
-        choices=CHOICES,
+        choices=choices_of(values.measured),
         picture=draw_cells(x, y, kept, _N_COLUMNS, _N_ROWS),
         brush=_brush(view, x_axis, y_axis),
         n_drawn=int(drawn.sum()),

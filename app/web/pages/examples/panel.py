@@ -63,7 +63,7 @@ def build_examples_panel(
     """The panel of one view.
 
     Args:
-        beside: bytes of the page that are taken by what people wrote.
+        beside: bytes of the page that something else takes from the examples.
 
     Raises:
         LookupError: the view names an example that is not there; the message is a sentence.

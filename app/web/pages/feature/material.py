@@ -21,6 +21,7 @@ from app.db.records import (
     Group,
     TokenRecord,
 )
+from app.web.feature_numbers import Named
 from app.web.memory import Memory
 from app.web.pages.examples.token_line import Window
 from app.web.pages.feature.busiest_contexts import busiest_contexts
@@ -46,10 +47,17 @@ class Material:
     related: dict[int, list[list[str]]]
     """short forms of the features its panels refer to"""
     vocabulary: dict[int, TokenRecord]
+    elsewhere: str = ""
+    """what a page of another dictionary calls it, `sae:number`; empty on its own dictionary's"""
     windows: dict[tuple[Group, int], Window | None] = field(
         default_factory=dict, init=False, repr=False
     )
     """those looked at so far, by group and row: the examples and their profile show the same"""
+
+    @property
+    def named(self) -> Named:
+        """What tells it from the others of a page."""
+        return self.elsewhere or self.record.feature_index
 
     def token(self, token_id: int) -> TokenRecord:
         """A vocabulary entry; an id the vocabulary lacks stands for itself."""

@@ -21,6 +21,7 @@ from app.db.study_records.effects import FeatureEffects
 from app.web import urls
 from app.web.memory import Memory
 from app.web.notebook.reader import NO_NOTEBOOK, Reader
+from app.web.pages.connections.panel import ConnectionsPanel, build_connections_panel
 from app.web.pages.examples.choice import chosen_rows
 from app.web.pages.examples.panel import (
     ExamplesPanel,
@@ -43,6 +44,7 @@ from app.web.pages.feature.effects_panel import (
     effect_token_ids,
     effects_json,
 )
+from app.web.pages.feature.elsewhere_panel import Elsewhere, build_elsewhere, bytes_of
 from app.web.pages.feature.facts import Fact, build_facts
 from app.web.pages.feature.lens_panel import LensPanel, build_lens_panel
 from app.web.pages.feature.locality_panel import Locality, Places, build_locality, build_places
@@ -58,13 +60,17 @@ from app.web.pages.feature.token_panel import TokenTable, build_token_table
 from app.web.pages.feature.twin import feature_json
 from app.web.pages.feature.view_said import view_said
 from app.web.pages.notebook.panel import NotebookPanel, build_notebook_panel
+from app.web.pages.notebook.words import called
 from app.web.pages.policy import ablation_sentence, corpus_sentence
 from app.web.pages.profile.panel import AblationProfile, build_ablation_profile
 from app.web.pages.reading.panel import ReadingPanel, build_reading_panel
 from app.web.pages.reading.twin import reading_json
 from app.web.views import FeatureView, MapView
 
+_BYTES_OF_NAMES = 1_200
+"""Labels of the features beside it"""
 _SPARE_BYTES = 9_000
+"""What panels that only some features have may take before examples make room for them"""
 
 
 @dataclass(frozen=True)
@@ -93,6 +99,10 @@ class FeaturePage:
     strips: Strips | None
     neighbors: list[Neighbor]
     coactive: CoactiveTable | None
+    connections: ConnectionsPanel | None
+    """None where it has none: nothing is said of it then"""
+    elsewhere: list[Elsewhere]
+    """in the other dictionaries of its hook; empty where it was compared with none"""
     absent: dict[str, str]
     """for every panel that is missing, one sentence that says why"""
     map_url: str
@@ -106,6 +116,17 @@ class FeaturePage:
     """the same"""
     taken_apart: FeatureCombined | None = field(repr=False)
     """the same"""
+
+    @property
+    def label(self) -> str:
+        """What somebody called it; empty without a label about this dictionary."""
+        first = self.notebook.first
+        return "" if first is None else first.label.text
+
+    @property
+    def called(self) -> str:
+        """What names it in a title: its label in quotation marks, else its short form."""
+        return called(self.label, self.record.short)
 
     @property
     def said(self) -> str:
@@ -129,12 +150,11 @@ class FeaturePage:
 
     def as_json(self) -> dict[str, Any]:
         """The twin: every group, exact numbers, keys as documented for the address."""
-        own = {
-            "effects": effects_json(self.material, self.removed),
-            "combined": combined_json(self.material, self.taken_apart),
-            "reading": reading_json(self.reading),
-            "notebook": self.notebook.as_json(),
-        }
+        own = {"reading": reading_json(self.reading), "notebook": self.notebook.as_json()}
+        own["connections"] = None if self.connections is None else self.connections.as_json()
+        own["elsewhere"] = [each.as_json() for each in self.elsewhere]
+        own["effects"] = effects_json(self.material, self.removed)
+        own["combined"] = combined_json(self.material, self.taken_apart)
         return feature_json(self.material) | own
 
 
@@ -146,12 +166,14 @@ def build(
     memory: Memory,
     everything: bool = False,
     reader: Reader = NO_NOTEBOOK,
+    beside: int = 0,
 ) -> FeaturePage:
     """The page of a feature that exists.
 
     Args:
         everything: read the text of all examples, as the twin needs it, not only of those shown.
         reader: what people wrote about it.
+        beside: bytes of the page that neither this module nor the notebook fills.
 
     Raises:
         LookupError: the view names an example the feature does not have; the message is a sentence.
@@ -168,14 +190,14 @@ def build(
     token_ids = effect_token_ids(removed, everything) | combined_token_ids(taken_apart)
     material = with_tokens(connection, material, memory, token_ids)
     notebook = build_notebook_panel(reader, sae, feature_index)
+    elsewhere = build_elsewhere(connection, sae, feature_index, memory)
     brief = bool(view.reading)
-    effects, combined = (
-        build_effects(material, removed, brief),
-        build_combined(material, taken_apart, brief),
-    )
-    beside = _taken_of_examples(view, [p.n_bytes for p in (effects, combined) if p is not None])
-    beside += notebook.n_bytes
-    examples = build_examples_panel(connection, material, view, memory, beside)
+    effects = build_effects(material, removed, brief)
+    combined = build_combined(material, taken_apart, brief)
+    taken = notebook.n_bytes + bytes_of(elsewhere) + beside
+    taken += _BYTES_OF_NAMES if reader.names(sae) else 0
+    taken += _taken_of_examples(view, [p.n_bytes for p in (effects, combined) if p is not None])
+    examples = build_examples_panel(connection, material, view, memory, taken)
     reading = build_reading_panel(connection, material, view, memory, everything)
     if everything and reading.error is not None:
         raise reading.error
@@ -207,6 +229,8 @@ def build(
         examples=examples,
         reading=reading,
         absent=absences(material, missing, examples.group, examples.drawn),
+        connections=build_connections_panel(connection, sae, feature_index, reader),
+        elsewhere=elsewhere,
         map_url=_map_url(connection, sae, feature_index, memory),
         notebook=notebook,
         effects=effects,

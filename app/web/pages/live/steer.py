@@ -10,7 +10,7 @@ from typing import Any
 
 from app.db.catalog import Sae
 from app.db.records import FeatureRecord, TokenRecord
-from app.live.protocol import SteerAnswer, SteerAsked, Written
+from app.live.protocol import Change, SteerAnswer, SteerAsked, Written
 from app.web import urls
 from app.web.charts.scales import effect_class
 from app.web.pages.feature.material import unknown_token
@@ -50,6 +50,7 @@ class ChangeRow:
 
     sae: Sae
     record: FeatureRecord
+    change: Change
     said: str
     """held at 8, or 8 added"""
     of_maximum: str
@@ -64,6 +65,8 @@ class SteerPage:
     view: SteerView
     typed: str
     action: str
+    saes: list[str]
+    """dictionaries whose features can be changed"""
     changes: list[ChangeRow]
     problem: str
     prompt: list[Pieces]
@@ -104,6 +107,7 @@ def build_changes(
             ChangeRow(
                 saes[change.sae],
                 record,
+                change,
                 f"{amount} added" if change.how == "add" else f"held at {amount}",
                 f"its largest in the corpus is {number(record.max_activation)}",
                 urls.live_steer_url(arguments),

@@ -26,7 +26,7 @@ DENSE = {"all": 1.0, "10%": 0.1, "1%": 0.01}
 """Largest density shown, by the argument"""
 SORTS = {
     "activation": "activation",
-    "share": "activation over the feature's own maximum",
+    "share": "share of its maximum",
     "rarity": "rarity",
 }
 

@@ -6,6 +6,7 @@ under `text`. Knows no model and no template.
 
 import math
 import re
+from itertools import zip_longest
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
@@ -13,6 +14,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 from app.errors import echoed
 from app.live.protocol import Change
 from app.web.pages.live.packed_text import MOST_PACKED, pack_text, unpack_text
+from app.web.urls import SLUG
 from app.web.views import View
 
 
@@ -22,6 +24,7 @@ def _readable(packed: str) -> str:
 
 
 PackedText = Annotated[str, Field(max_length=MOST_PACKED), AfterValidator(_readable)]
+_WRITTEN = rf"^{SLUG}/{SLUG}/[0-9]{{1,9}}:(add|clamp):-?[0-9]{{1,6}}(\.[0-9]{{1,6}})?$"
 
 
 class TextView(View):
@@ -79,7 +82,9 @@ class TopView(TextView):
 class SteerView(TextView):
     """A text continued with and without some features changed."""
 
-    change: tuple[str, ...] = Field(default=(), max_length=9, examples=[["m/s/12:add:8.5"]])
+    change: tuple[Annotated[str, Field(json_schema_extra={"pattern": _WRITTEN})], ...] = Field(
+        default=(), max_length=9, examples=[["m/s/12:add:8.5"]]
+    )
     """`model/sae/number:add:strength` or `…:clamp:…`, in units of the activation; repeatable"""
     seed: int = Field(default=0, ge=0, lt=2**31)
     temperature: float = Field(default=1.0, ge=0, le=5, allow_inf_nan=False)
@@ -88,6 +93,34 @@ class SteerView(TextView):
     """most tokens written"""
     positions: Literal["end", "all"] = "end"
     """changed are the prompt's last token and all that is written, or every token but the first"""
+    sae: tuple[str, ...] = Field(default=(), max_length=9)
+    """with `feature`, `how` and `strength`: changes as a form sends them, one after the other;
+    the address they lead to has them as `change`"""
+    feature: tuple[str, ...] = Field(default=(), max_length=9)
+    """numbers; a row without one changes nothing"""
+    how: tuple[str, ...] = Field(default=(), max_length=9)
+    strength: tuple[str, ...] = Field(default=(), max_length=9)
+
+    @model_validator(mode="after")
+    def _readable_rows(self) -> Self:
+        self.written()
+        return self
+
+    @property
+    def sent(self) -> bool:
+        """Whether a form sent it: then the address to keep is another."""
+        return bool(self.plain or self.sae or self.feature or self.how or self.strength)
+
+    def written(self) -> tuple[str, ...]:
+        """Every change as an address writes it."""
+        rows = zip_longest(self.sae, self.feature, self.how, self.strength, fillvalue="")
+        return (*self.change, *(_written(*row) for row in rows if row[1].strip()))
+
+    def packed(self) -> list[tuple[str, str]]:
+        """The same view with its text compressed and its rows as changes."""
+        rows = {"sae": (), "feature": (), "how": (), "strength": ()}
+        text = pack_text(self.typed)
+        return self.arguments(plain="", text=text, change=self.written(), **rows)
 
     @field_validator("change")
     @classmethod
@@ -100,6 +133,22 @@ class SteerView(TextView):
     def changes(self) -> list[Change]:
         """What is changed, in order."""
         return [parse_change(item) for item in self.change]
+
+
+def _written(sae: str, feature: str, how: str, strength: str) -> str:
+    """One row of the form as an address writes it.
+
+    Raises:
+        ValueError: it can't be read.
+    """
+    if not strength.strip():
+        raise ValueError(
+            f"The strength of feature {echoed(feature)} is missing: a number in units of its "
+            "activation."
+        )
+    written = f"{sae}/{feature.strip()}:{how}:{strength.strip()}"
+    parse_change(written)
+    return written
 
 
 _CHANGE = re.compile(r"([a-z0-9-]+/[a-z0-9-]+)/(\d{1,9}):(add|clamp):([^:]{1,20})")

@@ -19,7 +19,10 @@ from app.stats.wording import plain
 from app.web import urls
 from app.web.notebook.reader import Reader
 from app.web.pages.feature_row import FeatureRow, make_rows
-from app.web.pages.notebook import words
+from app.web.views import ListView
+
+LINES = 200
+"""Features on one page of a list"""
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,6 @@ class FeatureLine:
     state: str
     """what keeps it from being what it was when it was written down; usually empty"""
     label: str
-    when: str
     url: str
     """where its remark is edited; empty for a star"""
 
@@ -48,13 +50,35 @@ class FeatureLine:
 
 
 @dataclass(frozen=True)
+class Lines:
+    """A stretch of a longer list of features."""
+
+    shown: list[FeatureLine]
+    first: int
+    """number of the first one shown, from 1"""
+    n_all: int
+    several: bool
+    """they are of more than one dictionary"""
+    previous_url: str
+    """empty at the start"""
+    next_url: str
+    """empty at the end"""
+
+    @property
+    def last(self) -> int:
+        """Number of the last one shown."""
+        return self.first + len(self.shown) - 1
+
+
+@dataclass(frozen=True)
 class ListsPage:
     """Context of `pages/notebook-lists.html`."""
 
     lists: list[tuple[FeatureList, int]]
     stars: list[FeatureLine]
+    lines: Lines
+    """the stars shown"""
     may_write: bool
-    problem: str
 
     def as_json(self) -> dict[str, Any]:
         """Every list with its size, and the reader's own stars."""
@@ -70,16 +94,33 @@ class ListPage:
 
     record: FeatureList
     html: str
-    lines: list[FeatureLine]
-    n_hidden: int
-    """features of dictionaries the reader may not see"""
-    when: str
+    features: list[FeatureLine]
+    lines: Lines
+    """the features shown"""
     edit_url: str
     may_write: bool
 
     def as_json(self) -> dict[str, Any]:
         """The list, then its features in the order they were added."""
-        return asdict(self.record) | {"features": [line.as_json() for line in self.lines]}
+        return asdict(self.record) | {"features": [line.as_json() for line in self.features]}
+
+
+def lines_from(found: list[FeatureLine], start: int, url: str) -> Lines:
+    """The lines of a page that begins at one; behind the end it is the first page."""
+    start = start if start < len(found) else 0
+
+    def at(place: int) -> str:
+        return urls.with_query(url, ListView(start=place).arguments())
+
+    stop = start + LINES
+    return Lines(
+        shown=found[start:stop],
+        first=start + 1,
+        n_all=len(found),
+        several=len({(line.about.model, line.about.sae) for line in found}) > 1,
+        previous_url=at(max(start - LINES, 0)) if start else "",
+        next_url=at(stop) if stop < len(found) else "",
+    )
 
 
 def feature_lines(
@@ -103,15 +144,14 @@ def feature_lines(
 
 
 def build_list_page(
-    one: FeatureList, lines: list[FeatureLine], n_hidden: int, may_write: bool
+    one: FeatureList, found: list[FeatureLine], start: int, may_write: bool
 ) -> ListPage:
     """The page of one list."""
     return ListPage(
         record=one,
         html=markdown_html(one.text) if one.text else "",
-        lines=lines,
-        n_hidden=n_hidden,
-        when=words.day(one.changed_at),
+        features=found,
+        lines=lines_from(found, start, urls.list_url(one.slug)),
         edit_url=urls.thing_url("list", one.uid),
         may_write=may_write,
     )
@@ -138,6 +178,5 @@ def _line(
         row=row,
         state=state,
         label=reader.name(sae, thing.feature_index) if sae is not None and same else "",
-        when=words.day(thing.created_at),
         url=urls.thing_url("entry", thing.uid) if isinstance(thing, Entry) else "",
     )

@@ -6,14 +6,15 @@ gives what the template prints. Knows no table.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from app.notebook.limits import LONGEST
 from app.notebook.markdown import markdown_html
-from app.notebook.records import Kind, Revision
+from app.notebook.records import Explanation, Kind, Revision
 from app.notebook.things import SAID, Record
 from app.web.pages.notebook import words
+from app.web.pages.notebook.scores import ScoreRow, score_rows
 
 
 @dataclass(frozen=True)
@@ -63,8 +64,7 @@ class HistoryLine:
     """One version."""
 
     revision: Revision
-    when: str
-    texts: list[tuple[str, str]]
+    texts: list[tuple[FieldKind, str]]
     """field and text as they were after it; empty ones are left out"""
     evidence: str
 
@@ -88,13 +88,20 @@ class ThingPage:
     """as it stands in the notebook; None for something new"""
     html: str
     """its Markdown, where it has any"""
-    origin: str
-    when: str
     about: str
     """what it is about, in words"""
     about_url: str
     may_write: bool
     history: list[HistoryLine]
+    scores: list[ScoreRow] = field(default_factory=list)
+    """of a label that a language model was asked to find the feature by"""
+    explanation: Explanation | None = None
+    """how a label was made here by a language model"""
+
+    @property
+    def made_from(self) -> str:
+        """From how many texts it was made and scored."""
+        return "" if self.explanation is None else words.split(self.explanation.split)
 
     def as_json(self) -> dict[str, Any]:
         """The thing and its history, the newest version first."""
@@ -105,6 +112,7 @@ class ThingPage:
             "sent": {field.kind.name: field.value for field in self.fields}
             if self.problem
             else None,
+            "explanation": None if self.explanation is None else asdict(self.explanation),
             "history": [asdict(line.revision) for line in self.history],
         }
 
@@ -119,12 +127,14 @@ def build_thing_page(
     sent: Mapping[str, str] | None = None,
     problem: str = "",
     is_conflict: bool = False,
+    explanation: Explanation | None = None,
 ) -> ThingPage:
     """The page of a thing, or of one that isn't kept yet.
 
     Args:
         about: what it is about, and its address.
         sent: what a form brought that wasn't kept.
+        explanation: how a label was made, where a language model made it here.
     """
     fields = [_field(own, thing, sent, is_conflict) for own in FIELDS[kind]]
     text = getattr(thing, "text", "") if kind in ("note", "list") else ""
@@ -138,12 +148,12 @@ def build_thing_page(
         is_conflict=is_conflict,
         thing=thing,
         html=markdown_html(text) if text else "",
-        origin="" if thing is None else thing.author,
-        when="" if thing is None else words.day(thing.created_at),
         about=about[0],
         about_url=about[1],
         may_write=may_write,
         history=[_history_line(kind, revision) for revision in history],
+        scores=score_rows(getattr(thing, "scores", {})),
+        explanation=explanation,
     )
 
 
@@ -159,11 +169,10 @@ def _field(
 
 def _history_line(kind: Kind, revision: Revision) -> HistoryLine:
     record = revision.record
-    texts = [(own.label, str(record.get(own.name) or "")) for own in FIELDS[kind]]
+    texts = [(own, str(record.get(own.name) or "")) for own in FIELDS[kind]]
     found = record.get("evidence")
     return HistoryLine(
         revision,
-        words.day(revision.at),
-        [(name, text) for name, text in texts if text],
+        [(own, text) for own, text in texts if text],
         words.evidence(found) if isinstance(found, Mapping) else "",
     )

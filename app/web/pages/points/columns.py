@@ -3,6 +3,7 @@
 Takes a column's name and values. Knows no feature and no address.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,6 +49,10 @@ COLUMNS: dict[str, ColumnWords] = {
     "smoothed_share": ColumnWords("switches smoothed away", "share", True, False),
     "decoder_norm": ColumnWords("decoder norm", "", False, None),
     "max_logit": ColumnWords("max logit", "per unit of activation", False, None),
+    "nearest_cosine": ColumnWords("cosine to the nearest", "", False, False),
+    "times_nearest": ColumnWords("times nearest neighbour", "of living features", False, None),
+    "neuron_share": ColumnWords("largest entry", "share of the L1 norm", True, None),
+    "encoder_norm": ColumnWords("encoder norm", "", False, None),
     "delta_ce": ColumnWords("ΔCE when removed", "nats on the next token", False, True),
     "kl": ColumnWords("KL when removed", "nats", False, True),
     "pair_interaction": ColumnWords("strongest pair", "of the pre-activation", True, False),
@@ -56,6 +61,11 @@ COLUMNS: dict[str, ColumnWords] = {
 }
 CHOICES = {name: words.label for name, words in COLUMNS.items() if not name.startswith("map_")}
 """Columns an axis or a colour can be chosen from, with their labels."""
+
+
+def choices_of(measured: Collection[str]) -> dict[str, str]:
+    """Those of a dictionary, by the names of the columns that were measured."""
+    return {name: label for name, label in CHOICES.items() if name in measured}
 
 
 def axis_of(name: str, values: Float[ndarray, " d_sae"]) -> Axis:

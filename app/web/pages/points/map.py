@@ -17,7 +17,7 @@ from app.db.records import TokenRecord
 from app.web.charts.scatter import Picture, draw_cells
 from app.web.memory import Memory
 from app.web.pages.feature_row import FeatureRow, make_rows
-from app.web.pages.points.columns import CHOICES
+from app.web.pages.points.columns import choices_of
 from app.web.pages.points.legend import Legend, legend_of, n_hollow_of
 from app.web.pages.points.plane import Frame, MapMark, frame_of, mark_of, places_in, squares_of
 from app.web.pages.points.search import MapHit, search_map
@@ -126,7 +126,7 @@ def build(connection: Connection, sae: Sae, view: MapView, memory: Memory) -> Ma
         frame=frame,
         picture=draw_cells(x, y, values["density"] > 0, columns, n_rows),
         marked=None if view.feature is None else mark_of(view.feature, 1.0, 1.0, x, y),
-        choices=CHOICES,
+        choices=choices_of(values.measured),
         legend=legend_of(view.color, values[view.color]),
         tokens=search.tokens,
         marks=[mark_of(hit.feature_index, hit.share, largest, x, y) for hit in search.hits],

@@ -9,6 +9,7 @@ a share of the feature's largest activation. Knows no page.
 
 import re
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +21,7 @@ from app.db.catalog import Sae
 from app.db.fulltext.queries import Examples, Matches, Text, find_phrase
 from app.db.fulltext.words import words_of
 from app.web.memory import Memory
+from app.web.pages.search.only import Features, among
 from app.web.pages.search.query import Term
 
 SHORTEST_BEGINNING = 2
@@ -87,6 +89,15 @@ class ExampleRanking:
 
     def __len__(self) -> int:
         return self._order.size
+
+    def only(self, features: Features) -> "ExampleRanking":
+        """The same without all other features."""
+        every = np.concatenate([np.zeros(0, np.int64), *(one.feature for one in self._found)])
+        sae_ids = [one.sae.sae_id for one in self._found]
+        kept = among(features, sae_ids, self._number[self._order], every[self._order])
+        cut = copy(self)
+        cut._order = self._order[kept]
+        return cut
 
     def hits(self, start: int, stop: int) -> list[ExampleHit]:
         """The hits at these places."""

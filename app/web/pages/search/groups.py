@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, Literal
 
+import numpy as np
 from sqlalchemy import Connection
 
 from app.db.catalog import Sae
@@ -20,6 +21,7 @@ from app.web.pages.search.examples import ExampleRanking, rank_examples, searcha
 from app.web.pages.search.labels import LabelRanking, NamesBySae, rank_labels
 from app.web.pages.search.lines import ExampleResult, make_example_results
 from app.web.pages.search.meaning import TermMeanings
+from app.web.pages.search.only import Features
 from app.web.pages.search.query import SearchQuery
 from app.web.pages.search.ranking import Ranking, rank
 from app.web.pages.search.results import (
@@ -91,7 +93,7 @@ class Searched:
 
     def modes(self) -> list[Mode]:
         """The groups this search can have results in; none in an atlas without dictionaries."""
-        if self.only_labelled:
+        if self.only_labelled and not self.query.included:
             return ["labels"] if self.scope else []
         found: list[Mode] = list(RANKING_MODES) if self.token_terms() else []
         if self.scope and any(searchable(term) for term in self.query.included):
@@ -101,6 +103,10 @@ class Searched:
         if self.query.included and any(self.names.values()):
             found.append("labels")
         return found
+
+    def labelled(self) -> Features:
+        """The features somebody labelled, ascending."""
+        return {sae_id: np.array(sorted(names), np.int64) for sae_id, names in self.names.items()}
 
     def bound(self, mode: Mode) -> list[Any]:
         """What a `next` token of one ranking is bound to."""
@@ -126,12 +132,20 @@ def make_ranking(
     connection: Connection, memory: Memory, searched: Searched, mode: Mode
 ) -> AnyRanking:
     """All features of one group."""
+    if mode == "labels":
+        return rank_labels(searched.names, searched.scope, searched.query.terms)
+    ranking = _rank(connection, memory, searched, mode)
+    return ranking.only(searched.labelled()) if searched.only_labelled else ranking
+
+
+def _rank(
+    connection: Connection, memory: Memory, searched: Searched, mode: Mode
+) -> Ranking | ExampleRanking | SummaryRanking:
     if mode == "examples":
         return rank_examples(connection, memory, searched.scope, searched.query.terms)
     if mode == "summaries":
         return rank_summaries(connection, memory, searched.scope, searched.query.terms)
-    if mode == "labels":
-        return rank_labels(searched.names, searched.scope, searched.query.terms)
+    assert mode != "labels"
     own = searched.token_terms()
     if len(searched.terms) > 1:
         return rank_combined(connection, memory, mode, own)

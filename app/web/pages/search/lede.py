@@ -17,6 +17,9 @@ Pieces = list[tuple[str, str]]
 
 def lede(searched: Searched, rankings: Mapping[str, AnyRanking]) -> Pieces:
     """The sentence of a search; empty where there is no group."""
+    n_labelled = sum(map(len, searched.names.values()))
+    if searched.only_labelled and not searched.query.included:
+        return _only_labels(len(rankings["labels"]) if rankings else 0, searched.query)
     parts: list[Pieces] = []
     what = subject(searched.query)
     answers = (
@@ -34,13 +37,23 @@ def lede(searched: Searched, rankings: Mapping[str, AnyRanking]) -> Pieces:
             n = ranking.n_features
             least = ranking.n_left_out > 0 and not _one_token(searched)
             known = ", as far as is known," if len(searched.terms) > 1 else ""
-        noun = "" if parts else " feature" if n == 1 else " features"
+        noun = "" if parts or searched.only_labelled else " feature" if n == 1 else " features"
         counted = ("number", text.count(n) if n else "none" if parts else "no")
         lead = [("text", "at least ")] if least and n else []
         said = f"{noun}{known} {verbs[n != 1]} "
         parts.append([*lead, counted, ("text", said), *what, ("text", where)])
         what = [("text", "it" if len(searched.query.terms) == 1 else "that")]
+    if parts and searched.only_labelled:
+        of = [("text", "of "), ("number", text.count(n_labelled)), ("text", " labelled features ")]
+        parts[0] = [*of, *parts[0]]
     return _sentence(parts)
+
+
+def _only_labels(n: int, query: SearchQuery) -> Pieces:
+    """The sentence of a search for labels without a word that is to be there."""
+    said = " feature has a label" if n == 1 else " features have a label"
+    without = subject(query)
+    return [("number", text.count(n)), ("text", said), *without, ("text", ".")]
 
 
 def _sentence(parts: list[Pieces]) -> Pieces:

@@ -38,9 +38,15 @@ class TermMeanings:
         return [m.match.token.token_id for m in self.meanings if m.searched and m.model == model]
 
 
-def read_text(connection: Connection, saes: list[Sae], text: str) -> SearchQuery:
-    """The terms of a text; one that is a token of any model searched is that token."""
-    query = read_query(text)
+def read_text(
+    connection: Connection, saes: list[Sae], text: str, leaves_out: bool = False
+) -> SearchQuery:
+    """The terms of a text; one that is a token of any model searched is that token.
+
+    Args:
+        leaves_out: it may only leave out.
+    """
+    query = read_query(text, leaves_out=leaves_out)
     plain = [(term.kind, term.text) for term in query.terms] == [("token", text)]
     if (
         text

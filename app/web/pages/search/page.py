@@ -139,9 +139,9 @@ def build(
     saes = list_saes(connection)
     scope = _scope(saes, view.sae)
     asked, only_labelled = split_labelled(view.q)
-    query = read_text(connection, scope, asked)
-    terms = [] if only_labelled else find_meanings(connection, scope, query, view.token)
-    names = {sae.sae_id: reader.names(sae) for sae in scope} if view.q else {}
+    query = read_text(connection, scope, asked, only_labelled)
+    terms = find_meanings(connection, scope, query, view.token)
+    names = {sae.sae_id: reader.names(sae) for sae in scope}
     searched = Searched(query, terms, scope, names, only_labelled)
     modes = searched.modes()
     wanted: list[Mode] = [m for m in modes if (m == view.mode if view.mode else m in OVERVIEW)]
@@ -173,7 +173,7 @@ def build(
             (mode, search_url(view.arguments(mode=mode, next=None)))
             for mode in (("", *modes) if len(modes) > 1 else ())
         ],
-        starters=[] if view.q else starters(connection, scope),
+        starters=[] if view.q else starters(connection, scope, any(names.values())),
         everywhere_url=search_url(view.arguments(sae="", next=None))
         if view.sae and len(saes) > 1
         else "",

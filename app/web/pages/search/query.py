@@ -6,7 +6,7 @@
     self -cls       on the one but not on the other
     def*            every token and word that begins so
     "raise Value"   words one after another, in the examples; -"…" leaves examples out
-    has:label       only features that somebody labelled; words are those of labels
+    has:label       only features that somebody labelled
     #120            the feature of this number; name#120 of one dictionary; so does 120 alone
 
 A text that is itself a token of the vocabulary is always read as that token. Takes a text, gives
@@ -16,6 +16,8 @@ terms and, where it can't be read as it stands, a sentence about it. Knows no vo
 import re
 from dataclasses import dataclass
 from typing import Literal
+
+from app.db.fulltext.words import words_of
 
 Kind = Literal["token", "exact", "prefix", "phrase"]
 
@@ -79,6 +81,12 @@ class SearchQuery:
         return sum(term.kind != "phrase" for term in self.terms) > 1
 
 
+def words_of_term(term: Term) -> list[tuple[str, bool]]:
+    """The words of a term as they are compared; the last of a beginning may be longer."""
+    words = words_of(term.text)
+    return [(word, term.kind == "prefix" and i == len(words) - 1) for i, word in enumerate(words)]
+
+
 def split_labelled(text: str) -> tuple[str, bool]:
     """The text without `has:label`, and whether it was there."""
     words = text.split()
@@ -87,8 +95,13 @@ def split_labelled(text: str) -> tuple[str, bool]:
     return " ".join(word for word in words if word != _LABELLED), True
 
 
-def read_query(text: str, is_token: bool = False) -> SearchQuery:
-    """The terms of a text; with `is_token` it is one token, whatever it looks like."""
+def read_query(text: str, is_token: bool = False, leaves_out: bool = False) -> SearchQuery:
+    """The terms of a text.
+
+    Args:
+        is_token: it is one token, whatever it looks like.
+        leaves_out: what is to be there is said elsewhere: it may only leave out.
+    """
     number = _read_number(text)
     if is_token or not text.strip() or (number and "#" not in text):
         return SearchQuery((Term(text, "token"),) if text else (), number, "")
@@ -109,7 +122,7 @@ def read_query(text: str, is_token: bool = False) -> SearchQuery:
         terms = terms[:MOST_TERMS]
     if not terms:
         problem = "There is no word between the quotation marks."
-    elif all(term.excluded for term in terms):
+    elif not leaves_out and all(term.excluded for term in terms):
         problem = (
             f"“-{terms[0].written}” only leaves out: say before it what is to be there, such as "
             f"“self -{terms[0].written}”."

@@ -7,6 +7,7 @@ that token all the same. Knows no page.
 """
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,7 @@ from sqlalchemy import Connection
 from app.db.catalog import Sae
 from app.db.records import RankingMode, TokenRanking
 from app.db.tokens import get_rankings, occurrences
+from app.web.pages.search.only import Features, among
 
 LOGITS = ("promotes", "suppresses")
 
@@ -95,8 +97,9 @@ class Ranking:
         self._scores = scores
         number = [np.full(s.score.size, i) for i, (_, s) in enumerate(scores)]
         row = [np.arange(s.score.size) for _, s in scores]
-        score = np.concatenate([np.zeros(0), *(s.score for _, s in scores)])
+        self._score = score = np.concatenate([np.zeros(0), *(s.score for _, s in scores)])
         feature = np.concatenate([np.zeros(0), *(s.feature_index for _, s in scores)])
+        self._feature = feature.astype(np.int64)
         self._number = np.concatenate([np.zeros(0, dtype=np.int64), *number])
         self._row = np.concatenate([np.zeros(0, dtype=np.int64), *row])
         key = score if mode == "suppresses" else -score
@@ -106,6 +109,16 @@ class Ranking:
 
     def __len__(self) -> int:
         return self._order.size
+
+    def only(self, features: Features) -> "Ranking":
+        """The same without all other features; what isn't listed is still counted."""
+        sae_ids = [sae.sae_id for sae, _ in self._scores]
+        kept = among(features, sae_ids, self._number[self._order], self._feature[self._order])
+        cut = copy(self)
+        cut._order = self._order[kept]
+        cut.n_features = len(cut)
+        cut.largest = float(np.abs(self._score[cut._order]).max()) if len(cut) else 0.0
+        return cut
 
     def hits(self, start: int, stop: int) -> list[Hit]:
         """The hits at these places."""
@@ -117,7 +130,8 @@ class Ranking:
             rows = np.flatnonzero(scores.feature_index == feature_index)
             if sae.address == address and rows.size:
                 here = (self._number == number) & (self._row == rows[0])
-                return int(np.flatnonzero(here[self._order])[0])
+                places = np.flatnonzero(here[self._order])
+                return int(places[0]) if places.size else None
         return None
 
     def _hit(self, place: int) -> Hit:

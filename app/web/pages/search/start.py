@@ -32,9 +32,16 @@ class Starter:
     """what it asks for, in words"""
 
 
-def starters(connection: Connection, saes: list[Sae]) -> list[Starter]:
-    """Up to one query for each thing the box can do; none for an atlas without dictionaries."""
-    return list(_starters(connection, saes[0])) if saes else []
+def starters(connection: Connection, saes: list[Sae], labelled: bool = False) -> list[Starter]:
+    """Up to one query for each thing the box can do; none for an atlas without dictionaries.
+
+    Args:
+        labelled: there are labels to be found.
+    """
+    if not saes:
+        return []
+    of_labels = [Starter("has:label", "features somebody labelled; words beside it search them")]
+    return [*_starters(connection, saes[0]), *(of_labels if labelled else [])]
 
 
 def _starters(connection: Connection, sae: Sae) -> Iterator[Starter]:

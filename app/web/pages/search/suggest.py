@@ -1,8 +1,8 @@
 """`/-/suggest.json`: what a text that is still being typed may become.
 
 Gives tokens of the vocabulary that are the last word or begin with it, the features of a number,
-features whose summary has the words, and the same text as a phrase in the examples; each with its
-address. Knows no ranking.
+features whose label or summary has the words, and the same text as a phrase in the examples; each
+with its address. Knows no ranking.
 """
 
 import re
@@ -22,16 +22,18 @@ from app.db.tokens import TokenMatch, match_tokens
 from app.errors import closest, echoed
 from app.web.chips import chip
 from app.web.memory import Memory
+from app.web.notebook.reader import NO_NOTEBOOK, Reader
+from app.web.pages.search.labels import LabelHit, NamesBySae, rank_labels
 from app.web.pages.search.query import Term, read_query
 from app.web.pages.search.summaries import rank_summaries
 from app.web.urls import feature_url, search_url
 from app.web.views import View
 
-N_TOKENS, N_FEATURES, N_SUMMARIES = 8, 4, 4
+N_TOKENS, N_FEATURES, N_LABELS, N_SUMMARIES = 8, 4, 5, 4
 LONGEST_TOKEN = 200
 """Longer tokens are not suggested: their address would be too long."""
 SHORTEST_WORD = 2
-"""Letters from which summaries are looked through."""
+"""Letters from which labels and summaries are looked through."""
 
 
 class SuggestView(View):
@@ -64,6 +66,8 @@ class FeatureSuggestion:
     feature_index: int
     short: str
     """its short form as pages show it"""
+    label: str | None
+    """what it is called; of a suggested label the one that has the words"""
     url: str
 
 
@@ -74,6 +78,7 @@ class SuggestPage:
     view: SuggestView
     tokens: list[TokenSuggestion]
     features: list[FeatureSuggestion]
+    labels: list[FeatureSuggestion]
     summaries: list[FeatureSuggestion]
     examples: dict[str, str] | None
     """the `text` of a phrase and the `url` of its examples"""
@@ -84,13 +89,19 @@ class SuggestPage:
             "q": self.view.q,
             "tokens": [asdict(item) for item in self.tokens],
             "features": [asdict(item) for item in self.features],
+            "labels": [asdict(item) for item in self.labels],
             "summaries": [asdict(item) for item in self.summaries],
             "examples": self.examples,
         }
 
 
-def build(connection: Connection, memory: Memory, view: SuggestView) -> SuggestPage:
+def build(
+    connection: Connection, memory: Memory, view: SuggestView, reader: Reader = NO_NOTEBOOK
+) -> SuggestPage:
     """The suggestions for what is typed.
+
+    Args:
+        reader: what features are called.
 
     Raises:
         HTTPException: 404 where the atlas has no such dictionary.
@@ -111,15 +122,20 @@ def build(connection: Connection, memory: Memory, view: SuggestView) -> SuggestP
             if number.is_of(sae.address) and number.index < sae.record.d_sae
         ]
     said: list[tuple[Sae, int]] = []
+    called: list[LabelHit] = []
+    names = {sae.sae_id: reader.names(sae) for sae in saes}
     words = words_of(text.replace('"', " "))
     if words and number is None and len(words[-1]) >= SHORTEST_WORD:
-        ranking = rank_summaries(connection, memory, scope, [Term(" ".join(words), "prefix")])
+        terms = [Term(" ".join(words), "prefix")]
+        ranking = rank_summaries(connection, memory, scope, terms)
         said = [(hit.sae, hit.feature_index) for hit in ranking.hits(0, N_SUMMARIES)]
+        called = rank_labels(names, scope, terms).hits(0, N_LABELS)
     return SuggestPage(
         view,
         list(_tokens(connection, scope, view)),
-        _features(connection, numbered[:N_FEATURES]),
-        _features(connection, said),
+        _features(connection, numbered[:N_FEATURES], names),
+        _labels(connection, called),
+        _features(connection, said, names),
         _phrase(view) if scope and words and number is None else None,
     )
 
@@ -171,18 +187,33 @@ def _token(sae: Sae, match: TokenMatch, query: str, scope: str, several: bool) -
     )
 
 
-def _features(connection: Connection, wanted: list[tuple[Sae, int]]) -> list[FeatureSuggestion]:
+def _features(
+    connection: Connection, wanted: list[tuple[Sae, int]], names: NamesBySae
+) -> list[FeatureSuggestion]:
     found: list[FeatureSuggestion] = []
     for sae, index in wanted:
-        pieces = short_forms(connection, sae.sae_id, [index]).get(index)
-        if pieces is not None:
-            short = "".join(chip(text) if kind == "token" else text for kind, text in pieces)
-            found.append(
-                FeatureSuggestion(
-                    sae.record.model, sae.record.sae, index, short, feature_url(sae, index)
-                )
-            )
+        name = names[sae.sae_id].get(index)
+        found += _feature(connection, sae, index, None if name is None else name.text)
     return found
+
+
+def _labels(connection: Connection, hits: list[LabelHit]) -> list[FeatureSuggestion]:
+    found: list[FeatureSuggestion] = []
+    for hit in hits:
+        found += _feature(connection, hit.sae, hit.feature_index, hit.text)
+    return found
+
+
+def _feature(
+    connection: Connection, sae: Sae, index: int, label: str | None
+) -> list[FeatureSuggestion]:
+    """The suggestion of one feature; none where the atlas has no such one."""
+    pieces = short_forms(connection, sae.sae_id, [index]).get(index)
+    if pieces is None:
+        return []
+    short = "".join(chip(text) if kind == "token" else text for kind, text in pieces)
+    url = feature_url(sae, index)
+    return [FeatureSuggestion(sae.record.model, sae.record.sae, index, short, label, url)]
 
 
 def _phrase(view: SuggestView) -> dict[str, str]:

@@ -7,6 +7,7 @@ and by feature_index. Knows no page.
 """
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +19,8 @@ from app.db.catalog import Sae
 from app.db.fulltext.queries import features_by_summary
 from app.db.fulltext.words import words_of
 from app.web.memory import Memory
-from app.web.pages.search.query import Term
+from app.web.pages.search.only import Features, among
+from app.web.pages.search.query import Term, words_of_term
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,14 @@ class SummaryRanking:
     def __len__(self) -> int:
         return self._feature.size
 
+    def only(self, features: Features) -> "SummaryRanking":
+        """The same without all other features."""
+        kept = among(features, [sae.sae_id for sae in self._saes], self._number, self._feature)
+        cut = copy(self)
+        cut._number, cut._feature = self._number[kept], self._feature[kept]
+        cut._in_short = self._in_short[kept]
+        return cut
+
     def hits(self, start: int, stop: int) -> list[SummaryHit]:
         """The hits at these places."""
         return [
@@ -83,8 +93,8 @@ def rank_summaries(
     connection: Connection, memory: Memory, saes: Sequence[Sae], terms: Sequence[Term]
 ) -> SummaryRanking:
     """The features of these dictionaries whose summary has every word and none that is left out."""
-    included = [pair for term in terms if not term.excluded for pair in _words(term)]
-    excluded = [words for term in terms if term.excluded and (words := _words(term))]
+    included = [pair for term in terms if not term.excluded for pair in words_of_term(term)]
+    excluded = [words for term in terms if term.excluded and (words := words_of_term(term))]
     found: list[_Found] = []
     for sae in saes:
         features, n_short = features_by_summary(connection, sae.sae_id, included)
@@ -122,9 +132,3 @@ def _shares(
 
 def _is(own: str, word: str, longer: bool) -> bool:
     return own.startswith(word) if longer else own == word
-
-
-def _words(term: Term) -> list[tuple[str, bool]]:
-    """The words of a term; the last of a beginning may be longer."""
-    words = words_of(term.text)
-    return [(word, term.kind == "prefix" and i == len(words) - 1) for i, word in enumerate(words)]

@@ -25,9 +25,17 @@ class StudyPage:
     """on links"""
     studies: frozenset[str]
     """it is there if one of these found something"""
+    in_copy: bool = False
+    """its first view is part of a static copy"""
+    read_by_script: frozenset[str] = frozenset()
+    """arguments that its own script reads there"""
 
 
 STUDY_PAGES: tuple[StudyPage, ...] = (
+    StudyPage("pruning", "Pruning", frozenset({"pruning"}), True, frozenset({"threshold"})),
+    StudyPage("geometry", "Geometry", frozenset({"geometry"}), in_copy=True),
+    StudyPage("matches", "Matches", frozenset({"matches"})),
+    StudyPage("connections", "Connections", frozenset({"connections"})),
     StudyPage("regions", "Regions", frozenset({"regions"})),
     StudyPage("effects", "Effects", frozenset({"effects"})),
     StudyPage("combined", "Combined tokens", frozenset({"combined"})),
@@ -61,6 +69,12 @@ def ways_of(connection: Connection, sae: Sae, here: str = "") -> list[Way]:
         if page.studies & held
     ]
     return ways if len(ways) > 1 else []
+
+
+def pages_in_copy(connection: Connection, sae: Sae) -> list[StudyPage]:
+    """The pages of a dictionary that a static copy holds."""
+    held = studies_of(connection, sae.sae_id)
+    return [page for page in STUDY_PAGES if page.in_copy and page.studies & held]
 
 
 def not_measured(sae: Sae, study: str) -> HTTPException:

@@ -25,7 +25,7 @@ from app.precompute.model.language_model import LanguageModel
 from app.precompute.pipeline import run
 from app.precompute.progress.reporter import Reporter
 from app.precompute.settings import PrecomputeSettings
-from app.precompute.studies.combined import stage
+from app.precompute.studies.combined import study as stage
 from tests.conftest import SIZE, save_tokenizer
 
 A, B, P, PEAK, CONTEXT_SIZE = 40, 41, 42, 16, 24

@@ -199,9 +199,9 @@ def test_lines_carry_every_firing_of_every_feature(exact: ComparePage, events_pa
     assert events is not None and exact.texts and exact.all_known
     for text in exact.texts:
         stop = text.start + len(text.token_ids)
-        assert [line.feature_index for line in text.lines] == [3, 5, 8]
+        assert [line.named for line in text.lines] == [3, 5, 8]
         for line in text.lines:
-            found = events.feature(line.feature_index)
+            found = events.feature(line.named)
             here = (found.context_id == text.context_id) & (found.position >= text.start)
             here &= found.position < stop
             expected = dict(
@@ -226,7 +226,7 @@ def test_without_events_a_line_is_known_only_in_its_own_contexts(
     }
     for text, same in zip(listed_only.texts, exact.texts, strict=True):
         for line, true in zip(text.lines, same.lines, strict=True):
-            assert line.known == (text.context_id in own[line.feature_index])
+            assert line.known == (text.context_id in own[line.named])
             if line.known:
                 assert line.values == pytest.approx(true.values)
     assert "a hatched line is not known" in listed_only.texts_note

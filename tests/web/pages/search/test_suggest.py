@@ -20,11 +20,14 @@ def _suggest(client: TestClient, q: str, **arguments: Any) -> dict[str, Any]:
 
 def test_the_documented_keys(client: TestClient) -> None:
     answer = _suggest(client, "sel")
-    assert answer.keys() == {"ok", "q", "tokens", "features", "summaries", "examples"}
+    groups = {"tokens", "features", "labels", "summaries", "examples"}
+    assert answer.keys() == {"ok", "q", *groups}
     assert answer["tokens"][0].keys() == {
         "model", "token_id", "token", "shown", "n_occurrences", "url",
     }  # fmt: skip
-    assert answer["summaries"][0].keys() == {"model", "sae", "feature_index", "short", "url"}
+    assert answer["summaries"][0].keys() == {
+        "model", "sae", "feature_index", "short", "label", "url",
+    }  # fmt: skip
     assert answer["examples"].keys() == {"text", "url"}
 
 

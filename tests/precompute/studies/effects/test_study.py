@@ -13,7 +13,7 @@ from app.db.study_records.effects import EffectsStudy, FeatureEffects
 from app.precompute.model.language_model import LanguageModel
 from app.precompute.preparation import Run
 from app.precompute.settings import PrecomputeSettings
-from app.precompute.studies.effects import stage
+from app.precompute.studies.effects import study as stage
 from app.precompute.studies.effects.choosing import choose_firings
 from app.stats.importance import weighted_mean
 

@@ -8,22 +8,21 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Float64
 
 from app.db.study_records.regions import Regions
-from app.precompute.counting import EVENTS_AT_ONCE, feature_ranges
+from app.precompute.counting import EVENTS_AT_ONCE, events_of, feature_ranges
 from app.precompute.drivers.driver import Piece, Task
 from app.precompute.job import FeatureRange, Job
 from app.precompute.preparation import Run
-from app.precompute.studies.catalog import listed
+from app.precompute.ranges.switches import RangeSwitches, range_switches
+from app.precompute.studies.catalog import REGIONS
 from app.precompute.studies.study import Harvest, Price, Study
 from app.precompute.workplace.findings import Findings
 from app.precompute.workplace.stage_recipes import NEAR, stage_name
-from app.stats.corpus import Corpus
-from app.stats.events import EventStore
-from app.stats.smoothing import FIRING_SHARE, REACH, smoothing
+from app.stats.smoothing import FIRING_SHARE, REACH, Smoothing
 
-NAME = "regions"
+NAME = REGIONS.name
 LAG = 16
 """Tokens after a firing: beyond phrases, within a paragraph"""
 CANDIDATE_LIFT = 2.0
@@ -32,16 +31,11 @@ FEWEST_SPANS = 5
 
 
 @dataclass(frozen=True)
-class RangeSwitches:
-    """The switches of the features first, first + 1 …"""
+class Counted:
+    """The switches of a range of a dictionary's features."""
 
     sae: str
-    first: int
-    n_spans: Int64[np.ndarray, " n_features"]
-    n_switches: Int64[np.ndarray, " n_features"]
-    gone: Float64[np.ndarray, " n_features"]
-    """NaN where nothing switches, as the next"""
-    gone_by_chance: Float64[np.ndarray, " n_features"]
+    switches: RangeSwitches
 
 
 def switch_pieces(run: Run, _findings: Findings) -> list[Piece]:
@@ -53,30 +47,19 @@ def switch_pieces(run: Run, _findings: Findings) -> list[Piece]:
     ]
 
 
-def count_switches(job: Job, part: FeatureRange) -> RangeSwitches:
-    """Of a range. Memory: a feature's events and the tokens of its spans."""
-    corpus, settings = Corpus.open(job.corpus_folder), job.settings
-    store = EventStore.open(job.events_folder(part.sae))
-    found = [
-        smoothing(events, corpus, settings.region_spans, settings.seed)
-        for events in store.features(part.first, part.last)
-    ]
-    return RangeSwitches(
-        part.sae,
-        part.first,
-        np.array([each.n_spans for each in found], np.int64),
-        np.array([each.n_switches for each in found], np.int64),
-        np.array([each.gone for each in found], np.float64),
-        np.array([each.gone_by_chance for each in found], np.float64),
-    )
+def count_switches(job: Job, part: FeatureRange) -> Counted:
+    """Of a range. Memory: its events."""
+    events, ground = events_of(job, part)
+    settings = job.settings
+    return Counted(part.sae, range_switches(events, ground, settings.region_spans, settings.seed))
 
 
 def gather(run: Run, findings: Findings) -> Harvest:
     """Columns of every feature, and the rule by which candidates are told."""
     by_sae: dict[str, list[RangeSwitches]] = {sae: [] for sae in run.job.saes}
-    for part in findings.of(NAME):
-        by_sae[part.sae].append(part)
-    columns = {sae: _columns(parts, findings) for sae, parts in by_sae.items()}
+    for found in findings.of(NAME):
+        by_sae[found.sae].append(found.switches)
+    columns = {sae: _columns(sae, parts, findings) for sae, parts in by_sae.items()}
     return Harvest(
         of_dictionaries={
             sae: Regions(
@@ -94,22 +77,22 @@ def gather(run: Run, findings: Findings) -> Harvest:
     )
 
 
-def _columns(parts: Iterable[RangeSwitches], findings: Findings) -> dict[str, np.ndarray]:
+def _columns(sae: str, parts: Iterable[RangeSwitches], findings: Findings) -> dict[str, np.ndarray]:
     parts = sorted(parts, key=lambda part: part.first)
-    (sae,) = {part.sae for part in parts}
     lifts = [(found.lift.lift, found.lift.null) for found in findings.ranges(sae)]
     measured, null = (np.concatenate(each)[:, LAG - 1] for each in zip(*lifts, strict=True))
-    n_spans = np.concatenate([part.n_spans for part in parts])
+    counts = np.concatenate([part.counts for part in parts])
+    smoothed = [Smoothing(*row) for row in counts.tolist()]
+    n_spans, n_switches = counts[:, 0], counts[:, 2].astype(np.float64)
     told = (null > 0) & (n_spans >= FEWEST_SPANS)
     lift = np.full(n_spans.size, np.nan)
     lift[told] = measured[told] / null[told]
-    switches = np.concatenate([part.n_switches for part in parts]).astype(np.float64)
     return {
         "region_lift": lift,
         "near_share": _near_shares(sae, findings, n_spans.size),
-        "n_span_switches": np.where(n_spans > 0, switches, np.nan),
-        "smoothed_share": np.concatenate([part.gone for part in parts]),
-        "smoothed_share_shuffled": np.concatenate([part.gone_by_chance for part in parts]),
+        "n_span_switches": np.where(n_spans > 0, n_switches, np.nan),
+        "smoothed_share": np.array([each.gone for each in smoothed], np.float64),
+        "smoothed_share_shuffled": np.array([each.gone_by_chance for each in smoothed], np.float64),
     }
 
 
@@ -124,7 +107,7 @@ def _near_shares(sae: str, findings: Findings, d_sae: int) -> Float64[np.ndarray
 
 
 STUDY = Study(
-    listed(NAME),
+    REGIONS,
     "features",
     Task(count_switches, "events"),
     lambda _run: Price(words="no forward pass: every dictionary's events are read once more"),

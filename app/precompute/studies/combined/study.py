@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from app.db.study_records.combined import (
-    COMBINED,
     CombinedExample,
     CombinedStudy,
     FeatureCombined,
@@ -24,7 +23,7 @@ from app.precompute.ablation.stage import Chosen, ablated_text_settings, choose_
 from app.precompute.ablation.texts import Mount
 from app.precompute.drivers.driver import Piece, Task
 from app.precompute.preparation import Run, first_contexts
-from app.precompute.studies.catalog import listed
+from app.precompute.studies.catalog import COMBINED
 from app.precompute.studies.combined.choosing import (
     FEWEST_MISSED,
     Missed,
@@ -67,7 +66,7 @@ def pieces(run: Run, findings: Findings) -> list[Piece]:
     """The chosen examples, a few at a time."""
     asked = _asked(run, findings)
     return [
-        Piece((COMBINED,), f"{start:08d}", len(part), part)
+        Piece((COMBINED.name,), f"{start:08d}", len(part), part)
         for start in range(0, len(asked), EXAMPLES_A_PIECE)
         if (part := asked[start : start + EXAMPLES_A_PIECE])
     ]
@@ -101,7 +100,7 @@ def harvest(run: Run, findings: Findings) -> Harvest:
     """Every dictionary's features, from the results of all pieces in order."""
     settings = run.job.settings
     asked = _asked(run, findings)
-    found = [example for piece in findings.of(COMBINED) for example in piece]
+    found = [example for piece in findings.of(COMBINED.name) for example in piece]
     studies, features, columns = {}, {}, {}
     for target in run.targets:
         own = [
@@ -204,4 +203,4 @@ def _sample_plan(tokens: np.ndarray) -> Plan:
     return Plan(tokens, [Branch(last, tokens[last:]), *deleted])
 
 
-STUDY = Study(listed(COMBINED), "examples", Task(take_apart, "model"), price, pieces, harvest)
+STUDY = Study(COMBINED, "examples", Task(take_apart, "model"), price, pieces, harvest)

@@ -13,12 +13,12 @@ import numpy as np
 from jaxtyping import Float64, Int64, Integer
 from torch import Tensor
 
-from app.db.study_records.effects import EFFECTS, EffectsStudy, FeatureEffects
+from app.db.study_records.effects import EffectsStudy, FeatureEffects
 from app.precompute.ablation.texts import Mount
 from app.precompute.drivers.driver import Piece, Task
 from app.precompute.preparation import Run, first_contexts
 from app.precompute.settings import PrecomputeSettings
-from app.precompute.studies.catalog import listed
+from app.precompute.studies.catalog import EFFECTS
 from app.precompute.studies.effects.choosing import ChosenFirings, choose_firings
 from app.precompute.studies.effects.removing import Firings, Kept, Removed, remove
 from app.precompute.studies.effects.replay import Way, choose_way, site_of
@@ -81,7 +81,7 @@ def pieces(run: Run, findings: Findings) -> list[Piece]:
             chosen.position[own],
             chosen.activation[own],
         )
-        found.append(Piece((EFFECTS,), f"{start:010d}", stop - start, Asked(firings, ways)))
+        found.append(Piece((EFFECTS.name,), f"{start:010d}", stop - start, Asked(firings, ways)))
     return found
 
 
@@ -103,7 +103,7 @@ def measure(run: Run, asked: Asked) -> Removed:
 def harvest(run: Run, findings: Findings) -> Harvest:
     """Every dictionary's features, from the results of all pieces in order."""
     chosen, settings = _chosen(run, findings), run.job.settings
-    found = [Removed.empty(0, settings.effect_tokens), *findings.of(EFFECTS)]
+    found = [Removed.empty(0, settings.effect_tokens), *findings.of(EFFECTS.name)]
     removed = Removed.joined(found)
     studies, features, columns = {}, {}, {}
     for number, target in enumerate(run.targets):
@@ -199,4 +199,4 @@ def _kept(run: Run) -> Kept:
     return kept
 
 
-STUDY = Study(listed(EFFECTS), "firings", Task(measure, "model"), price, pieces, harvest)
+STUDY = Study(EFFECTS, "firings", Task(measure, "model"), price, pieces, harvest)

@@ -1,0 +1,253 @@
+"""Connections as pieces: stretches of features, and a sample of examples on which removal is tried.
+
+Takes a run whose statistics are done. Says beforehand what it costs.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float64, Int64, Integer
+
+from app.precompute.ablation.branches import BATCH_TOKENS, batches
+from app.precompute.drivers.driver import Piece, Task
+from app.precompute.model.frozen import FrozenModel, frozen
+from app.precompute.preparation import Run
+from app.precompute.studies.connections.attribution import (
+    Attributed,
+    Attributor,
+    Batch,
+    Contributions,
+)
+from app.precompute.studies.connections.chosen import Peak, peaks_of
+from app.precompute.studies.connections.pairs import Below, pairs_of
+from app.precompute.studies.connections.removal import (
+    DRAWN,
+    STRONGEST,
+    Removed,
+    remove,
+    write_hook,
+)
+from app.precompute.studies.study import Price
+from app.precompute.workplace.findings import Findings
+from app.stats.connections import strongest
+from app.stats.hashing import place_hashes
+
+STAGE = "connections"
+FEATURES_A_PIECE = 64
+CHECKS_A_PIECE = 16
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What one piece works on."""
+
+    sae: str
+    """the upper dictionary"""
+    below: list[str]
+    peaks: list[Peak]
+    """by feature"""
+    removes: bool
+    """whether removal is tried on them, or all their connections are measured"""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Sums over the examples of each feature of a piece, of one dictionary below."""
+
+    rest: Float64[np.ndarray, "n_features 4"]
+    """bias, error, uncounted, remainder"""
+    others: Float64[np.ndarray, "n_features 4"]
+    """of features not kept: sum of positive ones, how many, sum of negative ones, how many"""
+    indptr: Int64[np.ndarray, " n_features_plus_1"]
+    feature_index: Int64[np.ndarray, " n"]
+    """kept, feature after feature, in the order of `strongest`"""
+    total: Float64[np.ndarray, " n"]
+    same: Float64[np.ndarray, " n"]
+    n_examples: Int64[np.ndarray, " n"]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The connections of some features."""
+
+    sae: str
+    feature_index: Int64[np.ndarray, " n_features"]
+    n_examples: Int64[np.ndarray, " n_features"]
+    hidden_pre: Float64[np.ndarray, " n_features"]
+    """sum over the examples"""
+    below: dict[str, Parts]
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What removals did in some examples."""
+
+    sae: str
+    n_examples: int
+    removed: list[Removed]
+    """of each dictionary below"""
+
+
+def price_connections(run: Run) -> Price:
+    """At most: every feature has all its examples, each at the end of its context.
+
+    Raises:
+        AtlasError: patterns or scales between two dictionaries can't be held.
+    """
+    settings, pairs = run.job.settings, pairs_of(run)
+    if not pairs or not settings.connection_examples:
+        return Price()
+    size = run.corpus.context_size
+    features = sum(pair.target.dictionary.config.d_sae for pair in pairs)
+    measured = features * settings.connection_examples * size
+    each = sum(1 + (1 + STRONGEST + DRAWN) * len(pair.below) for pair in pairs)
+    n_pairs = sum(len(pair.below) for pair in pairs)
+    return Price(
+        measured + settings.connection_checks * each * size,
+        f"back through the layers between on {measured:,} of them at most, for "
+        f"{settings.connection_examples} examples of each of {features:,} features and "
+        f"{n_pairs} {'pair' if n_pairs == 1 else 'pairs'} of dictionaries",
+    )
+
+
+def connection_pieces(run: Run, findings: Findings) -> list[Piece]:
+    """Stretches of every dictionary with others below it, then the examples removal is tried on."""
+    pieces: list[Piece] = []
+    settings = run.job.settings
+    if not settings.connection_examples:
+        return pieces
+    for pair in pairs_of(run):
+        sae, below = pair.target.sae, [target.sae for target in pair.below]
+        examples = findings.examples([sae], ["top", "interval"])
+        features = list(peaks_of(examples, settings.connection_examples))
+        for start in range(0, len(features), FEATURES_A_PIECE):
+            some = [peak for own in features[start : start + FEATURES_A_PIECE] for peak in own]
+            asked = Asked(sae, below, some, removes=False)
+            pieces.append(Piece((STAGE,), f"{sae} {start:08d}", len(some), asked))
+        every = [peak for own in features for peak in own]
+        sample = _drawn(every, settings.seed, settings.connection_checks)
+        for start in range(0, len(sample), CHECKS_A_PIECE):
+            some = sample[start : start + CHECKS_A_PIECE]
+            asked = Asked(sae, below, some, removes=True)
+            pieces.append(Piece((STAGE,), f"{sae} removal {start:08d}", len(some), asked))
+    return pieces
+
+
+def measure_connections(run: Run, asked: Asked) -> Measured | Checked:
+    """One piece."""
+    pair = Below(run.target(asked.sae), [run.target(sae) for sae in asked.below])
+    hooks = [pair.target.hook_name, *pair.hook_names, *map(write_hook, pair.hook_names)]
+    with frozen(run.model, hooks) as model:
+        assert model is not None, hooks  # pieces are made of pairs that the plain modules reach
+        return (
+            _check(run, pair, asked, model) if asked.removes else _measure(run, pair, asked, model)
+        )
+
+
+MEASURED = Task(measure_connections, "model")
+
+
+def _measure(run: Run, pair: Below, asked: Asked, model: FrozenModel) -> Measured:
+    attributor = Attributor(model, pair.target, pair.below, run.job.tile_features)
+    features, which = np.unique([peak.feature_index for peak in asked.peaks], return_inverse=True)
+    hidden_pre = np.zeros(len(features))
+    found: dict[str, list[tuple[Int64[np.ndarray, " rows"], Contributions]]] = {
+        sae: [] for sae in asked.below
+    }
+    rest = {sae: np.zeros((len(features), 4)) for sae in asked.below}
+    for rows, batch, attributed in _attributed(run, attributor, asked.peaks):
+        np.add.at(hidden_pre, which[rows], attributed.hidden_pre)
+        for sae, parts in attributed.below.items():
+            found[sae].append((which[rows], parts))
+            np.add.at(rest[sae], which[rows], _rest(attributed, parts, len(batch.tokens)))
+    kept = run.job.settings.connection_kept
+    below = {sae: _strongest(found[sae], rest[sae], len(features), kept) for sae in asked.below}
+    n_examples = np.bincount(which, minlength=len(features))
+    return Measured(asked.sae, features, n_examples, hidden_pre, below)
+
+
+def _check(run: Run, pair: Below, asked: Asked, model: FrozenModel) -> Checked:
+    attributor = Attributor(model, pair.target, pair.below, run.job.tile_features)
+    seed = run.job.settings.seed
+    removed = [
+        remove(model, pair.target, target, batch, found.hidden_pre, found.below[target.sae], seed)
+        for _, batch, found in _attributed(run, attributor, asked.peaks)
+        for target in pair.below
+    ]
+    return Checked(asked.sae, len(asked.peaks), removed)
+
+
+def _attributed(
+    run: Run, attributor: Attributor, peaks: Sequence[Peak]
+) -> Iterator[tuple[Integer[np.ndarray, " rows"], Batch, Attributed]]:
+    """(which peaks, they as a batch, what was attributed), peaks of similar length together."""
+    corpus = run.corpus
+    kind = "cpu" if run.model.device.type == "cpu" else "cuda"
+    for rows in batches([peak.position + 1 for peak in peaks], BATCH_TOKENS[kind]):
+        some = [peaks[i] for i in rows]
+        context = np.array([peak.context_id for peak in some])
+        position = np.array([peak.position for peak in some], np.int64)
+        width = int(position.max()) + 1
+        batch = Batch(
+            tokens=corpus.tokens[context, :width].astype(np.int64),
+            counted=np.asarray(corpus.counted[context, :width]),
+            position=position,
+            feature_index=np.array([peak.feature_index for peak in some], np.int64),
+        )
+        yield rows, batch, attributor.attribute(batch)
+
+
+def _rest(
+    attributed: Attributed, parts: Contributions, n_rows: int
+) -> Float64[np.ndarray, "rows 4"]:
+    features = np.bincount(parts.row, parts.total, n_rows)
+    explained = features + parts.bias + parts.error + parts.uncounted
+    remainder = attributed.hidden_pre - explained
+    return np.stack([parts.bias, parts.error, parts.uncounted, remainder], axis=1)
+
+
+def _strongest(
+    found: list[tuple[Int64[np.ndarray, " rows"], Contributions]],
+    rest: Float64[np.ndarray, "n_features 4"],
+    n_features: int,
+    kept: int,
+) -> Parts:
+    """The sums over each feature's examples, and of those what is kept."""
+    feature = np.concatenate([which[parts.row] for which, parts in found])
+    upstream = np.concatenate([parts.feature_index for _, parts in found])
+    width = int(upstream.max(initial=0)) + 1
+    keys, which = np.unique(feature * width + upstream, return_inverse=True)
+    total, same = (
+        np.bincount(which, np.concatenate([getattr(parts, name) for _, parts in found]), len(keys))
+        for name in ("total", "same")
+    )
+    n_examples = np.bincount(which, minlength=len(keys))
+    entries, others = [], np.zeros((n_features, 4))
+    indptr = np.searchsorted(keys, width * np.arange(n_features + 1))
+    for row in range(n_features):
+        own = slice(indptr[row], indptr[row + 1])
+        chosen = strongest(keys[own] % width, total[own], kept)
+        entries.append(own.start + chosen.entry)
+        others[row] = (
+            *(chosen.rest_positive, chosen.n_rest_positive),
+            *(chosen.rest_negative, chosen.n_rest_negative),
+        )
+    entry = np.concatenate(entries)
+    return Parts(
+        rest=rest,
+        others=others,
+        indptr=np.cumsum([0, *map(len, entries)]),
+        feature_index=keys[entry] % width,
+        total=total[entry],
+        same=same[entry],
+        n_examples=n_examples[entry],
+    )
+
+
+def _drawn(peaks: Sequence[Peak], seed: int, n: int) -> list[Peak]:
+    """n of them, by the smallest hashes of (feature, context), in that order."""
+    feature = np.array([peak.feature_index for peak in peaks], np.int64)
+    context = np.array([peak.context_id for peak in peaks], np.int64)
+    hashes = place_hashes(seed, 0, feature, context)
+    return [peaks[i] for i in np.argsort(hashes, kind="stable")[:n]]

@@ -1,0 +1,1 @@
+"""The study "pruning": a dictionary without its densest, its rarest or random features."""

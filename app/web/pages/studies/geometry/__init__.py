@@ -1,0 +1,1 @@
+"""`/{model}/{sae}/geometry`: where the decoder directions of a dictionary lie to each other."""

@@ -12,12 +12,15 @@ from jaxtyping import Float
 from markupsafe import Markup, escape
 from numpy import ndarray
 
+from app.db.display import display
+from app.stats.wording import clipped
 from app.web.charts.scales import effect_class
 from app.web.markup import attribute
 from app.web.text import signed_percent
 
 CELL = 15
 """Pixels of a cell of the triangle, and of the height of a block."""
+_LABEL_CHARACTERS = 10
 _LABEL = 88
 """Pixels for the longest name."""
 
@@ -105,6 +108,11 @@ class Block:
     parts: float
     """the same of its tokens one by one, added up"""
     joint: bool
+
+
+def labels_of(tokens: Sequence[str]) -> list[str]:
+    """Names of tokens, short enough for the triangle."""
+    return [clipped(display(token), _LABEL_CHARACTERS) for token in tokens]
 
 
 def pair_map(labels: Sequence[str], shares: Float[ndarray, "n n"]) -> PairMap | None:

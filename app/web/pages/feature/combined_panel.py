@@ -11,16 +11,20 @@ from typing import Any
 
 import numpy as np
 
-from app.db.display import display
 from app.db.study_records.combined import CombinedExample, FeatureCombined
 from app.stats.interactions import Kind, kind_of, strongest_pair
-from app.stats.wording import clipped
 from app.web import text
-from app.web.charts.interactions import Block, BlockBars, PairMap, block_bars, pair_map
+from app.web.charts.interactions import (
+    Block,
+    BlockBars,
+    PairMap,
+    block_bars,
+    labels_of,
+    pair_map,
+)
 from app.web.pages.feature.material import Material
 from app.web.token_text import Pieces, text_pieces
 
-LABEL_CHARACTERS = 10
 MOST_OCCURRENCES = 2
 _BYTES, _BYTES_OF_EXAMPLE = 1_300, 1_200
 
@@ -129,11 +133,6 @@ def strongest_of(example: CombinedExample, tokens: Sequence[str]) -> StrongestPa
         text.signed_percent(share),
         kind_of(share),
     )
-
-
-def labels_of(tokens: Sequence[str]) -> list[str]:
-    """Names short enough for a drawing."""
-    return [clipped(display(token), LABEL_CHARACTERS) for token in tokens]
 
 
 def combined_json(material: Material, found: FeatureCombined | None) -> dict[str, Any] | None:

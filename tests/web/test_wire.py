@@ -64,7 +64,7 @@ def test_headers_are_bounded(served: Served) -> None:
 
 def test_a_body_in_chunks_is_counted_and_answered_with_every_header(served: Served) -> None:
     chunk = b"10000\r\n" + b"a" * 65_536 + b"\r\n"
-    head = b"POST /-/shares HTTP/1.1\r\n" + FORM + b"Transfer-Encoding: chunked\r\n\r\n"
+    head = b"POST /-/live/top.json HTTP/1.1\r\n" + HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
     answer = _ask(served, head, *[chunk] * (MOST_BODY_BYTES // 65_536 + 2))
     assert _status(answer) == 413
     assert b"content-security-policy: default-src 'none'" in answer.lower()

@@ -39,7 +39,7 @@ bench: $(VENV)/.test
 	$(BIN)/python -m benchmarks.bench_$$name || exit 1; done
 
 bench-pages: $(VENV)/.test
-	for name in pages paint reading; do $(BIN)/python -m benchmarks.bench_$$name || exit 1; done
+	for name in pages notebook paint reading; do $(BIN)/python -m benchmarks.bench_$$name || exit 1; done
 
 bench-peers: $(VENV)/.test $(PEERS)/.installed
 	$(BIN)/python -m benchmarks.peers.bench_peers --python $(PEERS)/bin/python

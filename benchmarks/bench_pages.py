@@ -184,10 +184,11 @@ def processor_seconds(process: int) -> float | None:
 
 
 @contextmanager
-def running(path: Path) -> Iterator[tuple[httpx.Client, int]]:
+def running(path: Path, notebook: str = "off") -> Iterator[tuple[httpx.Client, int]]:
     """The real command serving the atlas on a free port: a client of it and its process."""
     command = [sys.executable, "-c", "from app.cli import main; main()", "serve", str(path)]
-    with subprocess.Popen([*command, "--port", "0"], stderr=subprocess.PIPE, text=True) as server:
+    options = ["--port", "0", "--notebook", notebook]
+    with subprocess.Popen([*command, *options], stderr=subprocess.PIPE, text=True) as server:
         assert server.stderr is not None
         address = server.stderr.readline().split()[-1]
         try:

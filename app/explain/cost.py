@@ -111,7 +111,8 @@ def estimate_lines(found: Estimate, prices: Prices) -> Iterator[str]:
     """How an estimate is said."""
     looked = "" if found.n_looked_at == found.n_features else f", from {found.n_looked_at} of them"
     yield (
-        f"{found.n_features:,} features, {found.n_requests:,} requests{looked}: about "
+        f"{_number_of(found.n_features, 'feature')}, "
+        f"{_number_of(found.n_requests, 'request')}{looked}: about "
         f"{_rounded(found.prompt_tokens)} prompt tokens and "
         f"{_rounded(found.completion_tokens)} completion "
         f"tokens at {BYTES_PER_TOKEN} bytes a token (a model that thinks aloud writes more, at "
@@ -126,6 +127,10 @@ def estimate_lines(found: Estimate, prices: Prices) -> Iterator[str]:
             f"{found.n_unscored:,} of them have too few stored texts to keep some back, and are "
             "explained without a score."
         )
+
+
+def _number_of(n: int, thing: str) -> str:
+    return f"{n:,} {thing}{'' if n == 1 else 's'}"
 
 
 def _rounded(n: float) -> str:

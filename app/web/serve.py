@@ -19,6 +19,7 @@ from app.errors import AtlasError
 from app.settings import Settings
 from app.web.factory import create_app
 from app.web.log import log_config
+from app.web.wire import BoundedProtocol
 
 _BACKLOG = 128
 _OBJECTS_BETWEEN_COLLECTIONS = 10_000
@@ -85,7 +86,7 @@ def serve(
         access_log=False,
         server_header=False,
         proxy_headers=False,  # whose word is taken is for the access layer to say
-        http="h11",  # which reads at most 64 KiB of headers, whatever else is installed
+        http=BoundedProtocol,
     )
     # What isn't read by somebody now is a log, and no log holds a key.
     url = open_url(settings, bound.getsockname()[1], with_key=sys.stderr.isatty())

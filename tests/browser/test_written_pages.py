@@ -177,8 +177,8 @@ def test_the_keyboard_goes_through_in_order_of_sight(
     page.goto(written[name])
     backwards = page.evaluate(
         """[...document.querySelectorAll('main form')].flatMap((form) => {
-          const places = [...form.elements]
-            .filter((e) => e.matches('input, select, textarea, button') && e.offsetParent)
+          const fields = 'input, select, textarea, button';
+          const places = [...form.elements].filter((e) => e.matches(fields) && e.offsetParent)
             .map((e) => [e.getBoundingClientRect(), e]);
           const middle = (box) => (box.top + box.bottom) / 2;
           return places.slice(1).filter(([box], i) => {

@@ -19,24 +19,24 @@ ALLOWED = {
     "errors": set(),
     "settings": {"errors"},
     "durable": set(),
-    "options": set(),
     "db": {"errors", "durable"},
     "stats": {"errors", "durable"},
     "sae": {"errors"},
     "notebook": {"errors", "durable"},
     "access": {"errors", "notebook"},
     "evidence": {"errors", "db", "stats", "notebook"},
-    "explain": {"errors", "settings", "options", "db", "stats", "notebook", "evidence"},
+    "explain": {"errors", "db", "stats", "notebook", "evidence"},
     "web": {"errors", "settings", "db", "stats", "notebook", "access", "evidence", "live"},
     "precompute": {"errors", "durable", "settings", "sae", "stats", "db"},
     "live": {"errors", "sae", "stats", "db", "precompute"},
     "check": {"errors", "sae", "stats", "db", "precompute"},
     "demo": {"errors", "settings", "sae", "stats", "db", "precompute"},
-    "cli": {"errors", "settings", "web", "precompute", "check", "demo", "db", "stats", "notebook"}
-    | {"access", "explain", "options"},
+    "commands": {"errors", "settings", "web", "precompute", "check", "demo", "db", "notebook"}
+    | {"access", "explain"},
+    "cli": {"errors", "commands", "precompute"},
 }
 """What each part may import besides itself and the package's version. The demo uses the job, and
-builds its invented atlas from records; the command line also checks and describes an atlas."""
+builds its invented atlas from records; the commands also check and describe an atlas."""
 
 
 def _modules() -> list[Path]:

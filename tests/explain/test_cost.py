@@ -25,6 +25,8 @@ def test_without_scores_there_is_one_question_a_feature(source: Source) -> None:
     settings = replace(SETTINGS, wants_scores=False)
     found = estimate(source, settings, [1, 9, 28], 100)
     assert (found.n_requests, found.n_unscored) == (3, 0)
+    (one,) = estimate_lines(estimate(source, settings, [9], 100), Prices())
+    assert one.startswith("1 feature, 1 request: about ")
     assert "without a score" not in " ".join(estimate_lines(found, Prices()))
 
 

@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Iterator
 from html import unescape
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, quote_plus
 
@@ -314,7 +315,7 @@ def test_rows_of_the_form_become_changes_of_the_address(live: TestClient) -> Non
     shown = re.findall(r'name="(?:feature|strength)"[^>]* value="([^"]*)"', page)
     assert shown == ["2", "1.0", "3", "2.5", "1", "-0.0", "", ""]
     assert re.findall(r'name="sae">.*?selected>([^<]*)<', page) == [RESID, RESID, MLP, MLP]
-    begun = live.get("/-/live/steer", params=rows[8:])
+    begun = live.get("/-/live/steer", params=[*rows[8:]])
     assert begun.headers["location"] == "/-/live/steer"
 
 

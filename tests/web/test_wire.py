@@ -2,14 +2,18 @@
 
 import re
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
+import uvicorn
+from fastapi.testclient import TestClient
 
 from app.web.limits import MOST_BODY_BYTES
+from app.web.wire import BoundedProtocol
 from tests.web.serving import Served
 
 KEY = "a key of sixteen letters"
@@ -64,7 +68,7 @@ def test_headers_are_bounded(served: Served) -> None:
 
 def test_a_body_in_chunks_is_counted_and_answered_with_every_header(served: Served) -> None:
     chunk = b"10000\r\n" + b"a" * 65_536 + b"\r\n"
-    head = b"POST /-/shares HTTP/1.1\r\n" + FORM + b"Transfer-Encoding: chunked\r\n\r\n"
+    head = b"POST /-/live/top.json HTTP/1.1\r\n" + HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
     answer = _ask(served, head, *[chunk] * (MOST_BODY_BYTES // 65_536 + 2))
     assert _status(answer) == 413
     assert b"content-security-policy: default-src 'none'" in answer.lower()
@@ -84,6 +88,9 @@ def test_a_line_that_is_no_request_of_ours(served: Served, request_line: bytes) 
     answer = _ask(served, request_line + b"\r\n" + HEAD + b"\r\n")
     assert answer == b"" or 400 <= _status(answer) < 500, answer[:200]
     assert b"Traceback" not in answer
+    if answer:
+        assert b"content-security-policy: default-src 'none'" in answer.lower()
+        assert b"x-content-type-options: nosniff" in answer.lower()
 
 
 @pytest.mark.parametrize(
@@ -100,6 +107,42 @@ def test_headers_that_say_two_things(served: Served, headers: bytes) -> None:
         served, b"POST /-/shares HTTP/1.1\r\nConnection: close\r\n" + headers + b"\r\n12345"
     )
     assert answer == b"" or 400 <= _status(answer) < 500 or _status(answer) == 501, answer[:200]
+
+
+class _Impatient(BoundedProtocol):
+    head_seconds = 0.3
+
+
+@pytest.fixture
+def impatient(client: TestClient) -> Iterator[int]:
+    """The port of a server in a thread that waits 0.3 seconds for the headers of a request."""
+    with socket.create_server(("127.0.0.1", 0)) as bound:
+        config = uvicorn.Config(
+            client.app, http=_Impatient, log_config=None, lifespan="off", timeout_keep_alive=60
+        )
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, daemon=True)
+        thread.start()
+        yield bound.getsockname()[1]
+        server.should_exit = True
+        thread.join(20)
+
+
+@pytest.mark.parametrize("first", [b"", b"GET /-/health HTTP/1.1\r\nHost: 127.0.0.1\r\n"])
+def test_half_a_request_is_not_waited_for(impatient: int, first: bytes) -> None:
+    """Neither the first on a line, whose bytes may go on trickling, nor a later one."""
+    with socket.create_connection(("127.0.0.1", impatient), timeout=20) as line:
+        line.sendall(first)
+        assert line.recv(100) == b"", "hung up"
+    with socket.create_connection(("127.0.0.1", impatient), timeout=20) as line:
+        line.sendall(b"GET /-/health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        time.sleep(0.6)
+        line.sendall(b"GET /-/health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        said = b""
+        while said.count(b'{"ok":true}') < 2:
+            said += line.recv(65_536)
+        line.sendall(b"GET /-/health HT")
+        assert line.recv(100) == b"", "hung up"
 
 
 def test_who_is_slow_keeps_nobody_waiting(served: Served) -> None:

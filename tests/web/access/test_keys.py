@@ -13,7 +13,7 @@ from app.errors import AtlasError
 from app.settings import Settings
 from app.web.factory import create_app
 
-from .conftest import SAE, Atlas, MakeAtlas, token_of
+from .conftest import SAE, Atlas, MakeAtlas, share
 
 
 def test_the_first_key_locks_a_running_server(make_atlas: MakeAtlas) -> None:
@@ -150,8 +150,10 @@ def test_the_one_access_key_may_write(make_atlas: MakeAtlas) -> None:
     atlas = make_atlas(access_key=SecretStr("a key of sixteen letters"))
     browser = atlas.visitor()
     browser.get("/?key=a%20key%20of%20sixteen%20letters")
-    assert token_of(browser, f"{SAE}/3")
-    assert "made by everybody" not in browser.get("/-/shares").text
+    share(atlas.signed_in("Ada"), f"{SAE}/3")
+    share(browser, f"{SAE}/4")
+    assert len(browser.get("/-/shares.json").json()["shares"]) == 1, "its own, not Ada's"
+    assert "made by you" in browser.get("/-/shares").text
 
 
 def test_of_a_public_atlas_anybody_reads_and_keys_write(make_atlas: MakeAtlas) -> None:

@@ -11,7 +11,7 @@ from app.errors import AtlasError
 from app.settings import Settings
 from app.web.access.proxies import ProxyMiddleware, is_within, networks
 
-from .conftest import SAE, Atlas, MakeAtlas
+from .conftest import SAE, Atlas, MakeAtlas, share
 
 PROXY = "10.1.2.3"
 
@@ -105,9 +105,14 @@ def test_the_header_reaches_nothing_behind() -> None:
 @pytest.mark.parametrize("role", ["read", "write", "admin"])
 def test_the_role_is_the_one_chosen(make_atlas: MakeAtlas, role: str) -> None:
     atlas = make_atlas(trusted_header="X-Remote-User", trusted_proxies=(PROXY,), trusted_role=role)
-    answer = _from(atlas, PROXY).get("/-/shares", headers={"x-remote-user": "Ada"})
+    share(atlas.signed_in("Bob"), f"{SAE}/3")
+    ada = {"x-remote-user": "Ada"}
+    answer = _from(atlas, PROXY).get("/-/shares.json", headers=ada)
     assert answer.status_code == (403 if role == "read" else 200)
-    assert ("made by everybody" in answer.text) == (role == "admin")
+    if role != "read":
+        assert len(answer.json()["shares"]) == (role == "admin"), "an admin sees Bob's link"
+        said = "made by everybody" in _from(atlas, PROXY).get("/-/shares", headers=ada).text
+        assert said == (role == "admin")
 
 
 def test_https_before_a_proxy_makes_cookies_secure(behind: Atlas) -> None:

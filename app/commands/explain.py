@@ -1,24 +1,23 @@
 """`feature-atlas explain` as it is typed: its options and their help.
 
-Turns them into what `command.py` takes; what speaks HTTP is imported only then.
+Turns them into what the run takes; what speaks HTTP is imported only then.
 """
 
 import sys
-from types import ModuleType
+from importlib import import_module
 from typing import Annotated
 
 import typer
 
+from app.commands.options import AtlasPath, NotebookPlace
+from app.commands.running import needs
 from app.errors import AtlasError
 from app.explain.address import KEY_VARIABLE, read_address, read_key
 from app.explain.chosen import Choice
 from app.explain.cost import Prices
 from app.explain.settings import ExplainSettings
-from app.options import AtlasPath, NotebookPlace
+from app.precompute.drivers.interruption import EXIT_CODE
 from app.settings import Settings
-
-STOPPED = 130
-"""Exit code after Ctrl-C, as shells report it"""
 
 
 def explain(
@@ -96,7 +95,7 @@ def explain(
     if (price_in is None) != (price_out is None):
         raise AtlasError("A cost needs both prices: give --price-in and --price-out, or neither.")
     address, key = read_address(endpoint), read_key(key_env)
-    run = _needs_http()
+    run = needs("explain", lambda: import_module("app.explain.command"))
     outcome = run.explain(
         run.Asked(
             atlas=atlas,
@@ -123,7 +122,7 @@ def explain(
     if outcome.refused:
         raise AtlasError(outcome.refused)
     if outcome.stopped:
-        raise typer.Exit(STOPPED)
+        raise typer.Exit(EXIT_CODE)
     if not outcome.is_whole:
         raise typer.Exit(1)
 
@@ -132,17 +131,3 @@ def _confirm(question: str) -> bool:
     """Asked on stderr, which leaves stdout to what came of it."""
     typer.echo(f"{question} [y/N] ", nl=False, err=True)
     return sys.stdin.readline().strip().lower() in ("y", "yes")
-
-
-def _needs_http() -> ModuleType:
-    """What asks, where its library is installed."""
-    try:
-        from app.explain import command
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.split(".")[0] == "app":
-            raise
-        raise AtlasError(
-            f"This command needs {error.name}, which is not installed: run "
-            "`pip install 'feature-atlas[explain]'`."
-        ) from error
-    return command

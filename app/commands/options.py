@@ -16,3 +16,5 @@ NotebookPlace = Annotated[
         "postgresql://…, or off.",
     ),
 ]
+Host = Annotated[str, typer.Option(help="Address to listen on.")]
+Port = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")]

@@ -12,6 +12,7 @@ from app.precompute.studies.catalog import VARIANTS
 from app.precompute.studies.study import Harvest, Price, Study
 from app.precompute.studies.variants.batch import Batch
 from app.precompute.studies.variants.measure import measure_batch
+from app.precompute.studies.variants.record import variants_record
 from app.precompute.workplace.findings import Findings
 
 CONTEXTS_A_BATCH = 8
@@ -42,7 +43,12 @@ def harvest(run: Run, findings: Findings) -> Harvest:
     batches: list[Batch] = list(findings.of(VARIANTS.name))
     if not batches:
         return Harvest()
-    return Harvest(of_dictionaries={target.sae: _record(target, batches) for target in run.targets})
+    return Harvest(
+        of_dictionaries={
+            target.sae: variants_record(batches, target.sae, target.hook_name, CONTEXTS_A_BATCH)
+            for target in run.targets
+        }
+    )
 
 
 STUDY = Study(VARIANTS, "contexts", Task(measure_batch, "model"), price, pieces, harvest)

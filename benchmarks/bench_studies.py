@@ -1,7 +1,8 @@
 """What each study of a dictionary costs, as a ratio to the events stage of the same run.
 
-One run of the whole job over the bundled model and its three dictionaries, without ablated text;
-the tokens of forward pass are those the job names before it starts. `--tokens` takes another size.
+One run of the whole job over the bundled model and its three dictionaries; the tokens of forward
+pass are those the job names before it starts. `--tokens` takes another size. Without `--ablated`
+there is no ablated text, which the study "combined" takes its examples from: it costs nothing then.
 Writes the section "Studies" of RESULTS.md.
 """
 
@@ -39,20 +40,26 @@ def main() -> None:
     """Runs the job, prints and writes the section."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tokens", type=int, default=N_TOKENS)
+    parser.add_argument("--ablated", action="store_true", help="with the demo's ablated text")
     parser.add_argument("--dry", action="store_true", help="print only")
     options = parser.parse_args()
     reporter = ListeningReporter()
     with TemporaryDirectory() as folder:
         settings = demo_settings(Path(folder) / "atlas.db")
-        settings = settings.model_copy(update={**WITHOUT, "max_tokens": options.tokens})
+        left_out = {} if options.ablated else WITHOUT
+        settings = settings.model_copy(update={**left_out, "max_tokens": options.tokens})
         run(settings, documents=demo_documents(), reporter=reporter)
-    body = section(reporter.costs, reporter.prices, options.tokens, len(settings.sae))
+    how = "with" if options.ablated else "without"
+    body = section(reporter.costs, reporter.prices, options.tokens, len(settings.sae), how)
     print(body)
     if not options.dry:
-        write_section("Studies: `python -m benchmarks.bench_studies`", body)
+        command = "python -m benchmarks.bench_studies" + " --ablated" * options.ablated
+        write_section(f"Studies: `{command}`", body)
 
 
-def section(costs: dict[str, Cost], prices: dict[str, str], n_tokens: int, n_saes: int) -> str:
+def section(
+    costs: dict[str, Cost], prices: dict[str, str], n_tokens: int, n_saes: int, how: str
+) -> str:
     """The table: every study, then all together."""
     events, none = costs["events"], Cost(0.0, 0.0)
     found = [(name, costs.get(name, none), prices.get(name, "")) for name in NAMES]
@@ -64,7 +71,7 @@ def section(costs: dict[str, Cost], prices: dict[str, str], n_tokens: int, n_sae
     return "\n\n".join(
         [
             f"The bundled model over {n_tokens:,} tokens, {n_saes} dictionaries in one run, "
-            "without ablated text. Ratios are to the CPU time of the stage that runs the corpus "
+            f"{how} ablated text. Ratios are to the CPU time of the stage that runs the corpus "
             "through the model and spills the events.",
             table(["stage", "CPU s", "× events", "named before it starts"], rows),
         ]

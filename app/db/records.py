@@ -240,6 +240,14 @@ class FeatureRecord:
     of the baseline, −128 where not measured; empty when the feature has none"""
     top_tokens: list[int]
     """up to 3 token ids with the largest share of mass"""
+    delta_ce: float | None = None
+    """change of the next token's cross-entropy, nats, when it is removed at one of its firings;
+    mean over firings"""
+    kl: float | None = None
+    """KL of the next token's distribution, with it ‖ without it, nats; the same mean"""
+    pair_interaction: float | None = None
+    """strongest interaction of two deletions on `hidden_pre`, as a share of it; mean over the
+    examples taken apart; negative where either suffices, positive where both are needed"""
     region_lift: float | None = None
     """how often it fires 16 tokens after a firing, as a multiple of what each token's own rate
     gives, over five spans or more; None where not measured, as the next four"""

@@ -143,6 +143,9 @@ SORTABLE: tuple[str, ...] = (
     "times_nearest",
     "neuron_share",
     "encoder_norm",
+    "delta_ce",
+    "kl",
+    "pair_interaction",
 )
 """Columns of a feature that lists sort by and filter as ranges, besides `feature_index` itself."""
 

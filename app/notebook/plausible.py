@@ -33,11 +33,11 @@ _LENGTHS: Mapping[tuple[str, str], str] = {
 }  # fmt: skip
 _NUMBERS = ("version", "feature_index")
 _OF_REVISION: Mapping[str, tuple[str, ...]] = {
-    "kind": (*get_args(Kind), "shown"), "action": get_args(Action),
+    "kind": (*get_args(Kind), "shown", "star"), "action": get_args(Action),
 }  # fmt: skip
 _LOOSE = ("uid", "model", "sae")
 """In the history a choice is called by its feature, and a list is about no dictionary"""
-_MOST_OTHER = 200
+_MOST_OTHER = 600
 """Characters of any other text"""
 _MOST_JSON = 200_000
 """Characters of all texts of a version in the history, or of the evidence of a label"""

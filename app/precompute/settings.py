@@ -114,6 +114,14 @@ class PrecomputeSettings(BaseModel):
     of what is free; without them contexts with silent examples go through the model twice"""
     variant_contexts: int = Field(default=64, ge=0)
     """contexts on which the figures of other tools are computed"""
+    effect_examples: int = Field(default=5, ge=0)
+    """top examples at which a feature is removed from the model"""
+    effect_sampled: int = Field(default=2, ge=1)
+    """firings of each of five groups by activation at which it is removed as well"""
+    effect_tokens: int = Field(default=8, ge=1)
+    """predictions compared after a removal, from the one at the firing on"""
+    combined_examples: int = Field(default=2, ge=1)
+    """examples a feature, those single deletions explain least, taken apart by pairs and blocks"""
     region_spans: int = Field(default=256, ge=1)
     """spans of a feature whose switches are counted"""
     pruning_contexts: int = Field(default=32, ge=0)

@@ -36,11 +36,13 @@ from app.web.notebook.name_cache import NameCache
 from app.web.notebook.scope import EVERYTHING
 from app.web.routes import (
     cards,
+    combined,
     compare,
     connections,
     context,
     dictionary,
     docs,
+    effects,
     export,
     feature,
     figures,
@@ -119,6 +121,7 @@ def create_app(settings: Settings) -> FastAPI:
     modules = (health, static_files, docs, index, search, suggest, shares)
     modules = (*modules, notebook_things, notebook_lists, live_json, live, notebook_features)
     modules = (*modules, quality, pruning, geometry, matches, connections, regions)
+    modules = (*modules, effects, combined)
     modules = (*modules, context, figures, cards, export, compare, feature, points, dictionary)
     for module in modules:
         app.include_router(module.router)

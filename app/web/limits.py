@@ -1,4 +1,4 @@
-"""Bounds on what is asked: bytes of an address and a body, how long it takes, requests a second.
+"""Bounds on what is asked: bytes of address, headers and body, how long it takes, how often.
 
 `Buckets` gives every key, or where there is none every address, a number of requests at once and so
 many a second after that; what it remembers is bounded, too. `SizeMiddleware` stops a request
@@ -12,8 +12,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
-from fastapi import Request
-from starlette.exceptions import HTTPException
+from fastapi import HTTPException, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.web.respond import error_response
@@ -22,6 +21,7 @@ MOST_BODY_BYTES = 4 * 2**20
 """A form of 1 MB of Markdown is up to 3 MB long, as every byte may be written as %C3."""
 MOST_BODY_SECONDS = 60.0
 MOST_ADDRESS_BYTES = 32 * 2**10
+MOST_HEADER_BYTES = 64 * 2**10
 MOST_BUCKETS = 10_000
 """Remembered at once, about 2 MB; who was silent longest is forgotten, and begins anew"""
 
@@ -69,7 +69,7 @@ def peer_name(address: str) -> str:
 
 
 class SizeMiddleware:
-    """Answers 414 to addresses and 413 to bodies that are too long, 408 to bodies that trickle."""
+    """Answers 414, 431 and 413 to addresses, headers and bodies too long, 408 to slow bodies."""
 
     def __init__(self, app: ASGIApp, body_seconds: float = MOST_BODY_SECONDS) -> None:
         self._app = app
@@ -117,6 +117,12 @@ def _too_long(scope: Scope) -> tuple[int, str] | None:
         return 414, (
             f"The address is {len(path) + len(query):,} bytes long: "
             f"{MOST_ADDRESS_BYTES:,} are the most this server reads."
+        )
+    n_bytes = sum(len(name) + len(value) + 4 for name, value in scope["headers"])
+    if n_bytes > MOST_HEADER_BYTES:
+        return 431, (
+            f"The headers are {n_bytes:,} bytes long: {MOST_HEADER_BYTES:,} are the most this "
+            "server reads. Cookies of this host may have to be deleted."
         )
     for name, value in scope["headers"]:
         if name == b"content-length" and (not value.isdigit() or int(value) > MOST_BODY_BYTES):

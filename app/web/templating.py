@@ -41,6 +41,7 @@ def make_templates(static: StaticFiles) -> Environment:
         text.signed,
         text.percent,
         text.signed_percent,
+        text.undirected,
     )
     environment.filters |= {function.__name__: function for function in formats}
     environment.filters["display"] = display

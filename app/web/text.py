@@ -1,4 +1,4 @@
-"""Numbers as pages write them.
+"""Numbers as pages write them, and words where a page can mark nothing.
 
 Takes numbers, gives short strings with typographic signs; None and NaN are a dash. Registered as
 template filters under the functions' own names. Knows no page; the text of tokens is made in
@@ -6,10 +6,19 @@ template filters under the functions' own names. Knows no page; the text of toke
 """
 
 import math
+import re
 
 MISSING = "–"
 _MINUS = "−"
 _THIN = "\u202f"
+
+
+_TURNING = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def undirected(text: str) -> str:
+    """What somebody wrote, for a title: without marks that turn what stands beside it."""
+    return _TURNING.sub("", text)
 
 
 def count(value: int | float | None) -> str:

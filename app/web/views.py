@@ -134,6 +134,9 @@ class DictionaryView(View):
     times_nearest: RangeText = ""
     neuron_share: RangeText = ""
     encoder_norm: RangeText = ""
+    delta_ce: RangeText = ""
+    kl: RangeText = ""
+    pair_interaction: RangeText = ""
     feature_index: IndexText = ""
     """numbers of features and ranges of them, between commas"""
     dead: Literal["", "yes", "no"] = ""
@@ -392,6 +395,25 @@ class WalkView(View):
 
     size: int = Field(default=8, ge=1, le=20)
     """features of each dictionary, the strongest"""
+
+
+class EffectsView(View):
+    """Which features matter to the model, by what is lost without them."""
+
+    measure: Literal["delta_ce", "kl"] = "delta_ce"
+    """change of the next token's cross-entropy, or KL of its distribution"""
+    per: Literal["firing", "token"] = "firing"
+    """what ranks the list: a feature's mean over its firings, or that times its density"""
+    size: int = Field(default=20, ge=1, le=500)
+
+
+class CombinedView(View):
+    """Features by the strongest interaction of two tokens before their peaks."""
+
+    kind: Literal["alternative", "conjunction"] = "alternative"
+    size: int = Field(default=20, ge=1, le=100)
+    next: str | None = None
+    """the token of the page before"""
 
 
 class MapView(View):

@@ -1,6 +1,6 @@
-// The scatter of a dictionary's page: a dot for each feature over the axes the server drew. Hover or
-// arrow keys name a dot, click or Enter opens it, a dragged rectangle becomes two ranges in the
-// address, Escape clears them. Without this script the server's squares stay.
+// Scatters of a dictionary: a dot for each feature over the axes the server drew. Hover or arrow keys
+// name a dot, click or Enter opens it, a dragged rectangle becomes two ranges in the address of the
+// list, Escape clears them. Without this script the server's squares stay.
 import { clear, colour, onTheme } from "./points-canvas.js";
 import { Card } from "./points-card.js";
 import { loadPoints, valueAt } from "./points-data.js";
@@ -9,8 +9,8 @@ import { attachBrush } from "./scatter-brush.js";
 import { visit } from "./switch-in-place.js";
 
 const NEAR = 12;
-let current = null;
-let refocus = false;
+const current = new Map(); // by the name of the part
+let refocus = null;
 
 // Which features the list keeps: a bit each, the lowest first; no text means all.
 const keptOf = (text, n) => {
@@ -33,8 +33,9 @@ const rangeText = (column, low, high) => {
 
 // The axes and the ranges are the address's: the page follows it, and the keyboard stays where it is.
 const follow = (url) => {
-  refocus = document.activeElement === current?.canvas;
-  visit(url.href);
+  if (url.pathname !== location.pathname) return location.assign(url.href);
+  refocus = [...current].find(([, { canvas }]) => canvas === document.activeElement)?.[0];
+  return visit(url.href);
 };
 
 class Scatter {
@@ -154,19 +155,24 @@ class Scatter {
 }
 
 const attach = async (section) => {
-  current?.remove();
-  current = null;
+  const name = section.dataset.refresh;
+  current.get(name)?.remove();
+  current.delete(name);
   const points = await loadPoints(section.querySelector("[data-scatter]").dataset.points);
   if (!section.isConnected) return;
-  current = new Scatter(section, points);
-  if (refocus) current.canvas.focus({ preventScroll: true });
-  refocus = false;
+  const scatter = new Scatter(section, points);
+  current.set(name, scatter);
+  if (refocus === name) {
+    scatter.canvas.focus({ preventScroll: true });
+    refocus = null;
+  }
 };
 const attempt = (section) => attach(section).catch((error) => console.warn(`${error.message}; the drawn squares stay.`));
 
-const find = (root) => (root.matches?.("[data-refresh=scatter]") ? root : root.querySelector("[data-refresh=scatter]"));
-document.addEventListener("refreshed", (event) => { const section = find(event.target); if (section) attempt(section); });
-onTheme(() => current?.draw());
+const SECTIONS = "[data-refresh]:has(> [data-scatter])";
+const find = (root) => [...(root.matches?.(SECTIONS) ? [root] : []), ...root.querySelectorAll(SECTIONS)];
+document.addEventListener("refreshed", (event) => find(event.target).forEach(attempt));
+onTheme(() => current.forEach((scatter) => scatter.draw()));
 
 // Other axes: the rest of the view stays, an axis at its default leaves the address.
 document.addEventListener("change", (event) => {
@@ -179,4 +185,4 @@ document.addEventListener("change", (event) => {
   follow(url);
 });
 
-attempt(find(document));
+find(document).forEach(attempt);

@@ -31,6 +31,8 @@ GROUP_SIZES = "groups of examples have the sizes and bands they should"
 ABLATED = "ablated text belongs to its examples"
 RANKINGS = "rankings of tokens are in order"
 SEARCH = "search knows the stored contexts and examples"
+EFFECTS = "effects of features lie at their examples"
+COMBINED = "pairs of tokens lie at their examples"
 DIRECTIONS = "maps and decoder directions are whole"
 PRUNED = "prunings agree with the features"
 
@@ -519,6 +521,33 @@ def test_the_same_seed_draws_the_same_features(made: Made) -> None:
     assert names[1] == names[2]
     sizes = [next(name for name in found if name.startswith(RECOUNTED)) for found in names]
     assert sizes[0].endswith("(0 features)") and sizes[1].endswith("(6 features)")
+
+
+def test_effects_disagree_with_examples_and_columns(broken: Made) -> None:
+    broken.change(f"UPDATE feature SET delta_ce = 9 WHERE {HERE}")
+    other = f"{RESID} AND feature_index = 4"
+    broken.change(f"UPDATE feature SET kl = NULL WHERE {other}")
+    third = f"{RESID} AND feature_index = 5 AND study = 'effects'"
+    broken.change(f"DELETE FROM feature_study WHERE {third}")
+    problems = broken.problems(EFFECTS)
+    assert len(problems) == 3
+    assert "feature 3: its delta_ce is 9" in problems[0]
+    assert "feature 4: its kl is None, its firings give" in problems[1]
+    assert "feature 5: n_active is" in problems[2]
+    assert problems[2].endswith("but it was removed nowhere.")
+
+
+def test_combined_tokens_disagree_with_columns_and_counts(broken: Made) -> None:
+    (index,) = broken.read(
+        f"SELECT min(feature_index) FROM feature_study WHERE {RESID} AND study = 'combined'"
+    )
+    assert index is not None
+    broken.change(
+        f"UPDATE feature SET pair_interaction = 99 WHERE {RESID} AND feature_index = {index}"
+    )
+    problems = broken.problems(COMBINED)
+    assert any(f"feature {index}: its pair_interaction is 99" in problem for problem in problems)
+    assert any("features are conjunctions, its columns say" in problem for problem in problems)
 
 
 def change_pruning(broken: Made, change: Callable[[Pruning], Pruning]) -> None:

@@ -129,6 +129,25 @@ def test_a_length_that_is_none_is_refused(client: TestClient, length: str) -> No
     assert client.post("/-/shares", headers={"content-length": length}).status_code == 413
 
 
+def test_a_program_with_its_key_is_told_the_same(
+    atlas_path: Path, make_client: MakeClient, tmp_path: Path
+) -> None:
+    """Of what goes wrong while FastAPI reads a form it would say that the form can not be read."""
+    place = str(tmp_path / "notebook.db")
+    client = make_client(atlas_path, access_key=SecretStr(KEY), notebook=place)
+    header = {"authorization": f"Bearer {KEY}", "transfer-encoding": "chunked"}
+    for kind in ("application/x-www-form-urlencoded", "multipart/form-data; boundary=b"):
+        pieces = iter([b"a" * 65_536] * (MOST_BODY_BYTES // 65_536 + 2))
+        answer = client.post("/-/shares", content=pieces, headers={**header, "content-type": kind})
+        assert answer.status_code == 413, answer.text
+
+
+def test_long_headers_are_a_sentence(client: TestClient) -> None:
+    for headers in ({"x-long": "a" * 70_000}, {f"x-{i}": "a" * 1_000 for i in range(80)}):
+        answer = client.get("/index.json", headers=headers)
+        assert answer.status_code == 431 and "65,536 are the most" in answer.json()["error"]
+
+
 def test_a_long_address_is_a_sentence(client: TestClient) -> None:
     answer = client.get("/-/search", params={"q": "a" * MOST_ADDRESS_BYTES})
     assert answer.status_code == 414 and "bytes long" in answer.text

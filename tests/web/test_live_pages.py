@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from html import unescape
 from typing import Any
+from urllib.parse import parse_qsl, quote_plus
 
 import httpx
 import pytest
@@ -296,3 +297,76 @@ def test_a_key_for_one_dictionary_asks_about_no_other(live_app: FastAPI) -> None
     found = client.get("/-/live/top.json", params={"text": pack_text(TEXT)}).json()
     assert {item["sae"] for item in found["answer"]["features"]} == {RESID}
     live_app.dependency_overrides.clear()
+
+
+def test_rows_of_the_form_become_changes_of_the_address(live: TestClient) -> None:
+    rows = [("sae", RESID), ("feature", "3"), ("how", "add"), ("strength", "2.5"),
+            ("sae", MLP), ("feature", "1"), ("how", "clamp"), ("strength", "-0"),
+            ("sae", MLP), ("feature", ""), ("how", "add"), ("strength", "")]  # fmt: skip
+    sent = live.get(
+        "/-/live/steer", params=[("plain", " def"), ("change", f"{RESID}/2:add:1"), *rows]
+    )
+    assert sent.status_code == 303
+    kept = [("text", pack_text(" def")), *(("change", one) for one in (
+        f"{RESID}/2:add:1", f"{RESID}/3:add:2.5", f"{MLP}/1:clamp:-0"))]  # fmt: skip
+    assert parse_qsl(sent.headers["location"].partition("?")[2]) == kept
+    page = live.get(sent.headers["location"]).text
+    shown = re.findall(r'name="(?:feature|strength)"[^>]* value="([^"]*)"', page)
+    assert shown == ["2", "1.0", "3", "2.5", "1", "-0.0", "", ""]
+    assert re.findall(r'name="sae">.*?selected>([^<]*)<', page) == [RESID, RESID, MLP, MLP]
+    begun = live.get("/-/live/steer", params=rows[8:])
+    assert begun.headers["location"] == "/-/live/steer"
+
+
+@pytest.mark.parametrize(
+    ("row", "sentence"),
+    [
+        (("x", "add", ""), "strength of feature x is missing"),
+        (("x", "add", "1"), "is no change of a feature"),
+        (("3", "push", "1"), "is no change of a feature"),
+        (("3", "add", "much"), "is no change of a feature"),
+        (("99999", "add", "1"), "has no feature 99999"),
+    ],
+)
+def test_a_row_that_cannot_be_read_is_a_sentence(
+    live: TestClient, row: tuple[str, str, str], sentence: str
+) -> None:
+    names = dict(zip(("feature", "how", "strength"), row, strict=True))
+    answer = live.get(
+        "/-/live/steer", params={"plain": "a", "sae": RESID, **names}, follow_redirects=True
+    )
+    assert answer.status_code in (400, 404)
+    assert sentence in unescape(answer.text)
+
+
+def test_features_are_called_by_their_labels(
+    live_app: FastAPI, live_atlas: Made, tmp_path: Path
+) -> None:
+    app = create_app(Settings(atlas=live_atlas.atlas, notebook=str(tmp_path / "notebook.db")))
+    app.state.live = live_app.state.live
+    client = TestClient(app, base_url="http://127.0.0.1", follow_redirects=False)
+    own, top = text_address(TEXT), f"/-/live/top?text={pack_text(TEXT)}"
+    steer = f"/-/live/steer?text={pack_text(TEXT)}&change={RESID}/3:add:1&n_tokens=2"
+    before = {url: client.get(url).headers["etag"] for url in (own, top, steer)}
+    token = re.search(r'name="same_site" value="([^"]+)"', client.get(FEATURE).text)
+    assert token is not None
+    form = {"same_site": token[1], "text": "called by a label"}
+    assert client.post(f"{FEATURE}/labels", data=form).status_code == 303
+    for url, etag in before.items():
+        page = client.get(url, headers={"if-none-match": etag})
+        assert page.status_code == 200, "what it is called is another page"
+        assert "“<bdi>called by a label</bdi>”" in page.text, url
+        again = client.get(url, headers={"if-none-match": page.headers["etag"]})
+        assert again.status_code == 304, url
+
+
+def test_every_page_leads_to_the_model_where_there_is_one(live: TestClient) -> None:
+    for url in ("/", f"/{RESID}", "/-/search?q=self", FEATURE):
+        page = live.get(url).text
+        assert page.count('href="/-/live/top') >= 2 - (url == "/"), url
+        assert "serve ATLAS --live" not in page, url
+    assert f'href="/-/live/top?sae={quote_plus(RESID)}"' in live.get(f"/{RESID}").text
+    assert '<a href="#live">Your text</a>' in live.get(FEATURE).text
+    assert 'action="/-/live/top"' in live.get("/").text
+    searched = live.get("/-/search", params={"q": "def first", "sae": RESID}).text
+    assert f"/-/live/top?plain=def+first&amp;sae={quote_plus(RESID)}" in searched

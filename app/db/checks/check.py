@@ -13,8 +13,10 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.db.checks.combined import combined_problems
 from app.db.checks.connections import connection_problems
 from app.db.checks.contents import contents_problems, count_problems
+from app.db.checks.effects import effect_problems
 from app.db.checks.examples import ablation_problems, example_problems, group_problems
 from app.db.checks.geometry import geometry_problems, match_problems
 from app.db.checks.pruning import pruning_problems
@@ -72,6 +74,8 @@ THOROUGH: tuple[tuple[str, Look], ...] = (
     ("prunings agree with the features", pruning_problems),
     ("nearest directions are the nearest", geometry_problems),
     ("matches of dictionaries agree both ways", match_problems),
+    ("effects of features lie at their examples", effect_problems),
+    ("pairs of tokens lie at their examples", combined_problems),
 )
 """All that can be told from the atlas and its decoder files."""
 

@@ -101,7 +101,7 @@ def build_synthetic_atlas(
             dense = n_active > 1e-4 * corpus.n_tokens
             geometry, columns = make_geometry(rows, n_active > 0, dense, seed)
             bundles = _bundles(maker, text, logits, panels, record.architecture != "topk")
-            studied = Studied(firings, counted)
+            studied = Studied(firings, counted, text)
             out.add_features(sae_id, map(studied.bundle, _with_columns(bundles, columns)))
             studied.store(out, sae_id)
             out.add_token_rankings(sae_id, dict(_rankings(panels, logits, text)))

@@ -6,12 +6,14 @@ zero hides size. Position 0 is never touched. Knows nothing of how texts are run
 """
 
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 from jaxtyping import Float, Integer
 
 from app.precompute.ablation.ablation import ablated_positions
 from app.precompute.ablation.deletions import Deletions
+from app.precompute.ablation.tree_attention import TAIL_TOKENS
 
 PAIRED = 12
 """Last tokens before the peak whose pairs are measured."""
@@ -53,15 +55,70 @@ class PairEffects:
     already takes all"""
 
 
+@dataclass(frozen=True, slots=True)
+class Combined:
+    """All of it on one text."""
+
+    occurrences: list[Removed]
+    blocks: list[RemovedBlock]
+    pairs: PairEffects
+
+
+def remove_combined(deletions: Deletions, window: int, n_tokens: int = PAIRED) -> Combined:
+    """Occurrences, blocks and pairs; what is known to be needed beforehand runs together."""
+    deletions.read(_needed(deletions, window, n_tokens))
+    return Combined(
+        remove_occurrences(deletions, window),
+        remove_blocks(deletions, window),
+        remove_pairs(deletions, n_tokens),
+    )
+
+
+def most_tokens(position: int, window: int, trees: bool, n_tokens: int = PAIRED) -> int:
+    """What `remove_combined` runs at most on a text with its peak there: every token occurs twice,
+    every block costs more than its parts.
+
+    `trees`: shortened texts share the row of the whole one.
+    """
+    positions = ablated_positions(position, window).tolist()
+    paired = ablated_positions(position, n_tokens).tolist()
+    tails = [position - i for i in positions]
+    tails += [position - i for i in positions[: len(positions) // 2]]
+    tails += [position - i for n, i in enumerate(paired) for _ in paired[n + 1 :]]
+    blocks, n_runs = [positions] if len(positions) > 1 else [], 2
+    while blocks:
+        tails += [position + 1 - block[0] - len(block) for block in blocks]
+        halves = [half for b in blocks for half in (b[: len(b) // 2], b[len(b) // 2 :])]
+        blocks, n_runs = [half for half in halves if len(half) > 1], n_runs + 1
+    if not trees:
+        return (1 + len(tails)) * (position + 1)
+    total = 1 + sum(tails)
+    return total + (n_runs + total // TAIL_TOKENS) * position
+
+
+def _needed(deletions: Deletions, window: int, n_tokens: int) -> list[tuple[int, ...]]:
+    """Every deletion but those of blocks that are halved."""
+    positions = ablated_positions(deletions.position, window).tolist()
+    paired = ablated_positions(deletions.position, n_tokens).tolist()
+    alone = [(position,) for position in positions]
+    whole = [tuple(positions)] if positions else []
+    return [*alone, *whole, *_occurrences(deletions, window), *combinations(paired, 2)]
+
+
+def _occurrences(deletions: Deletions, window: int) -> list[tuple[int, ...]]:
+    """The places of every token that stands several times in the window."""
+    places: dict[int, list[int]] = {}
+    for position in ablated_positions(deletions.position, window).tolist():
+        places.setdefault(int(deletions.tokens[position]), []).append(position)
+    return [tuple(found) for found in places.values() if len(found) > 1]
+
+
 def remove_occurrences(deletions: Deletions, window: int) -> list[Removed]:
     """Every token that stands several times in the window, all its places at once.
 
     The strongest loss of `hidden_pre` first, ties by first position.
     """
-    places: dict[int, list[int]] = {}
-    for position in ablated_positions(deletions.position, window).tolist():
-        places.setdefault(int(deletions.tokens[position]), []).append(position)
-    several = [tuple(found) for found in places.values() if len(found) > 1]
+    several = _occurrences(deletions, window)
     effects = deletions.effects(several)
     found = [Removed(p, *effects[:, i].tolist()) for i, p in enumerate(several)]
     return sorted(found, key=lambda item: (item.hidden_pre_effect, item.positions))

@@ -20,7 +20,7 @@ TEXTS_AT_ONCE = 64
 
 
 class Deletions:
-    """Runs shortened texts; the same text without any deletion is run beside the first ones."""
+    """Runs shortened texts, each once however often it is asked for."""
 
     def __init__(
         self,
@@ -29,24 +29,36 @@ class Deletions:
         feature_index: int,
         tokens: Integer[np.ndarray, " n_tokens"],
         pause: Callable[[], None] = lambda: None,
+        runner: BranchRunner | None = None,
+        texts_at_once: int = TEXTS_AT_ONCE,
     ) -> None:
-        """`tokens`: up to the peak and with it. `pause` is called now and then; it may raise."""
+        """The text without any deletion is run at once.
+
+        Args:
+            tokens: up to the peak and with it.
+            pause: is called between every `texts_at_once` shortened texts; it may raise.
+            runner: of that model and hook, if there is one already.
+        """
         self.tokens = np.asarray(tokens, dtype=np.int64)
         self.position = len(tokens) - 1
         """of the peak"""
         self._mount = mount
         self._feature_index = feature_index
-        self._runner = BranchRunner(model, [mount.hook_name])
+        self._runner = runner or BranchRunner(model, [mount.hook_name])
         self._pause = pause
+        self._texts_at_once = texts_at_once
+        self._known: dict[frozenset[int], Float[np.ndarray, " 2"]] = {}
         ((self.baseline,), (self.hidden_pre_baseline,)) = self.read([()]).tolist()
 
     def read(self, deleted: Sequence[Collection[int]]) -> Float[np.ndarray, "2 n"]:
         """(activation, hidden_pre) of every set of deleted positions, in float64."""
-        found = [np.empty((2, 0))]
-        for start in range(0, len(deleted), TEXTS_AT_ONCE):
+        asked = [frozenset(positions) for positions in deleted]
+        new = [key for key in dict.fromkeys(asked) if key not in self._known]
+        for start in range(0, len(new), self._texts_at_once):
             self._pause()
-            found.append(self._read(deleted[start : start + TEXTS_AT_ONCE]))
-        return np.concatenate(found, axis=1)
+            some = new[start : start + self._texts_at_once]
+            self._known |= dict(zip(some, self._read(some).T, strict=True))
+        return np.array([self._known[key] for key in asked]).reshape(-1, 2).T
 
     def effects(self, deleted: Sequence[Collection[int]]) -> Float[np.ndarray, "2 n"]:
         """The same, changed minus unchanged."""

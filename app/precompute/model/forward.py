@@ -25,8 +25,11 @@ class Forward(Protocol):
 
     def __call__(
         self, tokens: Int[Tensor, "batch pos"], visitors: Mapping[str, Visitor], **inputs: Tensor
-    ) -> Float[Tensor, "batch pos d_vocab"]:
-        """The logits, after every visitor has seen its activation. `inputs` are the model's own."""
+    ) -> Float[Tensor, "_rows _places d_vocab"]:
+        """The logits, after every visitor has seen its activation; `inputs` are the model's own.
+
+        Of all positions, unless its unembedding is held to some (`bypass.only_at`).
+        """
         ...
 
 
@@ -50,7 +53,7 @@ class PlainForward:
 
     def __call__(
         self, tokens: Int[Tensor, "batch pos"], visitors: Mapping[str, Visitor], **inputs: Tensor
-    ) -> Float[Tensor, "batch pos d_vocab"]:
+    ) -> Float[Tensor, "_rows _places d_vocab"]:
         with ExitStack() as hooks:
             for hook_name, visitor in visitors.items():
                 handle = _attach(self.module, self.sites[hook_name], visitor)
@@ -66,7 +69,7 @@ class BridgeForward:
 
     def __call__(
         self, tokens: Int[Tensor, "batch pos"], visitors: Mapping[str, Visitor], **inputs: Tensor
-    ) -> Float[Tensor, "batch pos d_vocab"]:
+    ) -> Float[Tensor, "_rows _places d_vocab"]:
         def as_hook(visitor: Visitor) -> Callable[..., Tensor | None]:
             return lambda activation, hook: visitor(activation)
 

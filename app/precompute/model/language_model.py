@@ -19,6 +19,7 @@ from transformer_lens.model_bridge.generalized_components.normalization import N
 
 from app.errors import AtlasError, closest
 from app.precompute.model.agreement import TOLERANCE, Agreement
+from app.precompute.model.bypass import bypassed, n_outputs_of, only_at
 from app.precompute.model.forward import BridgeForward, Forward, PlainForward, Site, Visitor, read
 from app.precompute.model.narrow import Places, narrowed
 from app.precompute.model.pretrained import load_pretrained
@@ -56,6 +57,7 @@ class LanguageModel:
         self._bridge_forward = BridgeForward(self.bridge)
         self._agreement = Agreement(plain_forward, self._bridge_forward, self.tolerance)
         self._widths: dict[str, int] = {}
+        self._block_outputs: int | None = None
 
     @classmethod
     def load(
@@ -228,6 +230,37 @@ class LanguageModel:
         changes = changes or {}
         return self._agreement.way(tokens, changes, {})(tokens, changes)
 
+    @torch.no_grad()
+    def logits_at(
+        self,
+        places: Places,
+        tokens: Int[Tensor, "batch pos"],
+        changes: Mapping[str, Visitor],
+        attention_mask: Tensor | None = None,
+        position_ids: Int[Tensor, "batch pos"] | None = None,
+        without_blocks: int = 0,
+    ) -> Float[Tensor, "n_places d_vocab"]:
+        """`logits` at these places, with mask and positions as `activations` takes them.
+
+        Args:
+            without_blocks: so many of the first blocks hand on what they are given; a visitor has
+                to put the activation there. ValueError where the hooks need the bridge, or the
+                blocks can't be found.
+        """
+        names, inputs = self._asked(changes, attention_mask, position_ids)
+        tokens = tokens.to(self.device)
+        places = (places[0].to(self.device), places[1].to(self.device))
+        forward = self._agreement.way(tokens, names, inputs)
+        if not isinstance(forward, PlainForward):
+            if without_blocks:
+                raise ValueError("blocks of the bridge can't be left out")
+            return forward(tokens, changes, **inputs)[places]
+        unembedding: Any = self.plain.get_output_embeddings()  # pyright: ignore[reportCallIssue]
+        blocks = self._blocks(without_blocks)
+        n_outputs = self._n_outputs() if blocks else 0
+        with bypassed(blocks, n_outputs), only_at(unembedding, places):
+            return forward(tokens, changes, **inputs)[0]
+
     def module(self, component: str) -> nn.Module | None:
         """The plain module behind a component of the bridge ("ln_final", "blocks.0.attn.o")."""
         path = self._path(component)
@@ -264,6 +297,23 @@ class LanguageModel:
             return []
         found = [self.module(f"{block}{part}") for part in ("attn.o", "mlp")]
         return [module for module in found if module is not None]
+
+    def _blocks(self, n: int) -> list[nn.Module]:
+        """The first blocks. ValueError where the plain model has none such."""
+        places = [self._place(f"blocks.{i}.hook_resid_pre") for i in range(n)]
+        found = [place for place in places if place is not None and place.side == "hook_in"]
+        if len(found) < n:
+            raise ValueError(f"the blocks of {self.name} can't be found among its modules")
+        return [self.plain.get_submodule(place.path) for place in found]
+
+    def _n_outputs(self) -> int:
+        if self._block_outputs is None:
+            tokens = torch.zeros(1, 2, dtype=torch.long, device=self.device)
+            (block,) = self._blocks(1)
+            self._block_outputs = n_outputs_of(
+                block, lambda: self.plain(input_ids=tokens, use_cache=False)
+            )
+        return self._block_outputs
 
     def _path(self, component: str) -> str | None:
         try:

@@ -84,6 +84,21 @@ MATCHES = Listed(
     beside=True,
 )
 
+EFFECTS = Listed(
+    "effects",
+    "what removing a feature at its firings does to the model's predictions",
+    ("events", "statistics"),
+    ("effect_examples", "effect_sampled", "effect_tokens", "dtype"),
+    uses_model=True,
+)
+COMBINED = Listed(
+    "combined",
+    "what several tokens deleted at once show that single deletions don't",
+    ("statistics", "ablated text"),
+    ("combined_examples", "dtype"),
+    uses_model=True,
+)
+
 STUDIES: tuple[Listed, ...] = (
     RECONSTRUCTION,
     NORMS,
@@ -93,6 +108,8 @@ STUDIES: tuple[Listed, ...] = (
     MATCHES,
     CONNECTIONS,
     REGIONS,
+    EFFECTS,
+    COMBINED,
 )
 """In the order they are done."""
 

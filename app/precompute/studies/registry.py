@@ -1,7 +1,9 @@
 """Every study with how it is done, in the order of the catalog."""
 
 from app.precompute.settings import PrecomputeSettings
+from app.precompute.studies.combined.study import STUDY as COMBINED
 from app.precompute.studies.connections.stage import STUDY as CONNECTIONS
+from app.precompute.studies.effects.study import STUDY as EFFECTS
 from app.precompute.studies.geometry.study import STUDY as GEOMETRY
 from app.precompute.studies.matches.study import STUDY as MATCHES
 from app.precompute.studies.norms.study import STUDY as NORMS
@@ -20,6 +22,8 @@ STUDIES: tuple[Study, ...] = (
     MATCHES,
     CONNECTIONS,
     REGIONS,
+    EFFECTS,
+    COMBINED,
 )
 
 

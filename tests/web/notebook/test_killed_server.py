@@ -4,11 +4,6 @@ The real command in a process of its own, over SQLite and PostgreSQL, with sever
 forms as fast as they are answered; SIGKILL at some moment; then the same notebook again.
 """
 
-import os
-import re
-import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,39 +16,10 @@ from app.access.keys import create_key
 from app.notebook import schema
 from app.notebook.database import open_notebook
 from app.notebook.things import counter
+from tests.web.serving import Served
 
-ROOT = Path(__file__).resolve().parents[3]
 N_KILLS, N_CLIENTS = 3, 4
 SAE = "/synthetic/resid-2-1k"
-
-
-class Server:
-    """The command, until it is killed."""
-
-    def __init__(self, atlas: Path, place: str) -> None:
-        words = ["serve", str(atlas), "--port", "0", "--notebook", place]
-        words += ["--requests-per-second", "0"]
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", "from app.cli import main; main()", *words],
-            stderr=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            text=True,
-        )
-        assert self.process.stderr is not None
-        said = ""
-        for line in self.process.stderr:
-            said += line
-            if found := re.search(r"http://127\.0\.0\.1:\d+", line):
-                self.url = found[0]
-                return
-        raise AssertionError(said)
-
-    def kill(self) -> None:
-        """As the machine would: nothing is told."""
-        self.process.send_signal(signal.SIGKILL)
-        assert self.process.wait(20) == -signal.SIGKILL
-        assert self.process.stderr is not None
-        self.process.stderr.close()
 
 
 def _writer(url: str, key: str, first: int, confirmed: list[str], enough: threading.Event) -> None:
@@ -110,7 +76,7 @@ def test_what_was_confirmed_is_there_and_nothing_half(
     _, key = create_key(notebook, "Ada", "write")
     confirmed: list[str] = []
     for attempt in range(N_KILLS):
-        server = Server(atlas_path, notebook_place)
+        server = Served(atlas_path, "--notebook", notebook_place, "--requests-per-second", "0")
         enough = threading.Event()
         own: list[str] = []
         threads = [

@@ -4,7 +4,9 @@ import re
 
 import pytest
 
+from app.notebook import lists
 from app.notebook.database import writing
+from app.notebook.records import Subject
 from tests.web.notebook.conftest import FEATURE, MakePerson, Person
 
 _HOSTILE = "<script>alert(1)</script> [x](javascript:alert(1)) ‮gnp.exe‬ \"'><img src=x onerror=y>"
@@ -170,3 +172,51 @@ def test_names_are_read_again_only_where_something_changed(
     assert {row["feature_index"]: row["label"] for row in rows} == {
         index: f"label {index}" for index in (3, 4, 5, 6)
     }
+
+
+def test_a_long_list_is_shown_page_by_page(person: Person) -> None:
+    notebook = person.client.app.state.notebook  # type: ignore[attr-defined]
+    person.send("/-/lists", page="/-/lists", title="Long")
+    with writing(notebook) as pen:
+        one = lists.find_list(pen, "long")
+        for index in range(450):
+            about = Subject("synthetic", "resid-2-1k", index, "another dictionary")
+            lists.add_entry(pen, one, about, "Ada", f"remark {index}")
+    listed = person.json("/-/lists/long.json")["features"]
+    assert len(listed) == 450
+    shown: list[str] = []
+    url = "/-/lists/long"
+    while url:
+        page = person.get(url).text
+        shown += re.findall(r'class="remark">remark (\d+)<', page)
+        following = re.search(r'href="([^"]*)" rel="next"', page)
+        url = following[1] if following else ""
+    assert shown == [one["remark"].removeprefix("remark ") for one in listed]
+    first, last = person.get("/-/lists/long").text, person.get("/-/lists/long?start=400").text
+    assert "1 to 200 of 450" in first and 'rel="prev"' not in first
+    assert "401 to 450 of 450" in last and 'href="/-/lists/long?start=200" rel="prev"' in last
+    assert person.get("/-/lists/long?start=1000").text.count('class="remark"') == 200
+    assert person.get("/-/lists/long?start=-1").status_code == 400
+
+
+def test_the_title_of_a_list_there_is_names_it(person: Person) -> None:
+    person.send(f"{FEATURE}/lists", title="One  list", remark="first")
+    person.send("/synthetic/resid-2-1k/4/lists", title="One list", remark="second")
+    [only] = person.json("/-/lists.json")["lists"]
+    assert (only["slug"], only["n_features"]) == ("one-list", 2)
+    person.send("/-/lists", page="/-/lists", title="One list")  # a second one, on purpose
+    person.send("/synthetic/resid-2-1k/5/lists", title="One list")
+    found = {one["slug"]: one["n_features"] for one in person.json("/-/lists.json")["lists"]}
+    assert found == {"one-list": 2, "one-list-2": 0, "one-list-3": 1}, "of two, neither is meant"
+
+
+def test_lists_to_choose_from_are_those_changed_last(person: Person) -> None:
+    notebook = person.client.app.state.notebook  # type: ignore[attr-defined]
+    person.send(f"{FEATURE}/notes", text="the notebook begins")
+    with writing(notebook) as pen:
+        for number in range(50):
+            lists.add_list(pen, "Ada", f"List {number}")
+    page = person.get(FEATURE).text
+    offered = re.findall(r'<option value="list-(\d+)">', page)
+    assert len(offered) == 40 and len(set(offered)) == 40
+    assert len(page.encode()) < 150_000

@@ -1,5 +1,7 @@
 """The whole flow of pages and forms with the notebook in PostgreSQL."""
 
+import pytest
+
 from tests.web.notebook.conftest import FEATURE, MakePerson
 
 
@@ -20,3 +22,24 @@ def test_two_servers_share_one_notebook(make_person: MakePerson, postgres_place:
     found = one.json("/-/search.json?q=has:label+other")["results"]
     assert [hit["feature_index"] for hit in found] == [3]
     assert one.json("/-/lists/python.json")["features"][0]["remark"] == "see"
+
+
+@pytest.mark.parametrize(
+    "name", ["%00", "a%00b", "%ff%fe", "0" * 65, "0" * 10_000, "'%3B--", "%2E"]
+)
+def test_names_no_database_takes_are_not_there(
+    make_person: MakePerson, postgres_place: str, name: str
+) -> None:
+    """PostgreSQL refuses a text with U+0000 in it: asked for as a name, that is a 404 like any."""
+    person = make_person(notebook=postgres_place)
+    addresses = ["/-/lists", "/-/shares", "/-/open"]
+    addresses += [f"/-/notebook/{kind}" for kind in ("label", "note", "list", "entry")]
+    for address in addresses:
+        assert person.get(f"{address}/{name}").status_code == 404, address
+    for address in (f"/-/notebook/label/{name}/withdraw", f"/-/shares/{name}/revoke"):
+        assert person.send(address, version=1).status_code == 404, address
+    form = {"text": "a\0b", "title": "a\0b", "remark": "a\0b", "slug": "a\0b", "reading": "a\0b"}
+    for form_name in ("labels", "notes", "lists"):
+        assert person.send(f"{FEATURE}/{form_name}", **form).status_code == 400, form_name
+    assert person.send("/-/shares", address=f"{FEATURE}?reading=a\0b", days=1).status_code == 303
+    assert person.get(f"{FEATURE}?has=label&reading=%00").status_code == 400

@@ -178,6 +178,19 @@ _CATALOGUE: dict[str, _Column] = {
     "encoder_norm": _Column(
         "number", "‖W_enc‖", "encoder norm", "norm of its encoder column", "..1"
     ),
+    "delta_ce": _Column(
+        "number", "ΔCE", "ΔCE when removed",
+        "nats that removing it at a firing costs on the next token, mean over firings", "0.05..",
+    ),
+    "kl": _Column(
+        "number", "KL", "KL when removed",
+        "KL of the next token’s distribution when it is removed at a firing, nats", "0.01..",
+    ),
+    "pair_interaction": _Column(
+        "percent", "Pair", "strongest pair",
+        "interaction of two deletions, of the pre-activation: negative where either of two tokens "
+        "suffices, positive where both are needed", "..-25%",
+    ),
 }  # fmt: skip
 
 USUAL = (

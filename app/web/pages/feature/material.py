@@ -4,7 +4,7 @@ Takes a connection and a feature that exists; knows the queries, no panel and no
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from sqlalchemy import Connection
@@ -120,6 +120,17 @@ def load_material(
             connection, sae.model_id, _token_ids(record, panels, groups, contexts, whole)
         ),
     )
+
+
+def with_tokens(
+    connection: Connection, material: Material, memory: Memory, token_ids: set[int]
+) -> Material:
+    """The same with more entries of the vocabulary."""
+    missing = token_ids - material.vocabulary.keys()
+    if not missing:
+        return material
+    more = memory.tokens(connection, material.sae.model_id, missing)
+    return replace(material, vocabulary=material.vocabulary | more)
 
 
 def _rows_with_text(

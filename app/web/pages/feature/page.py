@@ -15,6 +15,9 @@ from sqlalchemy import Connection
 from app.db.catalog import Sae
 from app.db.features import get_feature
 from app.db.records import FeatureRecord
+from app.db.studies import get_feature_study
+from app.db.study_records.combined import FeatureCombined
+from app.db.study_records.effects import FeatureEffects
 from app.web import urls
 from app.web.memory import Memory
 from app.web.notebook.reader import NO_NOTEBOOK, Reader
@@ -29,12 +32,24 @@ from app.web.pages.examples.panel import (
 from app.web.pages.examples.sections import Section
 from app.web.pages.feature.absent import absences
 from app.web.pages.feature.activation_panel import ActivationPanel, build_activation_panel
+from app.web.pages.feature.combined_panel import (
+    CombinedPanel,
+    build_combined,
+    combined_json,
+    combined_token_ids,
+)
+from app.web.pages.feature.effects_panel import (
+    EffectsPanel,
+    build_effects,
+    effect_token_ids,
+    effects_json,
+)
 from app.web.pages.feature.elsewhere_panel import Elsewhere, build_elsewhere, bytes_of
 from app.web.pages.feature.facts import Fact, build_facts
 from app.web.pages.feature.lens_panel import LensPanel, build_lens_panel
 from app.web.pages.feature.locality_panel import Locality, Places, build_locality, build_places
 from app.web.pages.feature.locality_strips import Strips, build_strips
-from app.web.pages.feature.material import Material, load_material
+from app.web.pages.feature.material import Material, load_material, with_tokens
 from app.web.pages.feature.related_panel import (
     CoactiveTable,
     Neighbor,
@@ -54,6 +69,8 @@ from app.web.views import FeatureView, MapView
 
 _BYTES_OF_NAMES = 1_200
 """Labels of the features beside it"""
+_SPARE_BYTES = 9_000
+"""What panels that only some features have may take before examples make room for them"""
 
 
 @dataclass(frozen=True)
@@ -73,6 +90,10 @@ class FeaturePage:
     examples: ExamplesPanel
     reading: ReadingPanel
     profile: AblationProfile | None
+    combined: CombinedPanel | None
+    """None where the study took none of its examples apart: the panel is left out"""
+    effects: EffectsPanel | None
+    """None where the study was skipped or looked at no firing: the panel is left out"""
     locality: Locality | None
     places: Places | None
     strips: Strips | None
@@ -91,6 +112,10 @@ class FeaturePage:
     ablation_note: str
     material: Material = field(repr=False)
     """what the twin is made of; no template prints it"""
+    removed: FeatureEffects | None = field(repr=False)
+    """the same"""
+    taken_apart: FeatureCombined | None = field(repr=False)
+    """the same"""
 
     @property
     def label(self) -> str:
@@ -128,6 +153,8 @@ class FeaturePage:
         own = {"reading": reading_json(self.reading), "notebook": self.notebook.as_json()}
         own["connections"] = None if self.connections is None else self.connections.as_json()
         own["elsewhere"] = [each.as_json() for each in self.elsewhere]
+        own["effects"] = effects_json(self.material, self.removed)
+        own["combined"] = combined_json(self.material, self.taken_apart)
         return feature_json(self.material) | own
 
 
@@ -158,10 +185,18 @@ def build(
     choose = None if everything else partial(chosen_rows, group=shown_group(view))
     whole = view.window == "whole"
     material = load_material(connection, sae, record, choose, memory, whole)
+    removed = get_feature_study(connection, FeatureEffects, sae.sae_id, feature_index)
+    taken_apart = get_feature_study(connection, FeatureCombined, sae.sae_id, feature_index)
+    token_ids = effect_token_ids(removed, everything) | combined_token_ids(taken_apart)
+    material = with_tokens(connection, material, memory, token_ids)
     notebook = build_notebook_panel(reader, sae, feature_index)
     elsewhere = build_elsewhere(connection, sae, feature_index, memory)
+    brief = bool(view.reading)
+    effects = build_effects(material, removed, brief)
+    combined = build_combined(material, taken_apart, brief)
     taken = notebook.n_bytes + bytes_of(elsewhere) + beside
     taken += _BYTES_OF_NAMES if reader.names(sae) else 0
+    taken += _taken_of_examples(view, [p.n_bytes for p in (effects, combined) if p is not None])
     examples = build_examples_panel(connection, material, view, memory, taken)
     reading = build_reading_panel(connection, material, view, memory, everything)
     if everything and reading.error is not None:
@@ -198,11 +233,22 @@ def build(
         elsewhere=elsewhere,
         map_url=_map_url(connection, sae, feature_index, memory),
         notebook=notebook,
+        effects=effects,
+        combined=combined,
         corpus_note=corpus_sentence(sae),
         ablation_note=ablation_sentence(sae),
         material=material,
+        removed=removed,
+        taken_apart=taken_apart,
         **panels,
     )
+
+
+def _taken_of_examples(view: FeatureView, n_bytes: Sequence[int]) -> int:
+    """What panels that not every feature has take of the examples' bytes: with one mode of ablated
+    text the page has some to spare."""
+    spare = 0 if view.ablation == "both" else _SPARE_BYTES
+    return max(0, sum(n_bytes) - spare)
 
 
 def _map_url(connection: Connection, sae: Sae, feature_index: int, memory: Memory) -> str:

@@ -24,6 +24,7 @@ _SCALARS = (
     "ablation_token_effect", "run_length", "span_fill", "max_logit", "position_zero_n_active",
     "position_zero_max", "region_lift", "near_share", "n_span_switches", "smoothed_share",
     "smoothed_share_shuffled", "nearest_cosine", "times_nearest", "neuron_share", "encoder_norm",
+    "delta_ce", "kl", "pair_interaction",
 )  # fmt: skip
 
 

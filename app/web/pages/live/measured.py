@@ -6,8 +6,12 @@ Takes the model's answer, gives what the partial `live/measured` prints. Knows n
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from app.db.records import TokenRecord
 from app.live.protocol import AblationAnswer, Block, Effects, Removal
+from app.web.charts.interactions import Block as DrawnBlock
+from app.web.charts.interactions import BlockBars, PairMap, block_bars, labels_of, pair_map
 from app.web.charts.scales import effect_class
 from app.web.pages.examples.token_line import Effects as LineEffects
 from app.web.pages.examples.token_line import Line, Window, ablated_line, activation_line
@@ -102,7 +106,11 @@ class Measured:
     """whether text of other contexts was at hand to fill with"""
     occurrences: list[RemovalRow] | None
     blocks: list[RemovalRow] | None
+    bars: BlockBars | None
+    """the blocks drawn"""
     pairs: PairTable | None
+    triangle: PairMap | None
+    """the pairs drawn"""
     minimal: list[MinimalLine]
     too_long: bool
     """the suffix is too long for single tokens to be tried"""
@@ -125,7 +133,9 @@ def build_measured(
         filled=bool(answer.context and any(v is not None for v in answer.context.activation_share)),
         occurrences=None if blocks is None else _removals(answer, blocks.occurrences, pieces),
         blocks=None if blocks is None else _blocks(answer, blocks.blocks, pieces),
+        bars=_bars(answer),
         pairs=_pairs(answer, pieces),
+        triangle=_triangle(answer, tokens),
         minimal=_minimal(answer, pieces),
         too_long=answer.minimal is not None and answer.minimal.fewest is None,
     )
@@ -265,6 +275,33 @@ def _pairs(answer: AblationAnswer, pieces: Sequence[Pieces]) -> PairTable | None
             cells.append((_effect(share), effect_class(share)))
         rows.append((pieces[position], cells))
     return PairTable([pieces[i] for i in found.positions[:-1]], rows)
+
+
+def _triangle(answer: AblationAnswer, tokens: Sequence[TokenRecord]) -> PairMap | None:
+    """The same as on a feature's page."""
+    found, size = answer.pairs, abs(answer.hidden_pre_baseline)
+    if found is None or not size:
+        return None
+    labels = labels_of([tokens[i].token for i in found.positions])
+    return pair_map(labels, np.array(found.interactions) / size)
+
+
+def _bars(answer: AblationAnswer) -> BlockBars | None:
+    found, size = answer.blocks, abs(answer.hidden_pre_baseline)
+    if found is None or not size:
+        return None
+    return block_bars(
+        [
+            DrawnBlock(
+                block.positions[0],
+                block.positions[-1] + 1,
+                block.hidden_pre_effect / size,
+                block.parts / size,
+                block.joint,
+            )
+            for block in found.blocks
+        ]
+    )
 
 
 def _minimal(answer: AblationAnswer, pieces: Sequence[Pieces]) -> list[MinimalLine]:

@@ -25,7 +25,7 @@ def shortened(label: str) -> str:
 def called(label: str, short: Iterable[Sequence[str]]) -> str:
     """What names a feature in a title or a drawing: its label in quotation marks, else its short
     form."""
-    return f"“{shortened(label)}”" if label else one_line(short)
+    return f"“{text.undirected(shortened(label))}”" if label else one_line(short)
 
 
 def day(at: str) -> str:

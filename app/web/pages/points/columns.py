@@ -53,6 +53,9 @@ COLUMNS: dict[str, ColumnWords] = {
     "times_nearest": ColumnWords("times nearest neighbour", "of living features", False, None),
     "neuron_share": ColumnWords("largest entry", "share of the L1 norm", True, None),
     "encoder_norm": ColumnWords("encoder norm", "", False, None),
+    "delta_ce": ColumnWords("ΔCE when removed", "nats on the next token", False, True),
+    "kl": ColumnWords("KL when removed", "nats", False, True),
+    "pair_interaction": ColumnWords("strongest pair", "of the pre-activation", True, False),
     "map_x": ColumnWords("map, across", "", False, False),
     "map_y": ColumnWords("map, up", "", False, False),
 }

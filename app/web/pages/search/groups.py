@@ -153,11 +153,15 @@ def _rank(
 
 
 def make_groups(
-    connection: Connection, memory: Memory, wanted: Sequence[Wanted]
+    connection: Connection, memory: Memory, wanted: Sequence[Wanted], names: NamesBySae
 ) -> list[ResultGroup]:
-    """The rows of some groups; what they show of features is read together."""
+    """The rows of some groups; what they show of features is read together.
+
+    Args:
+        names: what features are called.
+    """
     hits = [one.ranking.hits(*one.places) for one in wanted]
-    rows = read_rows(connection, memory, chain.from_iterable(hits))
+    rows = read_rows(connection, memory, chain.from_iterable(hits), names)
     groups: list[ResultGroup] = []
     for one in wanted:
         ranking, results = one.ranking, []

@@ -72,6 +72,7 @@ class ExampleResult:
             "matches": [list(match) for match in self.matches],
             "max_activation": self.row.record.max_activation,
             "short": plain(self.row.record.short),
+            "label": self.row.label or None,
         }
 
 

@@ -156,7 +156,7 @@ def build(
     if alone is not None and alone in rankings:
         start, token = _page_of(rankings[alone], view, searched.bound(alone))
         parts.append(Wanted(alone, rankings[alone], (start, start + view.size)))
-    made = make_groups(connection, memory, parts)
+    made = make_groups(connection, memory, parts, names)
     results = made[-1] if alone in rankings else None
     groups: dict[Mode, ResultGroup] = {group.mode: group for group in made[: len(wanted)]}
     here = view.arguments(mode=alone or "", next=token)

@@ -14,9 +14,10 @@ from app.db.features import get_features
 from app.db.records import TokenRecord
 from app.stats.wording import plain
 from app.web.memory import Memory
+from app.web.notebook.names import NO_NAMES
 from app.web.pages.feature_row import FeatureRow, make_rows
 from app.web.pages.search.examples import ExampleHit
-from app.web.pages.search.labels import LabelHit
+from app.web.pages.search.labels import LabelHit, NamesBySae
 from app.web.pages.search.ranking import Hit, Ranking
 from app.web.pages.search.summaries import SummaryHit
 
@@ -50,6 +51,7 @@ class Result:
             "density": record.density,
             "max_activation": record.max_activation,
             "short": plain(record.short),
+            "label": self.row.label or None,
         }
 
 
@@ -68,6 +70,7 @@ class SummaryResult:
             "in_short": self.hit.in_short,
             "summary": plain(record.summary),
             "short": plain(record.short),
+            "label": self.row.label or None,
         }
 
 
@@ -94,15 +97,22 @@ Rows = Mapping[tuple[int, int], FeatureRow]
 """Feature rows by (sae_id, feature_index)."""
 
 
-def read_rows(connection: Connection, memory: Memory, features: Iterable[AnyHit]) -> Rows:
-    """The rows of all features of a page, two queries for each dictionary."""
+def read_rows(
+    connection: Connection, memory: Memory, features: Iterable[AnyHit], names: NamesBySae
+) -> Rows:
+    """The rows of all features of a page, two queries for each dictionary.
+
+    Args:
+        names: what features are called.
+    """
     by_sae: dict[int, tuple[Sae, set[int]]] = {}
     for hit in features:
         by_sae.setdefault(hit.sae.sae_id, (hit.sae, set()))[1].add(hit.feature_index)
     rows: dict[tuple[int, int], FeatureRow] = {}
     for sae, wanted in by_sae.values():
         records = get_features(connection, sae.sae_id, wanted)
-        for row in make_rows(connection, sae.model_id, records.values()):
+        own = names.get(sae.sae_id, NO_NAMES)
+        for row in make_rows(connection, sae.model_id, records.values(), own):
             rows[sae.sae_id, row.record.feature_index] = row
     return rows
 

@@ -39,6 +39,8 @@ STUDY_PAGES: tuple[StudyPage, ...] = (
     StudyPage("matches", "Matches", frozenset({"matches"})),
     StudyPage("connections", "Connections", frozenset({"connections"})),
     StudyPage("regions", "Regions", frozenset({"regions"})),
+    StudyPage("effects", "Effects", frozenset({"effects"})),
+    StudyPage("combined", "Combined tokens", frozenset({"combined"})),
 )
 """In the order of the links."""
 

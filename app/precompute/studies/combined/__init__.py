@@ -1,0 +1,1 @@
+"""The study "combined": occurrences, blocks and pairs of the examples single deletions miss."""

@@ -20,7 +20,8 @@ from app.db.study_records.connections import (
 from app.precompute.model.heights import height
 from app.precompute.preparation import Run
 from app.precompute.studies.connections.removal import DRAWN, STRONGEST
-from app.precompute.studies.connections.study import STAGE, Checked, Measured, Parts
+from app.precompute.studies.connections.study import STAGE
+from app.precompute.studies.connections.sums import Checked, Measured, Parts
 from app.precompute.studies.study import Harvest
 from app.precompute.workplace.findings import Findings
 

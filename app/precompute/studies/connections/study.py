@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float64, Int64, Integer
+from jaxtyping import Integer
 
 from app.precompute.ablation.branches import BATCH_TOKENS, batches
 from app.precompute.drivers.driver import Piece, Task
@@ -17,20 +17,18 @@ from app.precompute.studies.connections.attribution import (
     Attributed,
     Attributor,
     Batch,
-    Contributions,
 )
 from app.precompute.studies.connections.chosen import Peak, peaks_of
 from app.precompute.studies.connections.pairs import Below, pairs_of
 from app.precompute.studies.connections.removal import (
     DRAWN,
     STRONGEST,
-    Removed,
     remove,
     write_hook,
 )
+from app.precompute.studies.connections.sums import Checked, Measured, Sums
 from app.precompute.studies.study import Price
 from app.precompute.workplace.findings import Findings
-from app.stats.connections import strongest
 from app.stats.hashing import place_hashes
 
 STAGE = "connections"
@@ -49,44 +47,6 @@ class Asked:
     """by feature"""
     removes: bool
     """whether removal is tried on them, or all their connections are measured"""
-
-
-@dataclass(frozen=True)
-class Parts:
-    """Sums over the examples of each feature of a piece, of one dictionary below."""
-
-    rest: Float64[np.ndarray, "n_features 4"]
-    """bias, error, uncounted, remainder"""
-    others: Float64[np.ndarray, "n_features 4"]
-    """of features not kept: sum of positive ones, how many, sum of negative ones, how many"""
-    indptr: Int64[np.ndarray, " n_features_plus_1"]
-    feature_index: Int64[np.ndarray, " n"]
-    """kept, feature after feature, in the order of `strongest`"""
-    total: Float64[np.ndarray, " n"]
-    same: Float64[np.ndarray, " n"]
-    n_examples: Int64[np.ndarray, " n"]
-
-
-@dataclass(frozen=True)
-class Measured:
-    """The connections of some features."""
-
-    sae: str
-    feature_index: Int64[np.ndarray, " n_features"]
-    n_examples: Int64[np.ndarray, " n_features"]
-    hidden_pre: Float64[np.ndarray, " n_features"]
-    """sum over the examples"""
-    below: dict[str, Parts]
-
-
-@dataclass(frozen=True)
-class Checked:
-    """What removals did in some examples."""
-
-    sae: str
-    n_examples: int
-    removed: list[Removed]
-    """of each dictionary below"""
 
 
 def price_connections(run: Run) -> Price:
@@ -152,19 +112,18 @@ def _measure(run: Run, pair: Below, asked: Asked, model: FrozenModel) -> Measure
     attributor = Attributor(model, pair.target, pair.below, run.job.tile_features)
     features, which = np.unique([peak.feature_index for peak in asked.peaks], return_inverse=True)
     hidden_pre = np.zeros(len(features))
-    found: dict[str, list[tuple[Int64[np.ndarray, " rows"], Contributions]]] = {
-        sae: [] for sae in asked.below
-    }
-    rest = {sae: np.zeros((len(features), 4)) for sae in asked.below}
-    for rows, batch, attributed in _attributed(run, attributor, asked.peaks):
+    sums = {sae: Sums(len(features)) for sae in asked.below}
+    for rows, _, attributed in _attributed(run, attributor, asked.peaks):
         np.add.at(hidden_pre, which[rows], attributed.hidden_pre)
         for sae, parts in attributed.below.items():
-            found[sae].append((which[rows], parts))
-            np.add.at(rest[sae], which[rows], _rest(attributed, parts, len(batch.tokens)))
-    kept = run.job.settings.connection_kept
-    below = {sae: _strongest(found[sae], rest[sae], len(features), kept) for sae in asked.below}
-    n_examples = np.bincount(which, minlength=len(features))
-    return Measured(asked.sae, features, n_examples, hidden_pre, below)
+            sums[sae].add(which[rows], attributed, parts)
+    return Measured(
+        sae=asked.sae,
+        feature_index=features,
+        n_examples=np.bincount(which, minlength=len(features)),
+        hidden_pre=hidden_pre,
+        below={sae: found.parts(run.job.settings.connection_kept) for sae, found in sums.items()},
+    )
 
 
 def _check(run: Run, pair: Below, asked: Asked, model: FrozenModel) -> Checked:
@@ -196,53 +155,6 @@ def _attributed(
             feature_index=np.array([peak.feature_index for peak in some], np.int64),
         )
         yield rows, batch, attributor.attribute(batch)
-
-
-def _rest(
-    attributed: Attributed, parts: Contributions, n_rows: int
-) -> Float64[np.ndarray, "rows 4"]:
-    features = np.bincount(parts.row, parts.total, n_rows)
-    explained = features + parts.bias + parts.error + parts.uncounted
-    remainder = attributed.hidden_pre - explained
-    return np.stack([parts.bias, parts.error, parts.uncounted, remainder], axis=1)
-
-
-def _strongest(
-    found: list[tuple[Int64[np.ndarray, " rows"], Contributions]],
-    rest: Float64[np.ndarray, "n_features 4"],
-    n_features: int,
-    kept: int,
-) -> Parts:
-    """The sums over each feature's examples, and of those what is kept."""
-    feature = np.concatenate([which[parts.row] for which, parts in found])
-    upstream = np.concatenate([parts.feature_index for _, parts in found])
-    width = int(upstream.max(initial=0)) + 1
-    keys, which = np.unique(feature * width + upstream, return_inverse=True)
-    total, same = (
-        np.bincount(which, np.concatenate([getattr(parts, name) for _, parts in found]), len(keys))
-        for name in ("total", "same")
-    )
-    n_examples = np.bincount(which, minlength=len(keys))
-    entries, others = [], np.zeros((n_features, 4))
-    indptr = np.searchsorted(keys, width * np.arange(n_features + 1))
-    for row in range(n_features):
-        own = slice(indptr[row], indptr[row + 1])
-        chosen = strongest(keys[own] % width, total[own], kept)
-        entries.append(own.start + chosen.entry)
-        others[row] = (
-            *(chosen.rest_positive, chosen.n_rest_positive),
-            *(chosen.rest_negative, chosen.n_rest_negative),
-        )
-    entry = np.concatenate(entries)
-    return Parts(
-        rest=rest,
-        others=others,
-        indptr=np.cumsum([0, *map(len, entries)]),
-        feature_index=keys[entry] % width,
-        total=total[entry],
-        same=same[entry],
-        n_examples=n_examples[entry],
-    )
 
 
 def _drawn(peaks: Sequence[Peak], seed: int, n: int) -> list[Peak]:

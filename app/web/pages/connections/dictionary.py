@@ -12,13 +12,18 @@ from sqlalchemy import Connection
 
 from app.db.catalog import Sae, list_saes
 from app.db.studies import get_study, others_of
-from app.db.study_records.connections import PairConnections, Removals
-from app.stats.connections import Prediction, judged
+from app.db.study_records.connections import PairConnections
 from app.web import text
-from app.web.charts.axes import make_axis
-from app.web.charts.plot import Chart, Polyline, from_top, percent
+from app.web.charts.plot import Chart
 from app.web.notebook.reader import NO_NOTEBOOK, Reader
 from app.web.pages.connections.linked import STUDY, Told, words_of
+from app.web.pages.connections.removals import (
+    Dot,
+    JudgedRow,
+    judged_by_kind,
+    judged_row,
+    removal_scatter,
+)
 from app.web.pages.connections.rows import RestRow, direction, rest_row, rest_rows
 from app.web.pages.policy import corpus_sentence
 from app.web.pages.studies.ways import Way, not_measured, ways_of
@@ -44,27 +49,6 @@ class SingleRow:
     share: str
     css: str
     examples: int
-
-
-@dataclass(frozen=True)
-class Dot:
-    """One removal in the plane of predicted and real change."""
-
-    x: str
-    y: str
-    css: str
-    label: str
-
-
-@dataclass(frozen=True)
-class JudgedRow:
-    """How well one kind of removals was predicted."""
-
-    kind: str
-    n: int
-    correlation: str
-    slope: str
-    same_sign: str
 
 
 @dataclass(frozen=True)
@@ -112,7 +96,8 @@ class ConnectionsPage:
                 _plain(asdict(part.record))
                 | {
                     "judged": {
-                        kind: asdict(found) for kind, found in _judged(part.record.removals).items()
+                        kind: asdict(found)
+                        for kind, found in judged_by_kind(part.record.removals).items()
                     }
                 }
                 for part in self.pairs
@@ -158,7 +143,7 @@ def _part(
     def end(side: Sae, index: int) -> End:
         return End(side, index, words[side.record.sae, index])
 
-    chart, dots = _scatter(removals, below, above)
+    chart, dots = removal_scatter(removals, below, above)
     return PairPart(
         below=below,
         above=above,
@@ -178,7 +163,7 @@ def _part(
             )
             for i in range(len(strongest.share))
         ],
-        judged=[_judged_row(kind, found) for kind, found in _judged(removals).items()],
+        judged=[judged_row(kind, found) for kind, found in judged_by_kind(removals).items()],
         chart=chart,
         dots=dots,
         misses=[
@@ -192,56 +177,6 @@ def _part(
             for i in missed
         ],
     )
-
-
-def _judged(removals: Removals) -> dict[str, Prediction]:
-    predicted, real = removals.predicted.astype(float), removals.real.astype(float)
-    kinds = {
-        "all": np.ones(len(real), bool),
-        "the strongest": ~removals.is_drawn,
-        "drawn at random": removals.is_drawn,
-    }
-    return {kind: judged(predicted[rows], real[rows]) for kind, rows in kinds.items()}
-
-
-def _judged_row(kind: str, found: Prediction) -> JudgedRow:
-    return JudgedRow(
-        kind,
-        found.n,
-        text.number(found.correlation, 2),
-        text.number(found.slope, 2),
-        text.percent(found.same_sign),
-    )
-
-
-def _scatter(removals: Removals, below: Sae, above: Sae) -> tuple[Chart | None, list[Dot]]:
-    """Both axes alike, so that the diagonal is where a removal does what was predicted."""
-    predicted, real = removals.predicted.astype(float), removals.real.astype(float)
-    if not len(real):
-        return None, []
-    axis = make_axis(np.concatenate([predicted, real]), log=False)
-    chart = Chart(
-        kind="removals",
-        label=f"Change of hidden_pre in {above.record.sae} when a feature of {below.record.sae} is "
-        "removed: predicted across, real upwards",
-        x_name="predicted change",
-        y_name="real change",
-        x_ticks=axis.ticks,
-        y_ticks=from_top(axis.ticks),
-        lines=[Polyline("0,100 100,0", "line-second", "as predicted")],
-    )
-    x, y = axis.places(predicted), axis.places(real)
-    dots = [
-        Dot(
-            percent(100 * float(x[i])),
-            percent(100 - 100 * float(y[i])),
-            "drawn" if removals.is_drawn[i] else "strong",
-            f"{removals.removed_index[i]} taken from {removals.feature_index[i]}: predicted "
-            f"{text.signed(predicted[i])}, real {text.signed(real[i])}",
-        )
-        for i in range(len(real))
-    ]
-    return chart, dots
 
 
 def _plain(value: Any) -> Any:

@@ -27,6 +27,8 @@ PAGES = {
     "norms by error": f"{SAE}/norms?sort=-error_share",
     "pruning": f"{SAE}/pruning",
     "pruning, rare ones folded": f"{SAE}/pruning?remove=rarer&fill=mean",
+    "geometry": f"{SAE}/geometry",
+    "geometry, a peak": f"{SAE}/geometry?cosine=0.5..&near=0.7&among=unaligned",
     "connections": f"{SAE}/connections",
     "connections of a feature": f"{FEATURE}/connections",
     "search, empty": "/-/search",

@@ -199,4 +199,4 @@ def _record(
     return record, np.concatenate([each.share for each in neurons])
 
 
-STUDY = Study(GEOMETRY, "features", Task(measure, "machine"), price, geometry_pieces, harvest)
+STUDY = Study(GEOMETRY, "directions", Task(measure, "machine"), price, geometry_pieces, harvest)

@@ -241,4 +241,4 @@ def _record(
     )
 
 
-STUDY = Study(MATCHES, "features", Task(measure, "machine"), price, match_pieces, harvest)
+STUDY = Study(MATCHES, "directions", Task(measure, "machine"), price, match_pieces, harvest)

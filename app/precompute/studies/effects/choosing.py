@@ -20,7 +20,7 @@ class ChosenFirings:
     """All firings that are removed, by context and position, then dictionary and feature."""
 
     sae: Int64[np.ndarray, " n"]
-    """place of the dictionary in the run"""
+    """place of the dictionary among those given"""
     feature_index: Int64[np.ndarray, " n"]
     context_id: Int64[np.ndarray, " n"]
     position: Int64[np.ndarray, " n"]

@@ -87,7 +87,8 @@ def pieces(run: Run, findings: Findings) -> list[Piece]:
 
 def measure(run: Run, asked: Asked) -> Removed:
     """The firings of one piece."""
-    mounts = [Mount(target.dictionary, target.hook_name) for target in run.targets]
+    targets = [run.target(sae) for sae in _order(run)]
+    mounts = [Mount(target.dictionary, target.hook_name) for target in targets]
     return remove(
         run.model,
         mounts,
@@ -106,7 +107,7 @@ def harvest(run: Run, findings: Findings) -> Harvest:
     found = [Removed.empty(0, settings.effect_tokens), *findings.of(EFFECTS.name)]
     removed = Removed.joined(found)
     studies, features, columns = {}, {}, {}
-    for number, target in enumerate(run.targets):
+    for number, target in enumerate(map(run.target, _order(run))):
         records = [(index, _record(chosen, removed, rows)) for index, rows in _rows(chosen, number)]
         if not records:
             continue
@@ -167,8 +168,14 @@ def _stretches(context_id: Int64[np.ndarray, " n"]) -> Iterator[tuple[int, int]]
             start = stop
 
 
+def _order(run: Run) -> list[str]:
+    """The dictionaries as firings number them: not as they were named to this run, which another
+    one that goes on with its pieces may do differently."""
+    return sorted(run.job.saes)
+
+
 def _chosen(run: Run, findings: Findings) -> ChosenFirings:
-    settings, saes = run.job.settings, run.job.saes
+    settings, saes = run.job.settings, _order(run)
     examples = findings.examples(saes, ["top", "quantile"])
     return choose_firings(examples, saes, settings.effect_examples, settings.effect_sampled)
 

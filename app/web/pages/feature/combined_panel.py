@@ -26,7 +26,7 @@ from app.web.pages.feature.material import Material
 from app.web.token_text import Pieces, text_pieces
 
 MOST_OCCURRENCES = 2
-_BYTES, _BYTES_OF_EXAMPLE = 1_300, 1_200
+_BYTES, _BYTES_OF_EXAMPLE, _BYTES_BRIEF = 1_300, 1_300, 600
 
 
 @dataclass(frozen=True)
@@ -77,14 +77,17 @@ class CombinedPanel:
     """of the feature, by the mean over its examples"""
     n_of_kind: int
     """examples that are of this kind by themselves"""
+    n_examples: int
     examples: list[TakenApart]
+    """none beside a tested reading"""
 
     @property
     def n_bytes(self) -> int:
         """What it takes of the page, nearly."""
         drawings = [d for e in self.examples for d in (e.pairs, e.blocks) if d is not None]
         drawn = sum(len(drawing.markup.encode()) for drawing in drawings)
-        return _BYTES + _BYTES_OF_EXAMPLE * len(self.examples) + drawn
+        of_examples = _BYTES_OF_EXAMPLE * len(self.examples) + drawn
+        return _BYTES + of_examples if self.examples else _BYTES_BRIEF
 
 
 def combined_token_ids(found: FeatureCombined | None) -> set[int]:
@@ -100,7 +103,7 @@ def build_combined(
     """The panel; None where no example was taken apart.
 
     Args:
-        brief: without drawings, where the page has no room for them.
+        brief: without the examples, where the page has no room for them.
     """
     if found is None or not found.examples:
         return None
@@ -112,7 +115,8 @@ def build_combined(
     return CombinedPanel(
         kind,
         kinds.count(kind) if kind else 0,
-        [_example(material, example, brief) for example in found.examples],
+        len(found.examples),
+        [] if brief else [_example(material, example) for example in found.examples],
     )
 
 
@@ -145,7 +149,7 @@ def combined_json(material: Material, found: FeatureCombined | None) -> dict[str
     }
 
 
-def _example(material: Material, example: CombinedExample, brief: bool) -> TakenApart:
+def _example(material: Material, example: CombinedExample) -> TakenApart:
     tokens = [material.token(i).token for i in example.token_ids.tolist()]
     size = abs(example.hidden_pre_baseline) or 1.0
     paired = [tokens[i - example.first] for i in example.pair_positions.tolist()]
@@ -166,8 +170,8 @@ def _example(material: Material, example: CombinedExample, brief: bool) -> Taken
         text.percent(example.held),
         text.percent(example.singles),
         strongest_of(example, tokens),
-        None if brief else pair_map(labels_of(paired), example.interactions / size),
-        None if brief else block_bars(blocks),
+        pair_map(labels_of(paired), example.interactions / size),
+        block_bars(blocks),
         _several(example, tokens, size),
     )
 

@@ -23,7 +23,7 @@ from app.web.pages.feature.material import Material
 from app.web.token_text import Pieces, text_pieces
 
 MOST_ROWS = 5
-_BYTES, _BYTES_OF_COURSE, _BYTES_OF_ROW = 1_900, 1_600, 360
+_BYTES, _BYTES_OF_COURSE, _BYTES_OF_ROW, _BYTES_BRIEF = 2_100, 1_700, 360, 800
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class EffectsPanel:
     def n_bytes(self) -> int:
         """What it takes of the page, nearly."""
         course = _BYTES_OF_COURSE if self.course else 0
-        return _BYTES + course + _BYTES_OF_ROW * len(self.rows)
+        return _BYTES + course + _BYTES_OF_ROW * len(self.rows) if self.rows else _BYTES_BRIEF
 
 
 def effect_token_ids(found: FeatureEffects | None, everything: bool) -> set[int]:
@@ -100,7 +100,7 @@ def build_effects(
     """The panel; None where the feature was not removed anywhere.
 
     Args:
-        brief: without the course and the single firings, where the page has no room for them.
+        brief: the sentence alone, where the page has no room for more.
     """
     if found is None or not found.weight.size:
         return None

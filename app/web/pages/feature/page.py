@@ -69,7 +69,7 @@ from app.web.views import FeatureView, MapView
 
 _BYTES_OF_NAMES = 1_200
 """Labels of the features beside it"""
-_SPARE_BYTES = 9_000
+_SPARE_BYTES, _SPARE_BYTES_IN_BOTH_MODES = 8_000, -2_500
 """What panels that only some features have may take before examples make room for them"""
 
 
@@ -247,8 +247,8 @@ def build(
 def _taken_of_examples(view: FeatureView, n_bytes: Sequence[int]) -> int:
     """What panels that not every feature has take of the examples' bytes: with one mode of ablated
     text the page has some to spare."""
-    spare = 0 if view.ablation == "both" else _SPARE_BYTES
-    return max(0, sum(n_bytes) - spare)
+    spare = _SPARE_BYTES_IN_BOTH_MODES if view.ablation == "both" else _SPARE_BYTES
+    return max(0, sum(n_bytes) - spare) if n_bytes else 0
 
 
 def _map_url(connection: Connection, sae: Sae, feature_index: int, memory: Memory) -> str:

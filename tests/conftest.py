@@ -6,6 +6,7 @@ written from the format's definition. Heavy libraries are imported when a test f
 """
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # a name that is no folder is looked for on no hub
 
 TEXT = "def first(items):\n    return items[0]  # the first of the items\n" * 4
 WORDS = [" def", " first", " (items)", " return", " items[0]", "  # the", " of", "\n", " xyz"]

@@ -55,7 +55,7 @@ def inputs(
 def command(tmp_path_factory: pytest.TempPathFactory, inputs: dict[str, Any]) -> Iterator[Command]:
     """The real command."""
     folder = tmp_path_factory.mktemp("command")
-    quiet = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
+    quiet = {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
     with running(folder, quiet) as found:
         found.warm(*job_at(folder / "atlas.db", inputs).arguments)
         yield found

@@ -59,9 +59,8 @@ def _problems(
             yield f"the pairs of {name} are not symmetric."
         strongest += _strongest(example)
     mean = float(np.mean(strongest)) if strongest else None
-    if (mean is None) != (share is None) or (
-        mean is not None and not np.isclose(mean, share, rtol=1e-4)
-    ):
+    same = mean is share if mean is None or share is None else np.isclose(mean, share, rtol=1e-4)
+    if not same:
         yield f"its pair_interaction is {share}, its examples give {mean}."
 
 

@@ -69,7 +69,8 @@ def spread_chart(
     axis = make_axis(np.concatenate([*known, [each.value for each in marked]]), log=log)
     shares = bars.counts / max(bars.n, 1)
     drawn = None if outline is None else _scaled(outline, bars, log)
-    top = 1.05 * max((float(each.max()) for each in (shares, drawn) if _holds(each)), default=1.0)
+    heights_known = [each for each in (shares, drawn) if each is not None and each.size]
+    top = 1.05 * max((float(each.max()) for each in heights_known), default=1.0)
     largest = int(bars.counts.max()) if bars.counts.size else 0
     heights = (
         [log_height(count, largest) for count in bars.counts.tolist()]
@@ -146,10 +147,6 @@ def _outline(outline: Bins, shares: Float[ndarray, " n_bins"], axis: Axis, top: 
         points += [f"{place:.4g},{100 - 100 * share / top:.4g}" for place in places[i : i + 2]]
     ends = (f"{places[0]:.4g},100", f"{places[-1]:.4g},100") if places else ("", "")
     return Polyline(" ".join([ends[0], *points, ends[1]]).strip(), "line-outline", outline.name)
-
-
-def _holds(values: Float[ndarray, " n"] | None) -> bool:
-    return values is not None and values.size > 0
 
 
 def _share_ticks(top: float) -> list[Tick]:

@@ -30,7 +30,7 @@ def choose_peaks(groups: Mapping[Group, ExampleGroup], feature_index: int, n: in
     others: list[tuple[int, int]] = []
     if interval is not None:
         places, band = _places(interval), interval.band.astype(int)
-        turn = [int((band[:i] == band[i]).sum()) for i in range(len(band))]
+        turn = np.array([(band[:i] == band[i]).sum() for i in range(len(band))])
         others = [places[i] for i in np.lexsort((-band, turn))]
     n_top = n - n // 2
     listed = [*top[:n_top], *[place for place in others if place not in top[:n_top]][: n // 2]]

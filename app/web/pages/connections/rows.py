@@ -3,7 +3,7 @@
 Takes what is linked; gives printed values. Knows no template.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from app.db.catalog import Sae
@@ -126,7 +126,7 @@ def _row(
     )
 
 
-def _widest(shares: Sequence[float]) -> float:
+def _widest(shares: Iterable[float]) -> float:
     return max((abs(float(share)) for share in shares), default=0.0) or 1.0
 
 

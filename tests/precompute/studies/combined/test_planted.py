@@ -173,7 +173,8 @@ def test_the_features_are_told_apart(found: Any) -> None:
     study = get_study(connection, CombinedStudy, sae.sae_id)
     assert study is not None
     assert (study.n_alternative, study.n_conjunction, study.n_features) == (1, 1, 2)
-    shares = [get_feature(connection, sae.sae_id, index).pair_interaction for index in range(3)]
+    records = [get_feature(connection, sae.sae_id, index) for index in range(3)]
+    shares = [record.pair_interaction for record in records if record is not None]
     assert shares[0] == pytest.approx(-10 / 8, rel=0.05)
     assert shares[1] == pytest.approx(12 / 10, rel=0.05)
     assert shares[2] is None

@@ -15,7 +15,7 @@ from app.db.engine import Atlas, open_atlas
 from app.db.features import get_features, get_panels
 from app.db.records import FeaturePanels
 from app.demo.synthetic import build_synthetic_atlas
-from app.web.feature_numbers import parse_features
+from app.web.feature_numbers import Named, parse_features
 from app.web.memory import Memory
 from app.web.pages.compare import page as page_module
 from app.web.pages.compare.page import ComparePage, build
@@ -91,7 +91,8 @@ def test_joint_firings_are_counted_from_every_firing(exact: ComparePage, events_
         events = memory.events(connection, sae)
         directions = get_directions(connection, sae.sae_id, sae.record.d_in, [3, 5, 8])
     assert events is not None
-    places = {i: set(events.feature(i).places.tolist()) for i in (3, 5, 8)}
+    places: dict[Named, set[int]] = {i: set(events.feature(i).places.tolist()) for i in (3, 5, 8)}
+    rows: dict[Named, int] = {i: i for i in (3, 5, 8)}
     assert [(pair.first, pair.second) for pair in exact.pair_values.rows] == [
         (3, 5), (3, 8), (5, 8),
     ]  # fmt: skip
@@ -100,7 +101,7 @@ def test_joint_firings_are_counted_from_every_firing(exact: ComparePage, events_
         assert pair.n_joint == len(first & second)
         if first | second:
             assert pair.jaccard == len(first & second) / len(first | second)
-        expected = float(directions[pair.first] @ directions[pair.second])
+        expected = float(directions[rows[pair.first]] @ directions[rows[pair.second]])
         assert pair.cosine == pytest.approx(expected, abs=1e-6)
     assert exact.pair_values.n_tokens == sae.corpus.n_tokens
     assert "over all" in exact.pairs_note
@@ -201,6 +202,7 @@ def test_lines_carry_every_firing_of_every_feature(exact: ComparePage, events_pa
         stop = text.start + len(text.token_ids)
         assert [line.named for line in text.lines] == [3, 5, 8]
         for line in text.lines:
+            assert isinstance(line.named, int)
             found = events.feature(line.named)
             here = (found.context_id == text.context_id) & (found.position >= text.start)
             here &= found.position < stop
@@ -216,7 +218,7 @@ def test_lines_carry_every_firing_of_every_feature(exact: ComparePage, events_pa
 def test_without_events_a_line_is_known_only_in_its_own_contexts(
     exact: ComparePage, listed_only: ComparePage
 ) -> None:
-    own = {
+    own: dict[Named, set[int]] = {
         material.record.feature_index: {
             context_id
             for stored in material.groups.values()

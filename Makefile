@@ -17,7 +17,7 @@ demo-atlas: $(VENV)/.precompute
 	$(BIN)/feature-atlas demo --output $(DEMO_ATLAS) --no-serve
 
 test: $(VENV)/.test debian
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 # The real command killed 30 times at random moments, and resumed.
 torture: $(VENV)/.test

@@ -16,6 +16,7 @@ import pytest
 from safetensors.numpy import save_file
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # a name that is no folder is looked for on no hub
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # files run beside each other, one a core
 
 TEXT = "def first(items):\n    return items[0]  # the first of the items\n" * 4
 WORDS = [" def", " first", " (items)", " return", " items[0]", "  # the", " of", "\n", " xyz"]

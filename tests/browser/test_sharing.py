@@ -1,5 +1,6 @@
 """Handing a view on: the menu, frames of other hosts, a site of plain files, one file alone."""
 
+import re
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -73,7 +74,7 @@ def test_a_figure_is_copied_as_its_source_under_the_view(copying: Page) -> None:
     copying.wait_for_url("**/7?group=top")
     copying.get_by_label("More ways to share").click()
     row = copying.locator(".copy-menu li", has_text="Examples")
-    assert "group=top" in (row.locator("a").get_attribute("href") or "")
+    expect(row.locator("a")).to_have_attribute("href", re.compile("group=top"))
     row.locator("button").click()
     row.locator("button", has_text="Copied").wait_for()
     drawing = ElementTree.fromstring(_clipboard(copying))

@@ -98,7 +98,9 @@ def test_at_most_twenty_lines(client: TestClient) -> None:
     drawing = _draw(client, "examples", "&group=interval")
     outlined = [i for i in drawing.iter(f"{SVG}rect") if i.get("stroke") == palette.INK]
     assert 1 < len(outlined) <= 20
-    assert any("examples of this view" in text for text in _texts(drawing))
+    said = re.search(r"Examples 1 to (\d+) of the (\d+) of this view", " ".join(_texts(drawing)))
+    assert said is not None
+    assert int(said[1]) == len(outlined) < int(said[2]), "those on further pages count as well"
 
 
 def test_hostile_tokens_are_text(hostile_path: Path, make_client: MakeClient) -> None:

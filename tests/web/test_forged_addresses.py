@@ -74,9 +74,8 @@ def test_an_atlas_damaged_inside_is_said_in_a_sentence(
     answer = client.get(f"{SAE}/3")
     assert answer.status_code == 503
     assert "damaged" in answer.text
-    monkeypatch.setattr(
-        "sys.argv", ["feature-atlas", "export", "feature", str(path), "x/y/1", str(tmp_path / "f")]
-    )
+    command = ["feature-atlas", "export", "feature", str(path), f"{SAE[1:]}/3"]
+    monkeypatch.setattr("sys.argv", [*command, str(tmp_path / "f")])
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code not in (0, None)

@@ -65,7 +65,12 @@ def _draw_examples(page: FeaturePage) -> Body | None:
     panel = page.examples
     of = "pre-activation" if page.view.effect == "hidden_pre" else "activation"
     legend = Legend(panel.scale_end, " or ".join(panel.verbs), of)
-    return draw_examples(sections, panel.shown.layout == "aligned", legend)
+    shown = panel.shown
+    alone = bool(page.view.example)
+    n_all = sum(len(each.examples) for each in sections) if alone else shown.total
+    return draw_examples(
+        sections, 1 if alone else shown.first, n_all, shown.layout == "aligned", legend
+    )
 
 
 def _sections(page: FeaturePage) -> list[Section]:

@@ -36,12 +36,18 @@ class Legend:
     """what the effect is measured on: activation or pre-activation"""
 
 
-def draw_examples(sections: list[Section], aligned: bool, legend: Legend) -> Body:
-    """The block, with a line about what was left out."""
+def draw_examples(
+    sections: list[Section], first: int, n_all: int, aligned: bool, legend: Legend
+) -> Body:
+    """The block, with a line about what was left out.
+
+    Args:
+        first: number of the first example among all of the view, from 1.
+        n_all: examples of the view, those on further pages as well.
+    """
     width = (VALUE_COLUMNS + BEFORE + AFTER) * COLUMN
     shapes = _legend(legend)
     y, n_lines, n_shown, full = 12.0, 0, 0, False
-    n_all = sum(len(section.examples) for section in sections)
     for section in sections:
         top = y + 24
         for example in section.examples:
@@ -67,7 +73,7 @@ def draw_examples(sections: list[Section], aligned: bool, legend: Legend) -> Bod
             f"{legend.of}; violet lowers, green raises, no colour under 5%, grey: not measured."
         )
     if n_shown < n_all:
-        note += f" The first {n_shown} of the {n_all} examples of this view."
+        note += f" Examples {first} to {first + n_shown - 1} of the {n_all} of this view."
     return Body(width, y, shapes, note)
 
 

@@ -29,9 +29,9 @@ def connections_page(
     )
 
 
-@router.get("/{model}/{sae}/{feature_index}/connections", summary="What causes a feature")
+@router.get("/{model}/{sae}/{feature_index:number}/connections", summary="What causes a feature")
 @router.get(
-    "/{model}/{sae}/{feature_index}/connections.json",
+    "/{model}/{sae}/{feature_index:number}/connections.json",
     summary="What causes a feature and what it feeds, as JSON",
 )
 def walk_page(

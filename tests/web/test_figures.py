@@ -100,7 +100,8 @@ def test_at_most_twenty_lines(client: TestClient) -> None:
     assert 1 < len(outlined) <= 20
     said = re.search(r"Examples 1 to (\d+) of the (\d+) of this view", " ".join(_texts(drawing)))
     assert said is not None
-    assert int(said[1]) == len(outlined) < int(said[2]), "those on further pages count as well"
+    assert int(said[1]) <= len(outlined), "an example is a line or two"
+    assert int(said[1]) < int(said[2]), "those on further pages count as well"
 
 
 def test_hostile_tokens_are_text(hostile_path: Path, make_client: MakeClient) -> None:

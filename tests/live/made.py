@@ -60,7 +60,7 @@ def make(
         seed=3,
         hidden_pre_contexts=2,
         quality_contexts=2,
-        pruning_contexts=0,
+        pruning_contexts=2,
         coactivation_tokens=100,
     )
     run(settings)

@@ -69,7 +69,7 @@ from app.web.views import FeatureView, MapView
 
 _BYTES_OF_NAMES = 1_200
 """Labels of the features beside it"""
-_SPARE_BYTES, _SPARE_BYTES_IN_BOTH_MODES = 8_000, -2_500
+_SPARE_BYTES, _SPARE_BYTES_IN_BOTH_MODES = 8_000, -4_000
 """What panels that only some features have may take before examples make room for them"""
 
 

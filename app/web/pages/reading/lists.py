@@ -17,7 +17,7 @@ from app.web.views import FeatureView
 
 N_EACH, N_HITS = 10, 6
 """Counterexamples of each side, and places where both agree, on the page."""
-N_EACH_BESIDE, N_HITS_BESIDE = 4, 2
+N_EACH_BESIDE, N_HITS_BESIDE = 2, 1
 """The same beside an example opened with every value: the page has room for one of the two."""
 MOST_CHARACTERS = 400
 """Of a reading, as the address takes it."""

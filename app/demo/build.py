@@ -22,7 +22,7 @@ N_TOKENS = 1_048_576
 
 
 def demo_settings(output: Path) -> PrecomputeSettings:
-    """What the demo is run with: one pass for all its dictionaries, ablated text sized to fit."""
+    """What the demo is run with: one pass for all dictionaries, the dearest stages sized to fit."""
     saes = sorted(path for path in (FOLDER / "dictionaries").iterdir() if path.is_dir())
     return PrecomputeSettings(
         model=str(FOLDER / "model"),
@@ -37,6 +37,9 @@ def demo_settings(output: Path) -> PrecomputeSettings:
         replacements=1,
         context_examples=1,
         context_draws=1,
+        connection_examples=2,
+        effect_examples=2,
+        effect_sampled=1,
     )
 
 

@@ -16,6 +16,8 @@ from app.web.charts.scales import Tick, linear_ticks, number_label, round_step
 
 _SKEWED = 50
 """largest value over the median from which an axis is logarithmic"""
+_MOST_CHARACTERS = 70
+"""Of all labels of an axis"""
 
 
 @dataclass(frozen=True)
@@ -69,9 +71,17 @@ def _linear_axis(values: Float[ndarray, " n"], share: bool) -> Axis:
         step = round_step(high - low, 4)
         low, high = math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step
     if not share:
-        return Axis(low, high, False, linear_ticks(low, high, 4))
+        return Axis(low, high, False, _apart(linear_ticks(low, high, 4)))
     ticks = [Tick(t.at, f"{t.label}%") for t in linear_ticks(100 * low, 100 * high, 4)]
     return Axis(low, high, False, ticks)
+
+
+def _apart(ticks: list[Tick]) -> list[Tick]:
+    """Every second, third … tick where all labels would run into each other."""
+    every = 1
+    while sum(len(tick.label) + 2 for tick in ticks[::every]) > _MOST_CHARACTERS:
+        every += 1
+    return ticks[::every]
 
 
 def _log_axis(values: Float[ndarray, " n"], share: bool) -> Axis:

@@ -100,3 +100,9 @@ def _squares(path: str) -> list[tuple[int, int]]:
 def test_numbers_keep_four_digits() -> None:
     values = np.array([0.000123456, -7.00049, 12345.6, 0.0, np.nan, np.inf, 99995.0])
     assert short_numbers(values) == [0.0001235, -7.0, 12350.0, 0.0, None, None, 100000.0]
+
+
+def test_long_labels_stand_apart() -> None:
+    labels = _ticks([0.99988, 1.0001])
+    assert len(labels) >= 2 and sum(len(label) + 2 for label in labels) <= 70
+    assert len(_ticks([0.0, 7.0])) == 8, "short ones all stand there"

@@ -144,7 +144,7 @@ def test_an_atlas_from_the_command_line(place: Place, command: Callable[..., End
     *lines, last = checked.stdout.splitlines()
     assert {line.split()[0] for line in lines} == {"ok", "skipped"}
     assert "ok       activation histograms sum to n_active" in lines
-    assert f"{place.output} is in order: 15 of 15 checks passed, 1 skipped (--seed " in last
+    assert f"{place.output} is in order: 22 of 22 checks passed, 1 skipped (--seed " in last
 
 
 def test_a_toml_holds_the_same_options(place: Place, command: Callable[..., Ended]) -> None:
@@ -401,7 +401,7 @@ def test_an_atlas_is_held_against_its_model(place: Place, command: Callable[...,
     checked = command(*asked, "--model", place.model)
     assert checked.code == 0
     assert "ok       activations computed again by the model (3 features)" in checked.stdout
-    assert checked.stdout.endswith("16 of 16 checks passed (--seed 5).\n")
+    assert checked.stdout.endswith("23 of 23 checks passed (--seed 5).\n")
     assert "give both --model and --sae" in command(*asked).sentence
     for missing in (["--model", place.folder / "none"], ["--sae", place.folder / "none"]):
         ended = command(*asked, *missing)

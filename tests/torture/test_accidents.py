@@ -16,9 +16,9 @@ from tests.torture.conftest import Job, content, stages_in
 
 @pytest.fixture
 def unfinished(command: Command, make_job: Callable[..., Job], uninterrupted: Any) -> Job:
-    """A job whose run was killed once ablated text was done."""
+    """A job whose run was killed once everything but the atlas was done."""
     job = make_job()
-    ended = command.run(*job.arguments, meanwhile=when("ablated text", signal.SIGKILL))
+    ended = command.run(*job.arguments, meanwhile=when("combined", signal.SIGKILL))
     assert ended.code == -signal.SIGKILL
     assert not job.output.exists()
     return job
@@ -97,11 +97,11 @@ def test_a_changed_setting_costs_what_depends_on_it(
 ) -> None:
     ended = command.run(*unfinished.with_options(ablation_window=3))
     assert (
-        "Since the unfinished run ablation_window changed: ablated text is made again, the rest "
-        "(tokens, events, statistics, co-activation, near misses, weights, map, final norm, "
-        "quality, silent examples) is kept." in ended.said
+        "Since the unfinished run ablation_window changed: ablated text, combined are made again, "
+        "the rest (tokens, events, statistics, co-activation, near misses, weights, map, "
+        "final norm, quality, silent examples, " in ended.said
     )
-    assert stages_in(ended.said) == ["ablated text", "atlas"]
+    assert stages_in(ended.said) == ["ablated text", "combined", "atlas"]
     fresh = make_job("atlas-fresh.db", unfinished.output.parent)
     fresh.output.parent.mkdir(exist_ok=True)
     found = content(unfinished.output)

@@ -155,5 +155,9 @@ def test_the_peak_is_never_deleted_and_pauses_come_between(
     with pytest.raises(ValueError, match="peak"):
         deletions.read([(11,)])
     pauses.clear()
-    deletions.read([(1,)] * (2 * TEXTS_AT_ONCE + 1))
+    several = [gone for n in (1, 2, 3) for gone in combinations(range(11), n)]
+    several = several[: 2 * TEXTS_AT_ONCE + 1]
+    deletions.read(several)
     assert len(pauses) == 3
+    deletions.read(several)
+    assert len(pauses) == 3, "what is known is not run again"

@@ -2,7 +2,9 @@
 
     x_in         = normalise(x) - b_pre
     feature_acts = activation(x_in @ W_enc + b_enc)
-    x_hat        = undo(feature_acts @ W_dec + b_dec)
+    x_hat        = undo(feature_acts @ W_dec + b_dec) + x @ W_skip
+
+A transcoder reads one hook and writes another: its x_hat stands for what `hook_name_out` holds.
 
 Takes and gives tensors on the dictionary's own device; inputs of another dtype are converted to
 that of the weights. Knows no file format, no model and no hook: `x` is what the hook holds, heads
@@ -34,7 +36,7 @@ class DictionaryConfig:
     format: str
     #: The architecture as its format calls it; what is computed is in `Dictionary.activation`.
     architecture: str
-    #: TransformerLens name of the activation it was trained on.
+    #: TransformerLens name of the activation it was trained on, and reads.
     hook_name: str | None
     d_in: int
     d_sae: int
@@ -58,6 +60,10 @@ class DictionaryConfig:
     flatten_heads: bool = False
     #: The files name a constant input scale but not its value; see `app.sae.expected_average`.
     input_scale_unsettled: bool = False
+    #: TransformerLens name of the activation a transcoder predicts; None for an autoencoder.
+    hook_name_out: str | None = None
+    #: Whether it predicts another activation than it reads, also where its files don't say which.
+    is_transcoder: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +82,9 @@ class Dictionary:
     activation: Activation
     normalisation: Normalisation
     config: DictionaryConfig
+    W_skip: Float[Tensor, "d_in d_out"] | None = None
+    """The linear part of a skip transcoder, of the input as it is: neither normalised nor
+    shifted. None where there is none."""
 
     def forward_encoder(
         self, x: Float[Tensor, "*batch d_in"]
@@ -136,14 +145,14 @@ class Dictionary:
         """The reconstruction in the model's scale.
 
         `x` is what was encoded; it is needed (ValueError without it) where the normalisation is per
-        token, since only the token's own statistics undo it.
+        token, since only the token's own statistics undo it, and for a skip transcoder.
         """
         reconstruction = affine(feature_acts.to(self.W_dec.dtype), self.W_dec, self.b_dec)
-        if not self.normalisation.needs_input:
+        if not self.normalisation.needs_input and self.W_skip is None:
             return reconstruction
         if x is None:
-            raise ValueError("decode needs x to undo a per-token normalisation")
-        return self.normalisation.measure(x.to(self.W_enc.dtype)).undo(reconstruction)
+            raise ValueError("decode needs x to undo a per-token normalisation or for W_skip")
+        return self._finished(reconstruction, x)
 
     def decode_events(
         self,
@@ -164,7 +173,7 @@ class Dictionary:
             mode="sum",
             per_sample_weights=activation.to(self.W_dec.dtype),
         )
-        return self.normalisation.measure(x.to(self.W_enc.dtype)).undo(reconstruction + self.b_dec)
+        return self._finished(reconstruction + self.b_dec, x)
 
     @cached_property
     def encoder_rows(self) -> Float[Tensor, "d_sae d_in"]:
@@ -208,7 +217,16 @@ class Dictionary:
         return digest.hexdigest()
 
     def _own_tensors(self) -> dict[str, Tensor]:
-        return {name: getattr(self, name) for name in ("W_enc", "b_enc", "W_dec", "b_dec", "b_pre")}
+        names = ("W_enc", "b_enc", "W_dec", "b_dec", "b_pre", "W_skip")
+        return {name: tensor for name in names if (tensor := getattr(self, name)) is not None}
+
+    def _finished(
+        self, reconstruction: Float[Tensor, "*batch d_out"], x: Float[Tensor, "*batch d_in"]
+    ) -> Float[Tensor, "*batch d_out"]:
+        """In the model's scale, with the linear part of a skip transcoder."""
+        x = x.to(self.W_enc.dtype)
+        undone = self.normalisation.measure(x).undo(reconstruction)
+        return undone if self.W_skip is None else undone + x @ self.W_skip
 
     def encoder_input(self, x: Float[Tensor, "*batch d_in"]) -> Float[Tensor, "*batch d_in"]:
         """What W_enc is multiplied by: the input normalised, the pre-bias taken off."""

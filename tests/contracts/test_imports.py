@@ -31,8 +31,9 @@ ALLOWED = {
     "live": {"errors", "sae", "stats", "db", "precompute"},
     "check": {"errors", "sae", "stats", "db", "precompute"},
     "demo": {"errors", "settings", "sae", "stats", "db", "precompute"},
+    "exchange": {"errors", "durable", "db", "stats", "notebook"},
     "commands": {"errors", "settings", "web", "precompute", "check", "demo", "db", "notebook"}
-    | {"access", "explain"},
+    | {"access", "explain", "exchange"},
     "cli": {"errors", "commands", "precompute"},
 }
 """What each part may import besides itself and the package's version. The demo uses the job, and

@@ -151,3 +151,24 @@ def test_firing_threshold_is_none_where_features_compete(make_dictionary: Maker)
     assert make_dictionary("topk").firing_threshold() is None
     threshold = make_dictionary("relu").firing_threshold()
     assert threshold is not None and threshold.tolist() == [0.0] * 8
+
+
+def test_a_skip_transcoder_adds_the_linear_part_of_its_raw_input(make_dictionary: Maker) -> None:
+    """Its decoder writes another space than its encoder reads, its skip leads from one to the
+    other without normalisation."""
+    plain = make_dictionary("relu", normalisation=Normalisation("layer_norm"))
+    generator = torch.Generator().manual_seed(2)
+    W_skip = torch.randn(5, 5, generator=generator)
+    skipping = replace(plain, W_skip=W_skip)
+    x = tokens()
+    acts = skipping.encode(x)
+    expected = plain.decode(acts, x) + torch.stack([W_skip.T @ row for row in x])
+    torch.testing.assert_close(skipping.decode(acts, x), expected)
+    row, feature = acts.nonzero(as_tuple=True)
+    torch.testing.assert_close(
+        skipping.decode_events(row, feature, acts[row, feature], x), expected
+    )
+    with pytest.raises(ValueError, match="W_skip"):
+        replace(skipping, normalisation=Normalisation()).decode(acts)
+    assert skipping.weights_hash() != plain.weights_hash()
+    assert skipping.to(dtype=torch.float64).decode(acts, x.double()).dtype == torch.float64

@@ -1,0 +1,1 @@
+"""Atlases and other tools' files, in both directions."""

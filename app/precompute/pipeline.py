@@ -43,7 +43,7 @@ from app.precompute.studies.registry import asked_for
 from app.precompute.studies.storing import Harvests
 from app.precompute.weights.direction_map import check_map_choice
 from app.precompute.weights.map_stage import MAP, map_pieces
-from app.precompute.weights.norm_scale import NORM_SCALE, norm_piece
+from app.precompute.weights.norm_scale import NORM_SCALE, norm_pieces
 from app.precompute.weights.stage import WEIGHTS, weight_pieces
 from app.precompute.workplace.findings import Findings
 from app.precompute.workplace.ledger import fingerprint
@@ -175,7 +175,7 @@ class _Stages:
         prepared = self._run
         for stage, task, pieces in (
             (QUALITY, QUALITIES, quality_pieces(prepared)),
-            (FINAL_NORM, NORM_SCALE, [norm_piece(prepared)]),
+            (FINAL_NORM, NORM_SCALE, norm_pieces(prepared)),
         ):
             self._workplace.verify(stage, self._reporter.say)
             tokens = sum(piece.units for piece in pieces) * prepared.corpus.context_size
@@ -185,9 +185,10 @@ class _Stages:
         self._do("weights", "features", WEIGHTS, pieces, stages)
         stages, pieces = self._verified("map"), map_pieces(prepared)
         self._do("map", "features", MAP, pieces, stages)
-        for stage in stages if pieces else []:
-            for sentence in self._findings.single(stage).said:
-                self._reporter.say(f"Warning: {stage}: {sentence}")
+        for stage in stages:
+            for drawn in self._findings.of(stage):
+                for sentence in drawn.said:
+                    self._reporter.say(f"Warning: {stage}: {sentence}")
 
     def _counting(self) -> None:
         """Stage 3: every statistic that events alone give."""
@@ -214,6 +215,10 @@ class _Stages:
             groups = self._findings.examples([sae], ["silent"])
             asked.append(asked_of(sae, ((index, found) for _, index, _, found in groups)))
         self._n_silent = {item.sae: len(item.row) for item in asked}
+        can_tell = {
+            target.sae for target in self._run.targets if target.dictionary.gives_hidden_pre
+        }
+        asked = [item for item in asked if item.sae in can_tell]
         pieces = silent_pieces(asked, job.batch_contexts)
         self._workplace.verify(SILENT, self._reporter.say)
         tokens = sum(piece.units for piece in pieces) * self._run.corpus.context_size

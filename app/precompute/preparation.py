@@ -4,8 +4,8 @@ Takes settings, gives the things of a run, checked against each other; each misf
 Leaves the token contexts (stage 1) in the workplace and every stage bound to its recipe there.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,15 @@ from jaxtyping import Int64
 from app.db.addition import check_addition
 from app.db.beside import dictionaries_beside
 from app.db.records import ModelRecord
-from app.precompute.corpus.documents import Named, Source, from_documents, open_corpus
+from app.precompute.corpus.documents import Named, from_documents, open_corpus
 from app.precompute.corpus.tokens import TokenSettings, build_contexts
 from app.precompute.events.batching import Sizes, Trial, try_sizes
 from app.precompute.events.events import contexts_per_shard
 from app.precompute.events.kept_activations import KeptActivations, has_room
+from app.precompute.given.events import GivenEvents
 from app.precompute.job import ACTIVATIONS, TOKENS, Job
 from app.precompute.model.language_model import LanguageModel
+from app.precompute.model.model import Model
 from app.precompute.model.vocabulary import Vocabulary, vocabulary
 from app.precompute.progress.reporter import Reporter
 from app.precompute.run_records import model_record
@@ -34,6 +36,7 @@ from app.precompute.workplace.recipe import corpus_stamp, run_recipe, without_fo
 from app.precompute.workplace.seals import seal
 from app.precompute.workplace.stage_recipes import Facts, stage_recipes
 from app.precompute.workplace.workplace import Workplace
+from app.sae.dictionary import Dictionary
 from app.sae.expected_average import settle_input_scale
 from app.sae.verify import verify
 from app.stats.corpus import Corpus
@@ -45,10 +48,14 @@ VERIFIED_TOKENS = 2_000
 class Loaded:
     """The model and what goes with it, read."""
 
-    model: LanguageModel
+    model: Model
     model_record: ModelRecord
     vocabulary: Vocabulary
     targets: list[Target]
+
+
+WriteContexts = Callable[[TokenSettings, Path, Callable[[int], None]], object]
+"""Writes the token contexts (stage 1) into a folder; the last is told the tokens written."""
 
 
 @dataclass(frozen=True)
@@ -56,11 +63,13 @@ class Inputs:
     """What the user named, read."""
 
     loaded: Loaded
-    source: Source
+    write_contexts: WriteContexts
     recipe: dict[str, Any]
     """what is stored in the atlas"""
     corpus: str
     """the corpus' name and the state of its content"""
+    given: Mapping[str, GivenEvents] = field(default_factory=dict)
+    """firings that need not be found any more, of every dictionary or of none"""
 
 
 @dataclass(frozen=True)
@@ -68,12 +77,21 @@ class Run:
     """What is at hand where the model is needed. Not picklable: `equip` makes it from a job."""
 
     job: Job
-    model: LanguageModel
+    model: Model
     model_record: ModelRecord
     vocabulary: Vocabulary
     targets: list[Target]
     """the dictionaries as they are run: input scale settled"""
     corpus: Corpus
+    given: Mapping[str, GivenEvents] = field(default_factory=dict)
+    """firings that need not be found any more, of every dictionary or of none"""
+
+    @property
+    def language_model(self) -> LanguageModel:
+        """The model, where one can look inside it. ValueError where one can't."""
+        if not isinstance(self.model, LanguageModel):
+            raise ValueError(f"{self.model.name} is no language model read from files")
+        return self.model
 
     def target(self, sae: str) -> Target:
         """The dictionary of that name."""
@@ -105,7 +123,14 @@ def read_inputs(
     loaded = _load(settings, folder)
     recipe = run_recipe(settings, loaded.model_record.weights_hash, loaded.targets)
     name = without_folder(settings.corpus)
-    return Inputs(loaded, source, recipe, f"{name} {corpus_stamp(settings, documents)}")
+    model = loaded.model
+    assert isinstance(model, LanguageModel)
+
+    def write(options: TokenSettings, into: Path, advance: Callable[[int], None]) -> None:
+        tokenizer, d_vocab = model.tokenizer, model.d_vocab
+        build_contexts(source, tokenizer, options, into, d_vocab, model.n_ctx, advance)
+
+    return Inputs(loaded, write, recipe, f"{name} {corpus_stamp(settings, documents)}")
 
 
 def prepare(
@@ -156,7 +181,9 @@ def prepare(
     way = loaded.model.way(hook_names)
     for sentence in loaded.model.ways(hook_names):
         reporter.say(sentence)
-    if sizes is None:
+    if sizes is None and not loaded.model.runs:
+        sizes = Sizes(1, 1)
+    elif sizes is None:
         trial = _trial(loaded.model, targets, corpus, reporter)
         sizes = _told(settings, trial.sizes)
         workplace.ledger.keep(pace, trial.seconds_per_token)
@@ -178,7 +205,7 @@ def prepare(
         corpus.tokens.size * loaded.model.dtype.itemsize,
     )
     job = Job(settings, workplace.folder, record.model, saes, per_shard, keeps, **vars(sizes))
-    return Run(job, loaded.model, record, words, targets, corpus)
+    return Run(job, loaded.model, record, words, targets, corpus, inputs.given)
 
 
 def equip(job: Job) -> Run:
@@ -210,19 +237,12 @@ def _contexts(
     reporter: Reporter,
 ) -> Corpus:
     """Stage 1: the stored contexts, made unless they are there and whole."""
-    folder, model = workplace.folder / TOKENS, inputs.loaded.model
+    folder = workplace.folder / TOKENS
     workplace.verify(TOKENS, reporter.say)
     if not workplace.done(TOKENS):
         with reporter.stage(TOKENS, settings.max_tokens, "tokens") as advance:
-            build_contexts(
-                inputs.source,
-                model.tokenizer,
-                TokenSettings(context_size, settings.packing, bos, settings.max_tokens),
-                folder,
-                model.d_vocab,
-                model.n_ctx,
-                advance,
-            )
+            options = TokenSettings(context_size, settings.packing, bos, settings.max_tokens)
+            inputs.write_contexts(options, folder, advance)
         workplace.ledger.finish(TOKENS, "contexts", seal(workplace.folder, folder.iterdir()))
     return Corpus.open(folder)
 
@@ -232,9 +252,7 @@ def first_contexts(corpus: Corpus, n: int) -> Int64[np.ndarray, " n_chosen"]:
     return np.flatnonzero(corpus.counted.any(axis=1))[:n]
 
 
-def _trial(
-    model: LanguageModel, targets: Sequence[Target], corpus: Corpus, reporter: Reporter
-) -> Trial:
+def _trial(model: Model, targets: Sequence[Target], corpus: Corpus, reporter: Reporter) -> Trial:
     with reporter.stage("trial", len(targets), "dictionaries") as advance:
         trial = try_sizes(model, targets, corpus)
         advance(len(targets))
@@ -257,10 +275,10 @@ def _dictionaries(inputs: Inputs, sample: str) -> dict[str, dict[str, str]]:
     }
 
 
-def settled(
-    model: LanguageModel, targets: Sequence[Target], corpus: Corpus, check: bool
-) -> list[Target]:
+def settled(model: Model, targets: Sequence[Target], corpus: Corpus, check: bool) -> list[Target]:
     """The dictionaries, their input scale settled on the first tokens and, if asked, checked."""
+    if not model.runs:
+        return list(targets)
     chosen = first_contexts(corpus, -(-VERIFIED_TOKENS // (corpus.context_size - 1)))
     tokens = torch.from_numpy(corpus.tokens[chosen].astype(np.int64))
     counted = torch.from_numpy(corpus.counted[chosen]).to(model.device)
@@ -268,6 +286,9 @@ def settled(
     found = []
     for target in targets:
         x = activations[target.hook_name][counted].float()
+        if not isinstance(target.dictionary, Dictionary):  # checked when it was brought
+            found.append(target)
+            continue
         dictionary = settle_input_scale(target.dictionary, x)
         if check:
             verify(dictionary, x)

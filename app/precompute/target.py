@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float64
 
+from app.precompute.coder import Coder
 from app.sae.dictionary import Dictionary
 
 
@@ -19,11 +20,18 @@ class Target:
 
     sae: str
     """its part of the address"""
-    dictionary: Dictionary
+    dictionary: Coder
     hook_name: str
     """whose activations it reads"""
     folder: Path
     """of its event shards"""
+
+    @property
+    def weights(self) -> Dictionary:
+        """The dictionary, where its matrices are at hand. ValueError where they are not."""
+        if not isinstance(self.dictionary, Dictionary):
+            raise ValueError(f"{self.sae} has no matrices to look at")
+        return self.dictionary
 
     def firing_threshold(self) -> Float64[np.ndarray, " d_sae"] | None:
         """The `hidden_pre` above which each feature fires; None under per-token top-k."""

@@ -15,9 +15,9 @@ from functools import partial
 import numpy as np
 import torch
 
+from app.precompute.events.any_firings import finder_of
 from app.precompute.events.harvest import ROWS_AT_ONCE
-from app.precompute.events.top_k_firings import finder
-from app.precompute.model.language_model import LanguageModel
+from app.precompute.model.model import Model
 from app.precompute.model.workers import Workers
 from app.precompute.target import Target
 from app.stats.corpus import Corpus
@@ -52,7 +52,7 @@ class Trial:
     else: time of one thread on the CPU, else wall time"""
 
 
-def try_sizes(model: LanguageModel, targets: Sequence[Target], corpus: Corpus) -> Trial:
+def try_sizes(model: Model, targets: Sequence[Target], corpus: Corpus) -> Trial:
     """The sizes with the most tokens a second in one worker, each at its best of `ROUNDS`.
 
     First the batch, by the model alone, then the tile on such batches, one for all dictionaries.
@@ -60,7 +60,7 @@ def try_sizes(model: LanguageModel, targets: Sequence[Target], corpus: Corpus) -
     return next(Workers(model, 1).map(partial(_try, targets=targets), [corpus]))
 
 
-def _try(model: LanguageModel, corpus: Corpus, targets: Sequence[Target]) -> Trial:
+def _try(model: Model, corpus: Corpus, targets: Sequence[Target]) -> Trial:
     kind = model.device.type
     hook_names = [target.hook_name for target in targets]
 
@@ -75,7 +75,7 @@ def _try(model: LanguageModel, corpus: Corpus, targets: Sequence[Target]) -> Tri
     rows = {name: x.flatten(0, 1)[: ROWS_AT_ONCE[kind]].float() for name, x in activations.items()}
     widest = max(target.dictionary.config.d_sae for target in targets)
     tiles = [n for n in TILES[kind] if n < widest] or [widest]
-    finders = {n: [finder(target.dictionary, n) for target in targets] for n in tiles}
+    finders = {n: [finder_of(target.dictionary, n) for target in targets] for n in tiles}
 
     def encode(n: int) -> None:
         for target, own in zip(targets, finders[n], strict=True):
@@ -87,7 +87,7 @@ def _try(model: LanguageModel, corpus: Corpus, targets: Sequence[Target]) -> Tri
 
 
 def _fastest(
-    model: LanguageModel, ways: dict[int, Callable[[], object]], per_size: bool = True
+    model: Model, ways: dict[int, Callable[[], object]], per_size: bool = True
 ) -> tuple[int, float]:
     """The size whose way takes least time, divided by the size where that is how much it does, and
     that time in seconds.

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from app.precompute.ablation.texts import Mount
 from app.precompute.model.forward import Visitor
-from app.precompute.model.language_model import LanguageModel
+from app.precompute.model.model import Model
 
 LOGIT_ELEMENTS = 2**24
 """Most logits of one batch: some 400 MB for each worker, with what is computed of them."""
@@ -95,7 +95,7 @@ class SpliceSums:
 
 
 def splice_sums(
-    model: LanguageModel,
+    model: Model,
     mounts: Mapping[str, Mount],
     tokens: Integer[np.ndarray, "n_contexts n_ctx"],
     counted: Bool[np.ndarray, "n_contexts n_ctx"],
@@ -157,7 +157,7 @@ def splice_figures(sums: SpliceSums, sae: str, hook_name: str) -> SpliceQuality 
 
 
 def _quantities(
-    model: LanguageModel, mounts: Mapping[str, Mount], batch: "_Batch", fills: Mapping[str, Tensor]
+    model: Model, mounts: Mapping[str, Mount], batch: "_Batch", fills: Mapping[str, Tensor]
 ) -> Iterator[tuple[str, Float[Tensor, " n"]]]:
     """Each quantity by name, at every predicted token of a batch."""
     clean = batch.log_probs(model.logits(batch.tokens))
@@ -207,7 +207,7 @@ class _Batch:
 
 
 def _run(
-    model: LanguageModel,
+    model: Model,
     batch: _Batch,
     hook_name: str,
     change: Callable[[Float[Tensor, "n _d_in"]], Float[Tensor, "n _d_in"]],
@@ -227,7 +227,7 @@ def _reconstruct(mount: Mount) -> Callable[[Float[Tensor, "n d_in"]], Float[Tens
     dictionary = mount.dictionary
 
     def reconstruct(x: Float[Tensor, "n d_in"]) -> Float[Tensor, "n d_in"]:
-        own = x.to(dictionary.W_enc.device)
+        own = x.to(dictionary.device)
         return dictionary.decode(dictionary.encode(own), own).to(x.device)
 
     return reconstruct

@@ -43,7 +43,7 @@ def pairs_of(run: Run) -> list[Below]:
             if height(other.hook_name) < height(target.hook_name)
         ]
         names = list(dict.fromkeys(other.hook_name for other in lower))
-        reached = _reached(run.model, names, target.hook_name) if lower else set()
+        reached = _reached(run.language_model, names, target.hook_name) if lower else set()
         below = [other for other in lower if other.hook_name in reached]
         if below:
             found.append(Below(target, below))

@@ -98,7 +98,7 @@ def measure_connections(run: Run, asked: Asked) -> Measured | Checked:
     """One piece."""
     pair = Below(run.target(asked.sae), [run.target(sae) for sae in asked.below])
     hooks = [pair.target.hook_name, *pair.hook_names, *map(write_hook, pair.hook_names)]
-    with frozen(run.model, hooks) as model:
+    with frozen(run.language_model, hooks) as model:
         assert model is not None, hooks  # pieces are made of pairs that the plain modules reach
         return (
             _check(run, pair, asked, model) if asked.removes else _measure(run, pair, asked, model)
@@ -142,7 +142,7 @@ def _attributed(
 ) -> Iterator[tuple[Integer[np.ndarray, " rows"], Batch, Attributed]]:
     """(which peaks, they as a batch, what was attributed), peaks of similar length together."""
     corpus = run.corpus
-    kind = "cpu" if run.model.device.type == "cpu" else "cuda"
+    kind = "cpu" if run.language_model.device.type == "cpu" else "cuda"
     for rows in batches([peak.position + 1 for peak in peaks], BATCH_TOKENS[kind]):
         some = [peaks[i] for i in rows]
         context = np.array([peak.context_id for peak in some])

@@ -182,7 +182,7 @@ class _AtHook:
         for number in np.unique(firings.mount).tolist():
             own = np.flatnonzero(firings.mount == number)
             some, at = firings.take(own), torch.from_numpy(own).to(x.device)
-            dictionary = self.mounts[number].dictionary
+            dictionary = self.mounts[number].weights
             change = difference(dictionary, x[at], some.feature_index, some.activation)
             added[at] = change.to(added)
         return added

@@ -165,7 +165,7 @@ class _Batch:
 
     def costs(self, item: ToPrune, x: Float[Tensor, "n d_in"]) -> dict[str, Costs]:
         """Every ladder gone down."""
-        dictionary, hook_name = item.mount.dictionary, item.mount.hook_name
+        dictionary, hook_name = item.mount.weights, item.mount.hook_name
         own = x.to(dictionary.W_enc)
         found = fired(dictionary, own)
         costs = {}

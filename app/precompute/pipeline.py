@@ -8,6 +8,7 @@ the others get done is the driver's business.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -76,6 +77,16 @@ def run(
         AtlasError: anything a user can put right. Nothing that looks like an atlas is left behind.
         Interrupted: the user stopped it; what is finished is kept.
     """
+    run_on(settings, partial(read_inputs, settings, documents), reporter, stop)
+
+
+def run_on(
+    settings: PrecomputeSettings,
+    inputs_in: Callable[[Path], Inputs],
+    reporter: Reporter | None = None,
+    stop: Stop | None = None,
+) -> None:
+    """The same for inputs that come another way; `inputs_in` is given the building folder."""
     reporter, stop = reporter or Reporter(kind=settings.progress), stop or Stop()
     stop.say = reporter.say
     check_writable(settings.output)
@@ -84,7 +95,7 @@ def run(
     if settings.threads:
         torch.set_num_threads(settings.threads)
     with Workplace(settings.output) as workplace, _workers(settings) as driver_of:
-        inputs = read_inputs(settings, documents, workplace.folder)
+        inputs = inputs_in(workplace.folder)
         recipe = fingerprint(inputs.recipe | {"corpus": inputs.corpus})
         if workplace.has_published(recipe):
             reporter.say("An earlier run published this atlas; only its events were left to ship.")

@@ -120,7 +120,7 @@ def read_inputs(
         if documents is None
         else from_documents(documents, settings.corpus)
     )
-    loaded = _load(settings, folder)
+    loaded = load(settings, folder)
     recipe = run_recipe(settings, loaded.model_record.weights_hash, loaded.targets)
     name = without_folder(settings.corpus)
     model = loaded.model
@@ -219,7 +219,8 @@ def equip(job: Job) -> Run:
     return Run(job, loaded.model, loaded.model_record, loaded.vocabulary, targets, corpus)
 
 
-def _load(settings: PrecomputeSettings, folder: Path) -> Loaded:
+def load(settings: PrecomputeSettings, folder: Path) -> Loaded:
+    """Model and dictionaries as the settings name them. AtlasError for what can't be read."""
     model = LanguageModel.load(settings.model, device_of(settings.device), settings.dtype)
     model_slug, targets = load_targets(settings, model, folder / "events")
     words = vocabulary(model.tokenizer, model.d_vocab)

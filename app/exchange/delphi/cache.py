@@ -53,6 +53,10 @@ class DelphiModule:
         for start in range(0, self.n_sequences, SEQUENCES_AT_ONCE):
             yield self.splits[0].tokens(start, start + SEQUENCES_AT_ONCE)
 
+    def rows(self, start: int, stop: int) -> Int64[np.ndarray, "n context_size"]:
+        """The token ids of the sequences [start, stop)."""
+        return self.splits[0].tokens(start, stop)
+
     def firings(self, start: int, stop: int) -> Iterator[Firings]:
         """Those in the sequences [start, stop), features of the same file together."""
         for split in self.splits:

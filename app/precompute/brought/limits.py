@@ -1,7 +1,7 @@
 """What can be measured of what was given: the settings without what can't, and that in words.
 
-Takes a run's options and which functions there are. The same lists serve a user's module and firings
-that were given. Knows no function.
+Takes a run's options and which functions there are. The same lists serve a user's module and
+firings that were given. Knows no function.
 """
 
 from dataclasses import dataclass

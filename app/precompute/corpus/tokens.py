@@ -138,10 +138,10 @@ def write_contexts(
 def _plan(
     source: Source, tokenizer: PreTrainedTokenizerBase, settings: TokenSettings, d_vocab: int
 ) -> ContextPlan:
-    bos = _first_known(tokenizer, "bos", "eos")
+    bos = first_known(tokenizer, "bos", "eos")
     if isinstance(source, TokenArray):
         array = open_array(source.path)
-        borders = {_first_known(tokenizer, "bos", "eos"), _first_known(tokenizer, "eos", "bos")}
+        borders = {first_known(tokenizer, "bos", "eos"), first_known(tokenizer, "eos", "bos")}
         rows = ArrayRows(
             array,
             source.name,
@@ -169,7 +169,7 @@ def _text_plan(
             "BOS nor EOS: set prepend_bos to false or use the model's own tokenizer."
         )
     packed = settings.packing == "packed"
-    pad = _first_known(tokenizer, "pad", "eos", "bos")
+    pad = first_known(tokenizer, "pad", "eos", "bos")
     layout = RowLayout(
         settings.context_size,
         bos if settings.prepend_bos else None,
@@ -195,8 +195,8 @@ def _separator(tokenizer: PreTrainedTokenizerBase, settings: TokenSettings) -> i
     if settings.separator == "none":
         return None
     if settings.separator == "auto":
-        return _first_known(tokenizer, "eos", "sep", "bos")
-    token_id = _first_known(tokenizer, settings.separator)
+        return first_known(tokenizer, "eos", "sep", "bos")
+    token_id = first_known(tokenizer, settings.separator)
     if token_id is None:
         raise AtlasError(
             f"The tokenizer has no {settings.separator.upper()} to put between documents: choose "
@@ -205,7 +205,7 @@ def _separator(tokenizer: PreTrainedTokenizerBase, settings: TokenSettings) -> i
     return token_id
 
 
-def _first_known(tokenizer: PreTrainedTokenizerBase, *roles: str) -> int | None:
+def first_known(tokenizer: PreTrainedTokenizerBase, *roles: str) -> int | None:
     """The id of the first of these special tokens that the tokenizer has."""
     ids = (getattr(tokenizer, f"{role}_token_id", None) for role in roles)
     return next((token_id for token_id in ids if token_id is not None), None)

@@ -59,6 +59,10 @@ class GivenEvents(Protocol):
         """The token ids of all sequences, block by block."""
         ...
 
+    def rows(self, start: int, stop: int) -> Int64[np.ndarray, "n context_size"]:
+        """The token ids of the sequences [start, stop)."""
+        ...
+
     def firings(self, start: int, stop: int) -> Iterator[GivenFirings]:
         """Those in the sequences [start, stop)."""
         ...

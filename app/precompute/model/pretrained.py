@@ -45,6 +45,11 @@ def load_pretrained(name: str, dtype: torch.dtype, device: str) -> tuple[nn.Modu
     return model.eval().requires_grad_(False), tokenizer
 
 
+def load_tokenizer(name: str) -> Any:
+    """A tokenizer alone, from a folder (offline) or by name. AtlasError if there is none."""
+    return _load_tokenizer(name, Path(name).is_dir())
+
+
 def _check_location(name: str) -> None:
     path = Path(name)
     if path.is_dir():

@@ -15,8 +15,8 @@ import torch
 from jaxtyping import Bool, Float, Float64, Int, Int64, Integer
 from torch import Tensor
 
+from app.precompute.events.finder import finder
 from app.precompute.events.firings import FiringFinder, is_compiled_for
-from app.precompute.events.top_k_firings import finder
 from app.precompute.model.frozen import FrozenModel
 from app.precompute.studies.connections.row_dots import row_dots
 from app.precompute.target import Target

@@ -139,8 +139,8 @@ def contributions(
     scale = dictionary.normalisation.measure(x)
     scaled = gradient if scale.factor is None else gradient * scale.factor
     constant = (scaled @ dictionary.b_dec).cpu().double().numpy()
-    if scale.shift is not None:
-        constant = constant + (gradient * scale.shift).sum(dim=-1).cpu().double().numpy()
+    if scale.added is not None:
+        constant = constant + (gradient * scale.added).sum(dim=-1).cpu().double().numpy()
     firings, _ = found_by.find(x)
     values = _of_firings(dictionary, firings.feature, firings.row, firings.activation, scaled)
     place = firings.row.cpu().numpy()

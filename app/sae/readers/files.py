@@ -87,7 +87,8 @@ def read_npz(path: Path) -> dict[str, Tensor]:
     """The arrays of a numpy archive by name; AtlasError for arrays of Python objects."""
     _require_file(path)
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        # Opened here: numpy leaves a file open that turns out to be no archive.
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             arrays = {str(name): archive[name] for name in archive.files}
     except Exception as error:
         # As with torch files: what breaks depends on the byte (BadZipFile, ValueError, OSError,
@@ -100,6 +101,8 @@ def read_npz(path: Path) -> dict[str, Tensor]:
 
 
 def _tensor(path: Path, name: str, array: Any) -> Tensor:
+    if not isinstance(array, np.ndarray):
+        raise AtlasError(f"{path} holds {name}, which is no array: it is no .npz archive.")
     try:
         return torch.from_numpy(array.astype(array.dtype.newbyteorder("="), copy=False))
     except TypeError as error:

@@ -91,6 +91,24 @@ class Weights:
             raise AtlasError(f"{name} in {self.path} is no list of whole numbers.")
         return value
 
+    def text(self, name: str) -> str:
+        """A text."""
+        value = self._take(name)
+        if not isinstance(value, str):
+            raise AtlasError(f"{name} in {self.path} is no text, as its format has it.")
+        return value
+
+    def mapping(self, name: str) -> dict[str, Any]:
+        """Settings by name; empty where there are none."""
+        value = self._take(name) if name in self else {}
+        if not isinstance(value, dict):
+            raise AtlasError(f"{name} in {self.path} holds no settings, as its format has it.")
+        return {str(key): entry for key, entry in value.items()}
+
+    def is_false(self, name: str) -> bool:
+        """Whether a flag is there and off."""
+        return name in self and self._take(name) is False
+
     def ignore(self, *names: str) -> None:
         """These may be there and mean nothing for the dictionary, whatever they are called."""
         self._ignored |= set(names)

@@ -15,8 +15,8 @@ from functools import partial
 import numpy as np
 import torch
 
+from app.precompute.events.finder import finder
 from app.precompute.events.harvest import ROWS_AT_ONCE
-from app.precompute.events.top_k_firings import finder
 from app.precompute.model.language_model import LanguageModel
 from app.precompute.model.workers import Workers
 from app.precompute.target import Target, hooks_of

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from app.durable import replacing
 from app.errors import AtlasError
+from app.precompute.events.finder import finder
 from app.precompute.events.selecting import append_runs
-from app.precompute.events.top_k_firings import finder
 from app.precompute.target import Target
 from app.stats.arrays import offsets
 from app.stats.corpus import Corpus

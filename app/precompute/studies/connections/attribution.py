@@ -16,8 +16,8 @@ import torch
 from jaxtyping import Bool, Float, Float64, Int, Int64, Integer
 from torch import Tensor
 
+from app.precompute.events.finder import finder
 from app.precompute.events.firings import FiringFinder, is_compiled_for
-from app.precompute.events.top_k_firings import finder
 from app.precompute.model.frozen import FrozenModel
 from app.precompute.studies.connections.row_dots import row_dots
 from app.precompute.target import Target
@@ -151,8 +151,8 @@ def contributions(
     scale = dictionary.normalisation.measure(x)
     scaled = gradient if scale.factor is None else gradient * scale.factor
     constant = (scaled @ dictionary.b_dec).cpu().double().numpy()
-    if scale.shift is not None:
-        constant = constant + (gradient * scale.shift).sum(dim=-1).cpu().double().numpy()
+    if scale.added is not None:
+        constant = constant + (gradient * scale.added).sum(dim=-1).cpu().double().numpy()
     skipped = np.zeros(len(row))
     if dictionary.W_skip is not None:
         skipped = ((x @ dictionary.W_skip) * gradient).sum(dim=-1).cpu().double().numpy()

@@ -1,7 +1,7 @@
 """Feature Atlas from Python: `Atlas.open("atlas.db").feature("model", "sae", 7)`.
 
 The names a script or a notebook needs, and no others; the program itself is the package `app`.
-Needs no torch.
+Needs no torch; frames need pandas.
 """
 
 from app import __version__

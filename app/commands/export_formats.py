@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -9,6 +10,7 @@ import typer
 
 from app.commands.opened import opened_notebook
 from app.commands.options import AtlasPath, NotebookPlace
+from app.commands.running import needs
 
 if TYPE_CHECKING:
     from app.exchange.exporting.chosen import Part
@@ -116,6 +118,82 @@ def export_neuronpedia(
             )
 
 
+def export_circuit_tracer(
+    atlas: AtlasPath,
+    output: Out,
+    sae: ManySaes = None,
+    features: Features = "all",
+    model_id: ModelId = "",
+    set_name: SetName = "",
+    layer: Layer = None,
+    logits: Logits = "adjusted",
+) -> None:
+    """Write the features of dictionaries as circuit-tracer's graphs read them, a file each."""
+    from app.exchange.exporting.chosen import choose
+    from app.exchange.exporting.circuit_tracer import export_circuit_tracer as write
+    from app.exchange.exporting.circuit_tracer import what
+    from app.exchange.exporting.naming import Names
+
+    scale = _scale(logits)
+    with _opened(atlas) as opened:
+        parts = choose(opened, sae or [], features)
+        with _folder(output, what(parts)) as folder:
+            write(parts, folder, Names(model_id, set_name, layer), scale)
+
+
+def export_jsonl(
+    atlas: AtlasPath,
+    output: Out,
+    sae: ManySaes = None,
+    features: Features = "all",
+    with_labels: WithLabels = False,
+    notebook: NotebookPlace = "",
+) -> None:
+    """Write features, examples, tokens and logits as tables of JSON lines.
+
+    Nothing of what people wrote goes with it unless it is asked for.
+    """
+    from app.exchange.exporting import jsonl
+
+    _tables(jsonl.export_jsonl, jsonl.what, atlas, output, sae, features, with_labels, notebook)
+
+
+def export_parquet(
+    atlas: AtlasPath,
+    output: Out,
+    sae: ManySaes = None,
+    features: Features = "all",
+    with_labels: WithLabels = False,
+    notebook: NotebookPlace = "",
+) -> None:
+    """Write features, examples, tokens and logits as Parquet tables.
+
+    Nothing of what people wrote goes with it unless it is asked for.
+    """
+    parquet = needs("parquet", lambda: import_module("app.exchange.exporting.parquet"))
+    write, what = parquet.export_parquet, parquet.what
+    _tables(write, what, atlas, output, sae, features, with_labels, notebook)
+
+
+def _tables(
+    write: Callable[..., None],
+    what: Callable[..., str],
+    atlas: Path,
+    output: Path,
+    sae: list[str] | None,
+    features: str,
+    with_labels: bool,
+    notebook: str,
+) -> None:
+    from app.exchange.exporting.chosen import choose
+
+    with _opened(atlas) as opened:
+        parts = choose(opened, sae or [], features)
+        labels = _labels(atlas, notebook, parts) if with_labels else None
+        with _folder(output, what(parts)) as folder:
+            write(parts, folder, labels)
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator["Atlas"]:
     from app.exchange.reader.atlas import Atlas
@@ -151,5 +229,8 @@ def _scale(word: str) -> Literal["adjusted", "raw"]:
 FORMATS: dict[str, Callable[..., None]] = {
     "saedashboard": export_saedashboard,
     "neuronpedia": export_neuronpedia,
+    "circuit-tracer": export_circuit_tracer,
+    "parquet": export_parquet,
+    "jsonl": export_jsonl,
 }
 """The commands, by the name of their format."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from app.db.records import CorpusRecord
-from app.exchange.exporting.values import bands_strongest_first, number, numbers
+from app.exchange.exporting.values import number, numbers, strongest_band_first
 from app.exchange.reader.records import Band, Example, Feature, TokenLogit
 
 Scale = Literal["adjusted", "raw"]
@@ -46,9 +46,10 @@ def activations(feature: Feature, corpus: CorpusRecord) -> Iterator[Activation]:
     for example in feature.top_examples:
         top = example.activation if largest is None else number(largest)
         yield from _activation(example, TOP_GROUP, top, TOP_GROUP)
-    for example in bands_strongest_first(feature.group("interval")):
+    for example in strongest_band_first(feature.group("interval")):
         if example.band is not None:
-            low, high = number(example.band.low), number(example.band.high)
+            low = 0.0 if example.band.number == 0 else number(example.band.low)
+            high = number(example.band.high)
             share = _share_of_tokens(example.band, feature, corpus.n_tokens)
             yield from _activation(example, low, high, share)
 

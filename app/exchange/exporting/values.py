@@ -47,6 +47,6 @@ def layer_of(hook_name: str) -> int | None:
     return 0 if "embed" in hook_name else None
 
 
-def bands_strongest_first(examples: Iterable[Example]) -> list[Example]:
+def strongest_band_first(examples: Iterable[Example]) -> list[Example]:
     """Examples of a group with bands, the strongest band first, in it by rank."""
     return sorted(examples, key=lambda example: -(example.band.number if example.band else -1))

@@ -8,12 +8,14 @@
         for example in feature.top_examples:
             print(example.activation, example.text)
 
-Features are read one at a time, so that memory doesn't grow with their number. Knows no table.
+Features are read one at a time, so that memory doesn't grow with their number. Frames need pandas;
+everything else does not. Knows no table.
 """
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
@@ -22,11 +24,14 @@ from app.db.engine import Atlas as OpenedAtlas
 from app.db.engine import open_atlas
 from app.db.examples import get_groups
 from app.db.features import get_feature, get_panels
-from app.db.records import CorpusRecord, ModelRecord, SaeRecord
+from app.db.records import CorpusRecord, Group, ModelRecord, SaeRecord
 from app.errors import AtlasError, closest, echoed
 from app.exchange.reader.feature import make_feature
 from app.exchange.reader.lookups import Lookups
 from app.exchange.reader.records import Feature
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 
 class Dictionary:
@@ -96,6 +101,39 @@ class Dictionary:
         """Features one after the other, all of them or those named; each is read when asked for."""
         wanted = range(self.record.d_sae) if feature_indices is None else feature_indices
         return (self.feature(int(index)) for index in wanted)
+
+    def features_frame(self, feature_indices: Iterable[int] | None = None) -> "DataFrame":
+        """One row a feature: every scalar, the summary, the strongest token (columns and units:
+        `app/exchange/tables`).
+
+        Raises:
+            AtlasError: pandas is not installed.
+        """
+        from app.exchange.reader.frames import table_frame
+
+        return table_frame("features", self.features(feature_indices))
+
+    def examples_frame(
+        self,
+        feature_indices: Iterable[int] | None = None,
+        groups: Iterable[Group] | None = None,
+    ) -> "DataFrame":
+        """One row an example, of all groups or of those named; as `features_frame`."""
+        from app.exchange.reader.frames import examples_frame
+
+        return examples_frame(self.features(feature_indices), groups)
+
+    def tokens_frame(self, feature_indices: Iterable[int] | None = None) -> "DataFrame":
+        """One row a feature and token; as `features_frame`."""
+        from app.exchange.reader.frames import table_frame
+
+        return table_frame("tokens", self.features(feature_indices))
+
+    def logits_frame(self, feature_indices: Iterable[int] | None = None) -> "DataFrame":
+        """One row a feature and token promoted or suppressed; as `features_frame`."""
+        from app.exchange.reader.frames import table_frame
+
+        return table_frame("logits", self.features(feature_indices))
 
 
 class Atlas:

@@ -25,6 +25,11 @@ class Coder(Protocol):
     def device(self) -> torch.device: ...
 
     @property
+    def d_out(self) -> int:
+        """Width of what it writes; 0 where that isn't known."""
+        ...
+
+    @property
     def directions(self) -> Float[Tensor, "d_sae d_out"] | None:
         """What each feature adds for one unit of activation; None where that isn't known."""
         ...

@@ -8,13 +8,13 @@ the others get done is the driver's business.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 
 import torch
 
 from app.db.engine import read_meta
 from app.db.writer import AtlasWriter
+from app.hub.fetching import fetch_dictionary, fetch_model
 from app.precompute import counting
 from app.precompute.ablation.stage import (
     ABLATED_TEXT,
@@ -77,12 +77,16 @@ def run(
         AtlasError: anything a user can put right. Nothing that looks like an atlas is left behind.
         Interrupted: the user stopped it; what is finished is kept.
     """
-    run_on(settings, partial(read_inputs, settings, documents), reporter, stop)
+
+    def inputs_in(folder: Path, reporter: Reporter) -> Inputs:
+        return read_inputs(settings, documents, folder, fetched(settings, reporter))
+
+    run_on(settings, inputs_in, reporter, stop)
 
 
 def run_on(
     settings: PrecomputeSettings,
-    inputs_in: Callable[[Path], Inputs],
+    inputs_in: Callable[[Path, Reporter], Inputs],
     reporter: Reporter | None = None,
     stop: Stop | None = None,
 ) -> None:
@@ -95,7 +99,7 @@ def run_on(
     if settings.threads:
         torch.set_num_threads(settings.threads)
     with Workplace(settings.output) as workplace, _workers(settings) as driver_of:
-        inputs = inputs_in(workplace.folder)
+        inputs = inputs_in(workplace.folder, reporter)
         recipe = fingerprint(inputs.recipe | {"corpus": inputs.corpus})
         if workplace.has_published(recipe):
             reporter.say("An earlier run published this atlas; only its events were left to ship.")
@@ -109,6 +113,13 @@ def run_on(
     reporter.summary(sizes_of(settings.output))
     build_id = read_meta(settings.output)["build_id"]
     reporter.say(f"Wrote {settings.output} (build {build_id}).")
+
+
+def fetched(settings: PrecomputeSettings, reporter: Reporter) -> dict[str, str]:
+    """What the user named on the hub is in its cache from here on; where the names led."""
+    found = [fetch_model(settings.model, reporter)]
+    found += [fetch_dictionary(named, reporter) for named in settings.sae]
+    return {each.named: each.commit for each in found if each.commit}
 
 
 @contextmanager

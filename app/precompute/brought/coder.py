@@ -40,6 +40,11 @@ class BroughtCoder:
     selects_across_features: bool = False
 
     @property
+    def d_out(self) -> int:
+        """As wide as what it reads."""
+        return self.config.d_in
+
+    @property
     def gives_hidden_pre(self) -> bool:
         """Whether the user gave such a function."""
         return self.hidden_pre_function is not None

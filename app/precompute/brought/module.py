@@ -131,7 +131,7 @@ def precompute_module(
         )  # fmt: skip
         write_contexts(plan, told, folder, model.d_vocab, model.n_ctx, advance)
 
-    def inputs_in(folder: Path) -> Inputs:
+    def inputs_in(folder: Path, _: Reporter) -> Inputs:
         vocabulary = words.vocabulary(is_padded)
         record = ModelRecord(
             model=model.name, name=model.name, architecture="a module of the user's",

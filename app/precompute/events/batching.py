@@ -15,11 +15,11 @@ from functools import partial
 import numpy as np
 import torch
 
-from app.precompute.events.any_firings import finder_of
+from app.precompute.events.finder import finder
 from app.precompute.events.harvest import ROWS_AT_ONCE
 from app.precompute.model.model import Model
 from app.precompute.model.workers import Workers
-from app.precompute.target import Target
+from app.precompute.target import Target, hooks_of
 from app.stats.corpus import Corpus
 
 BATCHES = {"cpu": (4, 8, 16, 32), "cuda": (32, 64, 128, 256), "mps": (8, 16, 32, 64)}
@@ -62,7 +62,7 @@ def try_sizes(model: Model, targets: Sequence[Target], corpus: Corpus) -> Trial:
 
 def _try(model: Model, corpus: Corpus, targets: Sequence[Target]) -> Trial:
     kind = model.device.type
-    hook_names = [target.hook_name for target in targets]
+    hook_names = hooks_of(targets)
 
     def contexts(n: int) -> torch.Tensor:
         return torch.from_numpy(corpus.tokens[:n].astype(np.int64))
@@ -75,7 +75,7 @@ def _try(model: Model, corpus: Corpus, targets: Sequence[Target]) -> Trial:
     rows = {name: x.flatten(0, 1)[: ROWS_AT_ONCE[kind]].float() for name, x in activations.items()}
     widest = max(target.dictionary.config.d_sae for target in targets)
     tiles = [n for n in TILES[kind] if n < widest] or [widest]
-    finders = {n: [finder_of(target.dictionary, n) for target in targets] for n in tiles}
+    finders = {n: [finder(target.dictionary, n) for target in targets] for n in tiles}
 
     def encode(n: int) -> None:
         for target, own in zip(targets, finders[n], strict=True):

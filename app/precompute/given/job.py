@@ -14,6 +14,7 @@ import numpy as np
 
 from app.db.records import ModelRecord
 from app.errors import AtlasError
+from app.hub.finding import find_model
 from app.precompute.brought.limits import AtHand, limited
 from app.precompute.corpus.token_array import ArrayRows
 from app.precompute.corpus.tokens import ContextPlan, TokenSettings, first_known, write_contexts
@@ -23,7 +24,7 @@ from app.precompute.given.unknown import UnknownCoder, UnknownModel
 from app.precompute.model.language_model import LanguageModel
 from app.precompute.model.pretrained import load_tokenizer
 from app.precompute.model.vocabulary import Vocabulary, special_token_ids, vocabulary
-from app.precompute.pipeline import run_on
+from app.precompute.pipeline import fetched, run_on
 from app.precompute.preparation import Inputs, Loaded, load
 from app.precompute.progress.reporter import Reporter
 from app.precompute.settings import PrecomputeSettings
@@ -77,9 +78,10 @@ def precompute_given(
     has = AtHand(with_model, False, False, with_model, with_model, with_model)
     settings = limited(settings, has)
 
-    def inputs_in(folder: Path) -> Inputs:
+    def inputs_in(folder: Path, reporter: Reporter) -> Inputs:
+        commits = fetched(settings, reporter) if with_model else {}
         found = (
-            _with_model(settings, given, highest, folder)
+            _with_model(settings, given, highest, folder, commits)
             if with_model
             else _alone(settings, given, source, _Words.of(tokenizer, highest), folder)
         )
@@ -96,9 +98,9 @@ def precompute_given(
             write_contexts(plan, told, into, loaded.model.d_vocab, loaded.model.n_ctx, advance)
 
         hashes = " ".join(each.tokens_hash() for each in given.values())
-        told = run_recipe(settings, loaded.model_record.weights_hash, loaded.targets)
+        told = run_recipe(settings, loaded.model_record.weights_hash, loaded.targets, commits)
         told["command"] = f"feature-atlas import {source.format} …"
-        return Inputs(loaded, write, told, f"{settings.corpus} {hashes}", given)
+        return Inputs(loaded, write, told, f"{settings.corpus} {hashes}", commits, given)
 
     run_on(settings, inputs_in, reporter, stop)
 
@@ -135,7 +137,7 @@ class _Words:
             texts = [f"<{i}>" for i in range(highest + 1)]
             none = np.zeros(len(texts), bool)
             return cls(Vocabulary(texts, [b""] * len(texts), texts, none, none), (), (), None)
-        read = load_tokenizer(tokenizer)
+        read = load_tokenizer(find_model(tokenizer).path, tokenizer)
         return cls.of_tokenizer(read, max(len(read), highest + 1))
 
     @classmethod
@@ -164,10 +166,14 @@ class _Rows:
 
 
 def _with_model(
-    settings: PrecomputeSettings, given: Mapping[str, GivenEvents], highest: int, folder: Path
+    settings: PrecomputeSettings,
+    given: Mapping[str, GivenEvents],
+    highest: int,
+    folder: Path,
+    commits: Mapping[str, str],
 ) -> tuple[Loaded, _Words]:
     """Model and dictionaries as an ordinary run reads them."""
-    loaded = load(settings, folder)
+    loaded = load(settings, folder, commits)
     model = loaded.model
     assert isinstance(model, LanguageModel)
     if highest >= model.d_vocab:

@@ -90,6 +90,7 @@ class UnknownCoder:
 
     config: DictionaryConfig
     directions: Float[Tensor, "d_sae d_out"] | None = None
+    d_out: int = 0
     gives_hidden_pre: bool = False
     selects_across_features: bool = False
 

@@ -41,7 +41,7 @@ class RangeWeights:
     lens: LensFacts
     decoder_norm: Float[np.ndarray, " n_features"]
     encoder_decoder_cosine: Float[np.ndarray, " n_features"] | None
-    """None where encoder and decoder live in different spaces"""
+    """None for a transcoder, whose encoder and decoder live in different spaces"""
     lenses: list[LogitLensPanel | None]
     """None where the hook has no linear path"""
     neighbors: list[NeighborPanel]
@@ -83,7 +83,7 @@ def read_weights(run: Run, part: FeatureRange) -> RangeWeights:
     directions, norms = target.dictionary.directions, target.dictionary.decoder_norm()
     if directions is None or norms is None:
         raise ValueError(f"{part.sae} has no decoder rows")
-    lens = LogitLens(lens_ground(run.model, target.hook_name), run.vocabulary.producible)
+    lens = LogitLens(lens_ground(run.model, target.output_hook), run.vocabulary.producible)
     promotes, suppresses = (DenseRanking(run.model.d_vocab, N_STRONGEST) for _ in range(2))
     lenses: list[LogitLensPanel | None] = []
     for start in range(part.first, part.last, lens.features_per_block):
@@ -96,7 +96,7 @@ def read_weights(run: Run, part: FeatureRange) -> RangeWeights:
         suppresses.add(start, logits, sign=-1)
         lenses += _lens_panels(lens.summary(rows))
     own, cosine = slice(part.first, part.last), None
-    if isinstance(target.dictionary, Dictionary):
+    if isinstance(target.dictionary, Dictionary) and target.hook_name_out is None:
         cosine = encoder_decoder_cosine(target.dictionary.W_enc[:, own], directions[own])
     return RangeWeights(
         lens.facts,

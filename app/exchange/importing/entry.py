@@ -7,7 +7,6 @@ U+FFFD. `app.sae.readers.fields` does the same for a config. Knows no format.
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, NoReturn, TypeVar
 
 import numpy as np
@@ -49,6 +48,16 @@ class Entry:
     def has(self, *names: str) -> bool:
         """Whether any of them is there and not null."""
         return any(self._values.get(name) is not None for name in names)
+
+    def names(self) -> list[str]:
+        return list(self._values)
+
+    def section(self, name: str) -> "Entry":
+        """A nested object; empty where there is none."""
+        value = self._values.get(name)
+        if value is not None and not isinstance(value, dict):
+            self.wrong(name, value, "an object")
+        return Entry(value or {}, self.place.inside(name))
 
     def any(self, name: str) -> Any:
         """The value as it stands, for fields that come in several types."""
@@ -153,35 +162,26 @@ class Entry:
             return []
         if not isinstance(value, list) or not all(isinstance(held, dict) for held in value):
             self.wrong(name, value, "a list of objects")
-        part = f"{self.place.part}: {name}" if self.place.part else name
-        return [
-            Entry(held, replace(self.place, part=f"{part}[{at}]")) for at, held in enumerate(value)
-        ]
+        return [Entry(held, self.place.inside(f"{name}[{at}]")) for at, held in enumerate(value)]
 
     def need(self, read: Callable[[str], Value | None], name: str) -> Value:
         """What `read` finds under a name that must be there."""
         value = read(name)
         if value is None:
-            raise AtlasError(f"{self._where()} has no {name}, which this format needs.")
+            raise AtlasError(f"{self.place} has no {name}, which this format needs.")
         return value
 
     def same_length(self, first: str, n_first: int, second: str, n_second: int) -> None:
         if n_first != n_second:
             raise AtlasError(
-                f"{self._where()} has {n_first:,} {first} and {n_second:,} {second}, expected as "
+                f"{self.place} has {n_first:,} {first} and {n_second:,} {second}, expected as "
                 "many of the one as of the other."
             )
 
     def wrong(self, name: str, value: object, expected: str) -> NoReturn:
         raise AtlasError(
-            f"{self._where()} has {name} = {echoed(_written(value))}, expected {expected}."
+            f"{self.place} has {name} = {echoed(_written(value))}, expected {expected}."
         )
-
-    def _where(self) -> str:
-        place = self.place
-        if place.line is not None and place.part:
-            return f"{Place(place.path, place.line)} {place.part},"
-        return str(place)
 
 
 def storable(text: str) -> str:

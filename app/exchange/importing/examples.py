@@ -24,6 +24,9 @@ def read_example(
 ) -> ForeignExample | None:
     """The example one object describes; None where it has no token.
 
+    Where the feature is not active on the token the text was chosen for (zeros are part of the
+    lowest interval), it is one of the silent ones.
+
     Args:
         activations: field with one number per token.
         positions: fields that may say which token it was chosen for, best first; without any, and
@@ -39,14 +42,16 @@ def read_example(
         entry.same_length("tokens", len(tokens), token_ids, len(ids))
     if not tokens:
         return None
-    position = _position(entry, positions, len(tokens))
+    said = _position(entry, positions, len(tokens))
+    position = int(values.argmax()) if said is None else said
+    fires = values[position] > 0
     return ForeignExample(
-        group=group,
+        group=group if fires else "silent",
         tokens=tokens,
         activations=values,
-        position=int(values.argmax()) if position is None else position,
+        position=position,
         token_ids=ids,
-        band=band,
+        band=band if fires else None,
         document=document,
     )
 

@@ -9,7 +9,7 @@ import gzip
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
@@ -29,12 +29,17 @@ class Place:
     line: int | None = None
     """from 1"""
     part: str = ""
-    """of a file without lines ("feature 7")"""
+    """of the line or file ("feature 7")"""
+
+    def inside(self, part: str) -> "Place":
+        """A part of this one."""
+        return replace(self, part=f"{self.part}, {part}" if self.part else part)
 
     def __str__(self) -> str:
-        if self.line is not None:
-            return f"{self.path}, line {self.line:,},"
-        return f"{self.path}, {self.part}," if self.part else str(self.path)
+        """Ends in a comma where more than the file is named, so that a verb can follow."""
+        line = "" if self.line is None else f", line {self.line:,}"
+        part = f", {self.part}" if self.part else ""
+        return f"{self.path}{line}{part}{',' if line or part else ''}"
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:

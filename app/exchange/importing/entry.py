@@ -180,7 +180,7 @@ class Entry:
 
     def wrong(self, name: str, value: object, expected: str) -> NoReturn:
         raise AtlasError(
-            f"{self.place} has {name} = {echoed(_written(value))}, expected {expected}."
+            f"{self.place} has {echoed(name)} = {echoed(_written(value))}, expected {expected}."
         )
 
 

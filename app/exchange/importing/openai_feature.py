@@ -6,6 +6,7 @@ over the active ones, which is what a record holds. The histogram counts tokens 
 of steps of 0.2: bar b holds 0.2 (b − 1) < a ≤ 0.2 b. Knows no files.
 """
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -133,7 +134,7 @@ def _histogram(entry: Entry, largest: float) -> ForeignHistogram | None:
     bars = entry.section("hist")
     counts = {}
     for name in bars.names():
-        if not name.lstrip("-").isdecimal() or abs(int(name[:12])) > _MOST_BARS:
+        if not re.fullmatch(r"-?\d{1,9}", name) or int(name) > _MOST_BARS:
             bars.wrong(name, bars.any(name), f"a bar's number, up to {_MOST_BARS:,}")
         counts[int(name)] = bars.need(lambda name: bars.number(name, 0, LARGEST), name)
     if not counts:

@@ -1,9 +1,10 @@
 """The files behind OpenAI's viewer of sparse autoencoders: `{subject}/{…}/atoms/{feature}.json`.
 
-Each folder of such files is a dictionary; its address in the viewer (`gpt2-small/v5_32k/layer_8/
-resid_post_mlp`) says model, hook and size, as far as it is part of the path. `{feature}-ablated.json`
-holds the same feature with the effects of removing it; it is read where the plain file is missing,
-without those. Takes a path, gives `ForeignSource`s; what an object says, `openai_feature` knows.
+Each folder of such files is a dictionary; its address in the viewer, as
+`gpt2-small/v5_32k/layer_8/resid_post_mlp`, says model, hook and size, as far as it is part of the
+path. `{feature}-ablated.json` has the same feature with the effects of removing it; it is read
+where the plain file is missing, without those. Takes a path, gives `ForeignSource`s; what an
+object says, `openai_feature` knows.
 """
 
 import os
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from app.errors import AtlasError
 from app.exchange.foreign import ForeignDictionary, ForeignFeature, ForeignSource, Importer
-from app.exchange.importing.entry import parse
+from app.exchange.importing.entry import Entry, parse
 from app.exchange.importing.openai_feature import ABSENT, APPROXIMATE, feature_of, is_feature
 from app.exchange.importing.text_files import Place, read_whole
 
@@ -94,7 +95,7 @@ def _files(folder: Path) -> dict[int, Path]:
     return found
 
 
-def _read(path: Path):
+def _read(path: Path) -> Entry:
     return parse(read_whole(path), Place(path))
 
 

@@ -22,7 +22,7 @@ from app.exchange.foreign import (
     ForeignLogits,
 )
 from app.exchange.importing.entry import Entry
-from app.exchange.importing.examples import read_example, without_repeats
+from app.exchange.importing.examples import read_example
 
 ABSENT = (
     "token ids",
@@ -57,7 +57,7 @@ def feature_of(index: int, entry: Entry) -> ForeignFeature:
         density=density,
         max_activation=largest if largest or silent else None,
         logits=_logits(entry),
-        examples=tuple(without_repeats(examples)),
+        examples=tuple(examples),
     )
 
 
@@ -82,7 +82,10 @@ def _examples(group: Entry, largest: float | None) -> list[ForeignExample]:
 def _group_and_band(
     name: str, peaks: Sequence[float], largest: float | None
 ) -> tuple[ForeignGroup, ForeignBand | None]:
+    """Of a group whose texts have these activations above 0."""
     name = name.lower()
+    if not peaks:
+        return "silent", None
     if name.startswith("top"):
         return "top", None
     if "random" in name:

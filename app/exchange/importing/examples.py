@@ -1,12 +1,11 @@
-"""Texts with activations: where each was chosen, and one for those a source has several times.
+"""A text with its activations, and the token it was chosen for.
 
-Takes records of `app.exchange.foreign`, gives them. Knows no format.
+Takes a parsed object and the names of its fields, gives a record. Texts a source has several times
+stay several, and one on which the feature is silent stays in its group: whoever builds an atlas
+sees to both. Knows no format.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
-
-import numpy as np
+from collections.abc import Sequence
 
 from app.exchange.foreign import ForeignBand, ForeignExample, ForeignGroup
 from app.exchange.importing.entry import Entry
@@ -24,9 +23,6 @@ def read_example(
 ) -> ForeignExample | None:
     """The example one object describes; None where it has no token.
 
-    Where the feature is not active on the token the text was chosen for (zeros are part of the
-    lowest interval), it is one of the silent ones.
-
     Args:
         activations: field with one number per token.
         positions: fields that may say which token it was chosen for, best first; without any, and
@@ -42,37 +38,16 @@ def read_example(
         entry.same_length("tokens", len(tokens), token_ids, len(ids))
     if not tokens:
         return None
-    said = _position(entry, positions, len(tokens))
-    position = int(values.argmax()) if said is None else said
-    fires = values[position] > 0
+    position = _position(entry, positions, len(tokens))
     return ForeignExample(
-        group=group if fires else "silent",
+        group=group,
         tokens=tokens,
         activations=values,
-        position=position,
+        position=int(values.argmax()) if position is None else position,
         token_ids=ids,
-        band=band if fires else None,
+        band=band,
         document=document,
     )
-
-
-def without_repeats(examples: Iterable[ForeignExample]) -> list[ForeignExample]:
-    """One example for all that are the same text, chosen for the same token of the same range.
-
-    Tools that draw several times from a small set have a text in two ranges as well; those stay.
-    """
-    first: dict[object, ForeignExample] = {}
-    for example in examples:
-        key = (
-            *(example.group, example.band, example.position, example.document),
-            tuple(example.tokens),
-            example.activations.astype(np.float32).tobytes(),
-        )
-        known = first.get(key)
-        first[key] = (
-            example if known is None else replace(known, repeats=known.repeats + example.repeats)
-        )
-    return list(first.values())
 
 
 def _position(entry: Entry, names: Sequence[str], n_tokens: int) -> int | None:

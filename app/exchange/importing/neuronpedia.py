@@ -138,4 +138,4 @@ def _number(path: Path) -> tuple[int, str]:
     return (int(digits[0]) if digits else -1), path.name
 
 
-NEURONPEDIA = Importer("neuronpedia", LAYOUT, open_neuronpedia)
+NEURONPEDIA = Importer("neuronpedia", LAYOUT, open_neuronpedia, "Neuronpedia")

@@ -25,7 +25,7 @@ from app.exchange.foreign import (
 )
 from app.exchange.importing.bars import histogram_of
 from app.exchange.importing.entry import Entry, parse
-from app.exchange.importing.examples import read_example, without_repeats
+from app.exchange.importing.examples import read_example
 from app.exchange.importing.intervals import group_and_band
 from app.exchange.importing.text_files import Place
 
@@ -179,7 +179,7 @@ def _examples(lines: Lines, dictionary: ForeignDictionary) -> tuple[ForeignExamp
         )
         if example is not None:
             found.append(example)
-    return tuple(without_repeats(found))
+    return tuple(found)
 
 
 def _explanation(line: Entry) -> ForeignExplanation | None:

@@ -19,7 +19,7 @@ from app.exchange.foreign import (
     ForeignHistogram,
 )
 from app.exchange.importing.entry import LARGEST, Entry
-from app.exchange.importing.examples import read_example, without_repeats
+from app.exchange.importing.examples import read_example
 
 BAR = 0.2
 ABSENT = (
@@ -72,7 +72,7 @@ def feature_of(index: int, entry: Entry) -> ForeignFeature:
         skewness=moments.skewness,
         kurtosis=moments.kurtosis,
         histogram=_histogram(entry, largest or 0),
-        examples=tuple(without_repeats([*top, *random])),
+        examples=(*top, *random),
     )
 
 

@@ -106,8 +106,9 @@ def test_a_feature_is_what_its_object_says(tmp_path: Path) -> None:
     assert list(found.logits.suppressed) == [" no"]
     assert np.isnan(found.logits.promoted_logits).all() and found.logits.histogram is None
 
-    top, *rest = found.examples
-    assert (top.group, top.position, top.repeats, top.band) == ("top", 1, 2, None)
+    top, again, *rest = found.examples
+    assert (top.group, top.position, top.band) == ("top", 1, None)
+    assert again.tokens == top.tokens
     assert top.activations.tolist() == [0.0, 4.0, 1.0]
     of_own = rest[0].band
     assert of_own is not None and rest[1].band == of_own
@@ -115,9 +116,9 @@ def test_a_feature_is_what_its_object_says(tmp_path: Path) -> None:
     assert of_own.low == pytest.approx(3.0)
     assert rest[2].band == ForeignBand(1, 2), "its name says it"
     assert rest[3].band != ForeignBand(0.5, 0.9), "a name whose numbers the text is outside of"
-    assert [one.group for one in rest] == ["interval"] * 4 + ["quantile", "silent"]
+    assert [one.group for one in rest] == ["interval"] * 4 + ["quantile"] * 2
     assert rest[4].band == ForeignBand(0, 4, 1)
-    assert (rest[5].position, rest[5].band) == (0, None)
+    assert rest[5].position == 0, "as its file says, though the feature is silent there"
     assert "token ids" in source.dictionary.absent
 
 

@@ -106,8 +106,7 @@ def test_batches_of_a_kind_hold_other_features_than_those_of_another(
         _, features = read(tmp_path)
         assert sorted(features) == numbers
         for number, found in features.items():
-            assert [list(one.tokens) for one in found.examples] == [[f"t{number}", "x"]]
-            assert [one.repeats for one in found.examples] == [2]
+            assert [list(one.tokens) for one in found.examples] == [[f"t{number}", "x"]] * 2
             assert [one.text for one in found.explanations] == [f"about {number}"]
 
 

@@ -102,12 +102,13 @@ def test_texts(atoms: Path) -> None:
     drawn = [sequence(["f", "g"], [0.0, 0.5], 1), sequence(["h"], [0.0], 0)]
     write(atoms / "3.json", feature(top=top, random=drawn))
     _, features = read(atoms)
-    first, second, third, silent = features[3].examples
+    first, second, again, third, silent = features[3].examples
     assert (first.group, list(first.tokens), first.position) == ("top", ["c", "d", "e"], 0)
     assert (first.token_ids, first.document) == ([100, 101, 102], "99")
-    assert (second.repeats, second.document, second.band) == (2, "12", None)
+    assert (second.document, second.band) == ("12", None)
+    assert again.tokens == second.tokens
     assert (third.group, third.band) == ("quantile", ForeignBand(0, 3, 1))
-    assert (silent.group, silent.band) == ("silent", None)
+    assert silent.activations.tolist() == [0.0]
     assert all(one.first_position is None for one in features[3].examples)
 
 

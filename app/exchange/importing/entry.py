@@ -138,7 +138,8 @@ class Entry:
         if not set(map(type, value)) <= {str}:
             at = next(i for i, held in enumerate(value) if not isinstance(held, str))
             self.wrong(f"{name}[{at}]", value[at], "a text")
-        return [storable(held) for held in value]
+        # Looked at all at once: nearly every list is fine as it stands.
+        return value if is_storable("".join(value)) else [storable(held) for held in value]
 
     def plain(self, *names: str) -> dict[str, Any]:
         """Those of the fields that are a text, a number, a truth value or a list of texts."""
@@ -186,9 +187,18 @@ class Entry:
 
 def storable(text: str) -> str:
     """A text a database can hold."""
-    if text.isascii() and "\x00" not in text:
-        return text
-    return text.translate(_TO_STORE)
+    return text if is_storable(text) else text.translate(_TO_STORE)
+
+
+def is_storable(text: str) -> bool:
+    """Whether a database can hold it as it stands."""
+    if "\x00" in text:
+        return False
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _written(value: object) -> str:

@@ -14,6 +14,7 @@ import torch
 
 from app.db.engine import read_meta
 from app.db.writer import AtlasWriter
+from app.hub.fetching import fetch_dictionary, fetch_model
 from app.precompute import counting
 from app.precompute.ablation.stage import (
     ABLATED_TEXT,
@@ -84,7 +85,8 @@ def run(
     if settings.threads:
         torch.set_num_threads(settings.threads)
     with Workplace(settings.output) as workplace, _workers(settings) as driver_of:
-        inputs = read_inputs(settings, documents, workplace.folder)
+        commits = _fetched(settings, reporter)
+        inputs = read_inputs(settings, documents, workplace.folder, commits)
         recipe = fingerprint(inputs.recipe | {"corpus": inputs.corpus})
         if workplace.has_published(recipe):
             reporter.say("An earlier run published this atlas; only its events were left to ship.")
@@ -98,6 +100,13 @@ def run(
     reporter.summary(sizes_of(settings.output))
     build_id = read_meta(settings.output)["build_id"]
     reporter.say(f"Wrote {settings.output} (build {build_id}).")
+
+
+def _fetched(settings: PrecomputeSettings, reporter: Reporter) -> dict[str, str]:
+    """What the user named on the hub is in its cache from here on; where the names led."""
+    found = [fetch_model(settings.model, reporter)]
+    found += [fetch_dictionary(named, reporter) for named in settings.sae]
+    return {each.named: each.commit for each in found if each.commit}
 
 
 @contextmanager

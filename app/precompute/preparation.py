@@ -4,8 +4,8 @@ Takes settings, gives the things of a run, checked against each other; each misf
 Leaves the token contexts (stage 1) in the workplace and every stage bound to its recipe there.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from jaxtyping import Int64
 from app.db.addition import check_addition
 from app.db.beside import dictionaries_beside
 from app.db.records import ModelRecord
+from app.hub.finding import find_model
 from app.precompute.corpus.documents import Named, Source, from_documents, open_corpus
 from app.precompute.corpus.tokens import TokenSettings, build_contexts
 from app.precompute.events.batching import Sizes, Trial, try_sizes
@@ -27,8 +28,14 @@ from app.precompute.model.vocabulary import Vocabulary, vocabulary
 from app.precompute.progress.reporter import Reporter
 from app.precompute.run_records import model_record
 from app.precompute.settings import PrecomputeSettings
-from app.precompute.target import Target
-from app.precompute.targets import device_of, load_targets, shared_bos, shared_context_size
+from app.precompute.target import Target, hooks_of
+from app.precompute.targets import (
+    device_of,
+    load_targets,
+    model_stem,
+    shared_bos,
+    shared_context_size,
+)
 from app.precompute.workplace.ledger import fingerprint
 from app.precompute.workplace.recipe import corpus_stamp, run_recipe, without_folder
 from app.precompute.workplace.seals import seal
@@ -61,6 +68,8 @@ class Inputs:
     """what is stored in the atlas"""
     corpus: str
     """the corpus' name and the state of its content"""
+    commits: Mapping[str, str] = field(default_factory=dict)
+    """where names on the hub lead, by name"""
 
 
 @dataclass(frozen=True)
@@ -90,9 +99,14 @@ class Run:
 
 
 def read_inputs(
-    settings: PrecomputeSettings, documents: Iterable[Named] | None, folder: Path
+    settings: PrecomputeSettings,
+    documents: Iterable[Named] | None,
+    folder: Path,
+    commits: Mapping[str, str],
 ) -> Inputs:
     """Everything but the corpus' content; `documents` take the place of a corpus on disk.
+
+    `commits` are those of what lies on the hub, by its name; the files are in the hub's cache.
 
     Raises:
         AtlasError: something is missing, unreadable, or doesn't fit the model.
@@ -102,10 +116,11 @@ def read_inputs(
         if documents is None
         else from_documents(documents, settings.corpus)
     )
-    loaded = _load(settings, folder)
-    recipe = run_recipe(settings, loaded.model_record.weights_hash, loaded.targets)
+    loaded = _load(settings, folder, commits)
+    recipe = run_recipe(settings, loaded.model_record.weights_hash, loaded.targets, commits)
     name = without_folder(settings.corpus)
-    return Inputs(loaded, source, recipe, f"{name} {corpus_stamp(settings, documents)}")
+    stamp = corpus_stamp(settings, documents)
+    return Inputs(loaded, source, recipe, f"{name} {stamp}", commits)
 
 
 def prepare(
@@ -152,7 +167,7 @@ def prepare(
         f"{settings.corpus}: {corpus.n_tokens:,} counted tokens in {corpus.n_contexts:,} contexts "
         f"of {corpus.context_size}."
     )
-    hook_names = [target.hook_name for target in targets]
+    hook_names = hooks_of(targets)
     way = loaded.model.way(hook_names)
     for sentence in loaded.model.ways(hook_names):
         reporter.say(sentence)
@@ -174,10 +189,13 @@ def prepare(
     keeps = has_room(
         workplace.folder,
         settings.activation_gigabytes,
-        {target.hook_name: target.dictionary.config.d_in for target in targets},
+        {name: loaded.model.hook_width(name) for name in hook_names},
         corpus.tokens.size * loaded.model.dtype.itemsize,
     )
-    job = Job(settings, workplace.folder, record.model, saes, per_shard, keeps, **vars(sizes))
+    job = Job(
+        settings, workplace.folder, record.model, saes, per_shard, keeps, **vars(sizes),
+        commits=inputs.commits,
+    )  # fmt: skip
     return Run(job, loaded.model, record, words, targets, corpus)
 
 
@@ -186,18 +204,19 @@ def equip(job: Job) -> Run:
 
     Equal to what `prepare` gave in the process that started the job.
     """
-    loaded = _load(job.settings, job.folder)
+    loaded = _load(job.settings, job.folder, job.commits)
     corpus = Corpus.open(job.corpus_folder)
     targets = settled(loaded.model, loaded.targets, corpus, check=False)
     return Run(job, loaded.model, loaded.model_record, loaded.vocabulary, targets, corpus)
 
 
-def _load(settings: PrecomputeSettings, folder: Path) -> Loaded:
-    model = LanguageModel.load(settings.model, device_of(settings.device), settings.dtype)
-    model_slug, targets = load_targets(settings, model, folder / "events")
+def _load(settings: PrecomputeSettings, folder: Path, commits: Mapping[str, str]) -> Loaded:
+    found = find_model(settings.model, commits.get(settings.model))
+    model = LanguageModel.load(found.path, device_of(settings.device), settings.dtype, found.named)
+    model_slug, targets = load_targets(settings, model, folder / "events", commits)
     words = vocabulary(model.tokenizer, model.d_vocab)
     # What --name calls a model is its name; else the last part of what it was loaded by.
-    name = model_slug if settings.name else without_folder(settings.model).rsplit("/", 1)[-1]
+    name = model_slug if settings.name else model_stem(settings.model)
     return Loaded(model, model_record(model, model_slug, name, words), words, targets)
 
 
@@ -248,7 +267,7 @@ def _told(settings: PrecomputeSettings, chosen: Sizes) -> Sizes:
 
 
 def _dictionaries(inputs: Inputs, sample: str) -> dict[str, dict[str, str]]:
-    """Hook and hash of each dictionary, and what its input scale is estimated on, if it is."""
+    """Hooks and hash of each dictionary, and what its input scale is estimated on, if it is."""
     saes: dict[str, dict[str, str]] = inputs.recipe["saes"]
     return {
         target.sae: saes[target.sae]
@@ -264,12 +283,12 @@ def settled(
     chosen = first_contexts(corpus, -(-VERIFIED_TOKENS // (corpus.context_size - 1)))
     tokens = torch.from_numpy(corpus.tokens[chosen].astype(np.int64))
     counted = torch.from_numpy(corpus.counted[chosen]).to(model.device)
-    activations = model.activations(tokens, [target.hook_name for target in targets])
+    activations = model.activations(tokens, hooks_of(targets))
     found = []
     for target in targets:
-        x = activations[target.hook_name][counted].float()
-        dictionary = settle_input_scale(target.dictionary, x)
+        x, y = (activations[name][counted].float() for name in target.hooks)
+        dictionary = settle_input_scale(target.dictionary, x, y)
         if check:
-            verify(dictionary, x)
+            verify(dictionary, x, y, target.hooks)
         found.append(replace(target, dictionary=dictionary))
     return found

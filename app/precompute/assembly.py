@@ -25,7 +25,7 @@ from app.precompute.run_records import ablation_record, corpus_record, sae_recor
 from app.precompute.silent import gathered
 from app.precompute.studies.storing import Harvests
 from app.precompute.summaries import summarised
-from app.precompute.target import Target
+from app.precompute.target import Target, hooks_of
 from app.precompute.token_rankings import Rankings, store_rankings
 from app.precompute.weights import directions
 from app.precompute.weights.stage import Weights, joined_weights
@@ -84,7 +84,7 @@ def assemble(
         "command": command_of(settings),
         "batch_contexts": run.job.batch_contexts,
         "tile_features": run.job.tile_features,
-        "model_run_through": run.model.way([target.hook_name for target in run.targets]),
+        "model_run_through": run.model.way(hooks_of(run.targets)),
     }
     wanted, sae_ids = np.zeros(run.corpus.n_contexts, np.bool_), dict[str, int]()
     for target in run.targets:

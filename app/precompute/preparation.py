@@ -28,7 +28,7 @@ from app.precompute.model.vocabulary import Vocabulary, vocabulary
 from app.precompute.progress.reporter import Reporter
 from app.precompute.run_records import model_record
 from app.precompute.settings import PrecomputeSettings
-from app.precompute.target import Target
+from app.precompute.target import Target, hooks_of
 from app.precompute.targets import (
     device_of,
     load_targets,
@@ -167,7 +167,7 @@ def prepare(
         f"{settings.corpus}: {corpus.n_tokens:,} counted tokens in {corpus.n_contexts:,} contexts "
         f"of {corpus.context_size}."
     )
-    hook_names = [target.hook_name for target in targets]
+    hook_names = hooks_of(targets)
     way = loaded.model.way(hook_names)
     for sentence in loaded.model.ways(hook_names):
         reporter.say(sentence)
@@ -189,7 +189,7 @@ def prepare(
     keeps = has_room(
         workplace.folder,
         settings.activation_gigabytes,
-        {target.hook_name: target.dictionary.config.d_in for target in targets},
+        {name: loaded.model.hook_width(name) for name in hook_names},
         corpus.tokens.size * loaded.model.dtype.itemsize,
     )
     job = Job(
@@ -267,7 +267,7 @@ def _told(settings: PrecomputeSettings, chosen: Sizes) -> Sizes:
 
 
 def _dictionaries(inputs: Inputs, sample: str) -> dict[str, dict[str, str]]:
-    """Hook and hash of each dictionary, and what its input scale is estimated on, if it is."""
+    """Hooks and hash of each dictionary, and what its input scale is estimated on, if it is."""
     saes: dict[str, dict[str, str]] = inputs.recipe["saes"]
     return {
         target.sae: saes[target.sae]
@@ -283,12 +283,12 @@ def settled(
     chosen = first_contexts(corpus, -(-VERIFIED_TOKENS // (corpus.context_size - 1)))
     tokens = torch.from_numpy(corpus.tokens[chosen].astype(np.int64))
     counted = torch.from_numpy(corpus.counted[chosen]).to(model.device)
-    activations = model.activations(tokens, [target.hook_name for target in targets])
+    activations = model.activations(tokens, hooks_of(targets))
     found = []
     for target in targets:
-        x = activations[target.hook_name][counted].float()
-        dictionary = settle_input_scale(target.dictionary, x)
+        x, y = (activations[name][counted].float() for name in target.hooks)
+        dictionary = settle_input_scale(target.dictionary, x, y)
         if check:
-            verify(dictionary, x)
+            verify(dictionary, x, y, target.hooks)
         found.append(replace(target, dictionary=dictionary))
     return found

@@ -37,6 +37,8 @@ class PrecomputeSettings(BaseModel):
     """addresses `model/sae`, one for each dictionary; by default made from the folder names"""
     hook_name: str | None = None
     """where the dictionaries read, when their files don't say"""
+    hook_name_out: str | None = None
+    """where transcoders write, when their files don't say; makes one of every dictionary"""
     sae_format: str | None = None
     """on-disk format of the dictionaries, when it can't be told from the files"""
     replace: bool = False

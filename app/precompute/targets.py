@@ -13,11 +13,12 @@ import torch
 from app.errors import AtlasError
 from app.hub.address import dictionary_address, model_address
 from app.hub.finding import find_dictionary
+from app.precompute.model.heights import height
 from app.precompute.model.language_model import LanguageModel
 from app.precompute.settings import PrecomputeSettings, slug_of
 from app.precompute.target import Target
 from app.precompute.workplace.recipe import without_folder
-from app.sae.dictionary import DictionaryConfig
+from app.sae.dictionary import Dictionary, DictionaryConfig
 from app.sae.readers import load_dictionary
 
 DEFAULT_CONTEXT_SIZE = 128
@@ -47,15 +48,66 @@ def load_targets(
         hook_name = settings.hook_name or dictionary.config.hook_name
         if hook_name is None:
             raise AtlasError(f"{named} does not say where it reads: give --hook-name.")
-        width = model.hook_width(hook_name)
-        if dictionary.config.d_in != width:
-            raise AtlasError(
-                f"The dictionary {named} has d_in {dictionary.config.d_in:,}, but {hook_name} of "
-                f"{settings.model} is {width:,} wide: give the model or the hook it was trained on."
-            )
+        hook_name_out = _written_hook(named, settings, dictionary.config, hook_name)
+        check_widths(model, named, dictionary, hook_name, hook_name_out)
         folder = events_folder / name
-        targets.append(Target(name, dictionary.to(model.device), hook_name, folder))
+        targets.append(Target(name, dictionary.to(model.device), hook_name, folder, hook_name_out))
     return model_slug, targets
+
+
+def check_widths(
+    model: LanguageModel,
+    said: str,
+    dictionary: Dictionary,
+    hook_name: str,
+    hook_name_out: str | None,
+) -> None:
+    """Refuses a dictionary that doesn't fit its hooks; `said` is what the user calls it.
+
+    Raises:
+        AtlasError: a hook is unknown or has another width, or it writes below where it reads.
+    """
+    d_in, d_out = dictionary.W_enc.shape[0], dictionary.W_dec.shape[1]
+    width = model.hook_width(hook_name)
+    if d_in != width:
+        raise AtlasError(
+            f"The dictionary {said} has d_in {d_in:,}, but {hook_name} of {model.name} is "
+            f"{width:,} wide: give the model or the hook it was trained on."
+        )
+    if hook_name_out is None:
+        if d_out != d_in:
+            raise AtlasError(
+                f"The dictionary {said} reads {d_in:,} numbers and writes {d_out:,}: it is a "
+                "transcoder, so say where it writes with --hook-name-out."
+            )
+        return
+    width_out = model.hook_width(hook_name_out)
+    if d_out != width_out:
+        raise AtlasError(
+            f"The transcoder {said} writes {d_out:,} numbers, but {hook_name_out} of {model.name} "
+            f"is {width_out:,} wide: give the hook it was trained to predict (--hook-name-out)."
+        )
+    if height(hook_name_out) < height(hook_name):
+        raise AtlasError(
+            f"The transcoder {said} would read {hook_name} and write {hook_name_out}, which the "
+            "model computes before: give --hook-name and --hook-name-out the other way round."
+        )
+
+
+def _written_hook(
+    named: str, settings: PrecomputeSettings, config: DictionaryConfig, hook_name: str
+) -> str | None:
+    """The hook that a transcoder predicts; None for an autoencoder.
+
+    Raises:
+        AtlasError: its files call it a transcoder, and nobody says where it writes.
+    """
+    found = settings.hook_name_out or config.hook_name_out
+    if found is None and config.is_transcoder:
+        raise AtlasError(
+            f"{named} is a transcoder and doesn't say where it writes: give --hook-name-out."
+        )
+    return None if found == hook_name else found
 
 
 def shared_bos(settings: PrecomputeSettings, targets: Sequence[Target]) -> bool:

@@ -23,6 +23,7 @@ from torch import Tensor
 
 from app.sae.architectures import Activation
 from app.sae.normalisation import Normalisation
+from app.sae.recognition import Recognition
 
 #: Most numbers one block of rows may hold where a whole row of features is needed for one of them.
 ROW_BLOCK_ELEMENTS = 2**24
@@ -64,6 +65,8 @@ class DictionaryConfig:
     hook_name_out: str | None = None
     #: Whether it predicts another activation than it reads, also where its files don't say which.
     is_transcoder: bool = False
+    #: What was recognised, and from what.
+    recognition: Recognition = field(default_factory=Recognition)
 
 
 @dataclass(frozen=True, eq=False)
@@ -210,6 +213,8 @@ class Dictionary:
         digest = hashlib.sha256()
         digest.update(f"{self.activation.name} {self.activation.settings()}".encode())
         digest.update(f"{self.normalisation}".encode())
+        if self.normalisation.one_way:
+            digest.update(b"one way")
         for name, tensor in sorted((self._own_tensors() | self.activation.tensors()).items()):
             digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
             flat = tensor.detach().cpu().contiguous().reshape(-1)

@@ -105,7 +105,8 @@ def _reachable(start: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "start", ["app.web", "app.db", "app.stats", "app.explain", "app.demo.synthetic"]
+    "start",
+    ["app.web", "app.db", "app.stats", "app.explain", "app.demo.synthetic", "app.exchange.reader"],
 )
 def test_torch_is_out_of_reach(start: str) -> None:
     reached = {name.partition(".")[0] for name in _reachable(start)}

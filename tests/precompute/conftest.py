@@ -10,6 +10,7 @@ import sqlite3
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -159,24 +160,25 @@ def plain_neox(model_folder: Callable[[str], Path]) -> Any:
 @pytest.fixture(scope="session")
 def read_hooks(plain_neox: Any) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
     """Activations at `NEOX_HOOKS` of one text: name -> [pos, d_in]."""
+    return partial(hooks_of, plain_neox)
 
-    def read(tokens: np.ndarray) -> dict[str, np.ndarray]:
-        found: dict[str, np.ndarray] = {}
-        handles = []
-        for name, path in NEOX_HOOKS.items():
 
-            def keep(module: Any, args: Any, output: Any, name: str = name) -> None:
-                value = output[0] if isinstance(output, tuple) else output
-                found[name] = value[0].numpy().astype(np.float64)
+def hooks_of(plain: Any, tokens: np.ndarray) -> dict[str, np.ndarray]:
+    """What the modules of a GPT-NeoX give at `NEOX_HOOKS` of one text: name -> [pos, d_in]."""
+    found: dict[str, np.ndarray] = {}
+    handles = []
+    for name, path in NEOX_HOOKS.items():
 
-            handles.append(plain_neox.get_submodule(path).register_forward_hook(keep))
-        with torch.no_grad():
-            plain_neox(input_ids=torch.from_numpy(np.asarray(tokens, dtype=np.int64))[None])
-        for handle in handles:
-            handle.remove()
-        return found
+        def keep(_module: Any, _args: Any, output: Any, name: str = name) -> None:
+            value = output[0] if isinstance(output, tuple) else output
+            found[name] = value[0].numpy().astype(np.float64)
 
-    return read
+        handles.append(plain.get_submodule(path).register_forward_hook(keep))
+    with torch.no_grad():
+        plain(input_ids=torch.from_numpy(np.asarray(tokens, dtype=np.int64))[None])
+    for handle in handles:
+        handle.remove()
+    return found
 
 
 def encode(x: np.ndarray, tensors: dict[str, np.ndarray], architecture: str) -> tuple[Any, Any]:

@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Float, Integer
 from torch import Tensor
 
+from app.precompute.target import Target
 from app.sae.dictionary import Dictionary
 
 CHUNK_TEXTS = 32
@@ -30,6 +31,19 @@ class Mount:
 
     dictionary: Dictionary
     hook_name: str
+    """where it reads"""
+    hook_name_out: str | None = None
+    """where a transcoder writes; None for an autoencoder"""
+
+    @classmethod
+    def of(cls, target: Target) -> "Mount":
+        """A dictionary of the run in its place."""
+        return cls(target.dictionary, target.hook_name, target.hook_name_out)
+
+    @property
+    def output_hook(self) -> str:
+        """Where its features write, and what its reconstruction stands for."""
+        return self.hook_name_out or self.hook_name
 
 
 @dataclass(frozen=True, slots=True)

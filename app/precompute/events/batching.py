@@ -15,11 +15,11 @@ from functools import partial
 import numpy as np
 import torch
 
+from app.precompute.events.finder import finder
 from app.precompute.events.harvest import ROWS_AT_ONCE
-from app.precompute.events.top_k_firings import finder
 from app.precompute.model.language_model import LanguageModel
 from app.precompute.model.workers import Workers
-from app.precompute.target import Target
+from app.precompute.target import Target, hooks_of
 from app.stats.corpus import Corpus
 
 BATCHES = {"cpu": (4, 8, 16, 32), "cuda": (32, 64, 128, 256), "mps": (8, 16, 32, 64)}
@@ -62,7 +62,7 @@ def try_sizes(model: LanguageModel, targets: Sequence[Target], corpus: Corpus) -
 
 def _try(model: LanguageModel, corpus: Corpus, targets: Sequence[Target]) -> Trial:
     kind = model.device.type
-    hook_names = [target.hook_name for target in targets]
+    hook_names = hooks_of(targets)
 
     def contexts(n: int) -> torch.Tensor:
         return torch.from_numpy(corpus.tokens[:n].astype(np.int64))

@@ -11,6 +11,7 @@ from functools import lru_cache
 from app.precompute.drivers.driver import Piece, Task, Written
 from app.precompute.events.events import extract_shard, sampled_contexts, shard_files
 from app.precompute.preparation import Run
+from app.precompute.target import hooks_of
 from app.precompute.workplace.stage_recipes import stage_name
 
 _sampled = lru_cache(maxsize=1)(sampled_contexts)
@@ -60,9 +61,7 @@ def extract(run: Run, shard: EventShard) -> Written:
         for target in targets
     }
     # What dictionaries share is sealed once, with the first of them.
-    files[stage_name("events", targets[0].sae)] += run.kept.files(
-        {target.hook_name for target in targets}, shard.index
-    )
+    files[stage_name("events", targets[0].sae)] += run.kept.files(hooks_of(targets), shard.index)
     return Written(files)
 
 

@@ -21,13 +21,13 @@ from app.errors import AtlasError, closest
 from app.precompute.model.agreement import TOLERANCE, Agreement
 from app.precompute.model.bypass import bypassed, n_outputs_of, only_at
 from app.precompute.model.forward import BridgeForward, Forward, PlainForward, Site, Visitor, read
+from app.precompute.model.heights import PLACES
+from app.precompute.model.mid_stream import reaching_the_stream
 from app.precompute.model.narrow import Places, narrowed
+from app.precompute.model.norms import read_norm
 from app.precompute.model.pretrained import load_pretrained
 
-HOOKS_PER_BLOCK = (
-    *("hook_resid_pre", "hook_resid_mid", "hook_resid_post", "hook_attn_out", "hook_mlp_out"),
-    *("attn.hook_z", "mlp.hook_pre", "mlp.hook_post"),
-)
+HOOKS_PER_BLOCK = tuple(PLACES)
 """The activations of a block that dictionaries are trained on; not every architecture has each."""
 
 
@@ -51,11 +51,11 @@ class LanguageModel:
         self.bridge = _boot(folder, self.name, twin, tokenizer, self.device)
         self._hooks = self.bridge.hook_dict
         blocks = [f"blocks.{i}.{hook}" for i in range(self.n_layers) for hook in HOOKS_PER_BLOCK]
-        self.hook_names = tuple(name for name in ("hook_embed", *blocks) if name in self._hooks)
-        """The activations dictionaries can sit on, from the embedding upwards."""
+        self.hook_names = tuple(name for name in ("hook_embed", *blocks) if self._has(name))
+        """The activations dictionaries can read or write, from the embedding upwards."""
         places = {name: self._place(name) for name in self.hook_names}
         plain_forward = PlainForward(plain, {name: site for name, site in places.items() if site})
-        self._bridge_forward = BridgeForward(self.bridge)
+        self._bridge_forward = BridgeForward(self.bridge, self._mlp_inputs())
         self._agreement = Agreement(plain_forward, self._bridge_forward, self.tolerance)
         self._widths: dict[str, int] = {}
         self._block_outputs: int | None = None
@@ -227,10 +227,11 @@ class LanguageModel:
         """Logits of a whole pass in which every hook in `changes` holds what its visitor returns.
 
         Visitors see activations as the hooks hold them (attention heads may be a dimension of their
-        own) and must return the same shape.
+        own) and must return the same shape. What `hook_resid_mid` gains, the stream past the MLP
+        gains as well.
         """
         tokens = tokens.to(self.device)
-        changes = changes or {}
+        changes = reaching_the_stream(changes or {})
         return self._agreement.way(tokens, changes, {})(tokens, changes)
 
     @torch.no_grad()
@@ -250,6 +251,7 @@ class LanguageModel:
                 to put the activation there. ValueError where the hooks need the bridge, or the
                 blocks can't be found.
         """
+        changes = reaching_the_stream(changes)
         names, inputs = self._asked(changes, attention_mask, position_ids)
         tokens = tokens.to(self.device)
         places = (places[0].to(self.device), places[1].to(self.device))
@@ -325,15 +327,39 @@ class LanguageModel:
             return None
         return self._paths.get(id(getattr(owner, "original_component", None)))
 
+    def _mlp_inputs(self) -> dict[str, str]:
+        """The bridge's own names of `hook_mlp_in`, which it has but doesn't run in every block.
+
+        It is the stream as the MLP's norm takes it: where there is a `hook_resid_mid`, that place.
+        """
+        found = {}
+        for i in range(self.n_layers):
+            for name in (f"blocks.{i}.hook_resid_mid", f"blocks.{i}.ln2.hook_in"):
+                if name in self._hooks:
+                    found[f"blocks.{i}.hook_mlp_in"] = str(self._hooks[name].name)
+                    break
+        return found
+
     def _is_wide(self, path: str) -> bool:
         """Whether a norm stands in the residual stream: its weights are as many."""
         parameters = list(self.plain.get_submodule(path).parameters())
         return all(parameter.numel() == self.d_model for parameter in parameters)
 
+    def _has(self, hook_name: str) -> bool:
+        if hook_name.endswith(".hook_mlp_in"):
+            return hook_name in self._mlp_inputs()
+        return hook_name in self._hooks
+
     def _place(self, hook_name: str) -> Site | None:
-        component, _, side = self.native_name(hook_name).rpartition(".")
+        native = self._mlp_inputs().get(hook_name) or str(self._hooks[hook_name].name)
+        component, _, side = native.rpartition(".")
         path = self._path(component)
-        return Site(path, side) if path and side in ("hook_in", "hook_out") else None
+        if not path or side not in ("hook_in", "hook_out", "hook_normalized"):
+            return None
+        if side != "hook_normalized":
+            return Site(path, side)
+        norm = read_norm(self.plain.get_submodule(path), self.d_model)
+        return Site(path, side, norm) if norm is not None else None
 
     def _check_hook(self, hook_name: str) -> None:
         if hook_name not in self.hook_names:
@@ -357,7 +383,8 @@ class LanguageModel:
                     f"The hook {name!r} never fired in a pass of {self.name}; "
                     "name another hook of the same layer."
                 )
-        return found
+        # Inside a norm the bridge computes in float32.
+        return {name: values.to(self.dtype) for name, values in found.items()}
 
 
 def _twin(module: nn.Module) -> nn.Module:

@@ -39,7 +39,7 @@ class RangeWeights:
     lens: LensFacts
     decoder_norm: Float[np.ndarray, " n_features"]
     encoder_decoder_cosine: Float[np.ndarray, " n_features"] | None
-    """None where encoder and decoder live in different spaces"""
+    """None for a transcoder, whose encoder and decoder live in different spaces"""
     lenses: list[LogitLensPanel | None]
     """None where the hook has no linear path"""
     neighbors: list[NeighborPanel]
@@ -74,7 +74,7 @@ def read_weights(run: Run, part: FeatureRange) -> RangeWeights:
     """All of it. Memory: the result, the unembedding and a block of logits."""
     target = run.target(part.sae)
     dictionary = target.dictionary
-    lens = LogitLens(run.model, target.hook_name, run.vocabulary.producible)
+    lens = LogitLens(run.model, target.output_hook, run.vocabulary.producible)
     promotes, suppresses = (DenseRanking(run.model.d_vocab, N_STRONGEST) for _ in range(2))
     lenses: list[LogitLensPanel | None] = []
     for start in range(part.first, part.last, lens.features_per_block):
@@ -87,7 +87,9 @@ def read_weights(run: Run, part: FeatureRange) -> RangeWeights:
         suppresses.add(start, logits, sign=-1)
         lenses += _lens_panels(lens.summary(rows))
     own = slice(part.first, part.last)
-    cosine = encoder_decoder_cosine(dictionary.W_enc[:, own], dictionary.W_dec[own])
+    cosine = None
+    if target.hook_name_out is None:
+        cosine = encoder_decoder_cosine(dictionary.W_enc[:, own], dictionary.W_dec[own])
     return RangeWeights(
         lens.facts,
         dictionary.decoder_norm()[own].cpu().numpy(),

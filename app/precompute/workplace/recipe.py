@@ -51,6 +51,7 @@ def run_recipe(
         "saes": {
             target.sae: {
                 "hook_name": target.hook_name,
+                **({"hook_name_out": target.hook_name_out} if target.hook_name_out else {}),
                 "weights_hash": target.dictionary.weights_hash(),
             }
             for target in targets

@@ -21,7 +21,7 @@ from app.precompute.pipeline import run
 from app.precompute.progress.reporter import Reporter
 from app.precompute.settings import PrecomputeSettings
 from app.precompute.studies.catalog import NAMES
-from tests.precompute.conftest import NEOX_HOOKS, dense_events, encode
+from tests.precompute.conftest import NEOX_HOOKS, dense_events, encode, hooks_of
 
 LOUDER = 40
 HOOK_NAMES = tuple(NEOX_HOOKS)
@@ -122,7 +122,7 @@ def loud(
     events = folder / "atlas.events" / "loud"
     (corpus,) = events.glob("corpus-*")
     tokens, counted = (np.load(corpus / f"{name}.npy") for name in ("tokens", "counted"))
-    xs = [_read_hooks(plain, row) for row in tokens]
+    xs = [hooks_of(plain, row) for row in tokens]
     atlas = open_atlas(settings.output)
     with atlas.connect() as connection:
         saes = {}
@@ -137,20 +137,3 @@ def loud(
             saes[path.name] = LoudSae(stored, x, x_hat, dense_events(events / path.name))
         yield Loud(settings, connection, plain, tokens, counted, loud_id, saes)
     atlas.close()
-
-
-def _read_hooks(plain: Any, tokens: np.ndarray) -> dict[str, np.ndarray]:
-    found: dict[str, np.ndarray] = {}
-    handles = []
-    for name, path in NEOX_HOOKS.items():
-
-        def keep(_module: Any, _args: Any, output: Any, name: str = name) -> None:
-            value = output[0] if isinstance(output, tuple) else output
-            found[name] = value[0].numpy().astype(np.float64)
-
-        handles.append(plain.get_submodule(path).register_forward_hook(keep))
-    with torch.no_grad():
-        plain(input_ids=torch.from_numpy(np.asarray(tokens, dtype=np.int64))[None])
-    for handle in handles:
-        handle.remove()
-    return found

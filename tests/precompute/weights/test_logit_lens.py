@@ -214,7 +214,7 @@ def test_histogram_edges_hold_the_ends() -> None:
     assert counts[1].sum() == 5
 
 
-@pytest.mark.parametrize("hook_name", ["hook_embed", "blocks.0.mlp.hook_pre"])
+@pytest.mark.parametrize("hook_name", ["blocks.0.mlp.hook_in", "blocks.0.mlp.hook_pre"])
 def test_no_linear_path_is_a_sentence(tiny_model: Models, hook_name: str) -> None:
     model = tiny_model("neox")
     lens = LogitLens(model, hook_name, all_ids(model))
@@ -222,6 +222,39 @@ def test_no_linear_path_is_a_sentence(tiny_model: Models, hook_name: str) -> Non
     assert lens.no_path_reason is not None and hook_name in lens.no_path_reason
     with pytest.raises(ValueError, match="no linear path"):
         lens.summary(directions(model.hook_width(hook_name)))
+
+
+@pytest.mark.parametrize("architecture", ["neox", "gpt2", "gemma2", "bloom"])
+def test_embeddings_are_added_to_the_stream(tiny_model: Models, architecture: str) -> None:
+    model = tiny_model(architecture)
+    lens = LogitLens(model, "hook_embed", all_ids(model))
+    assert lens.linear_path == "directly"
+    rows = directions(model.d_model)
+    assert torch.allclose(lens.raw_block(rows), rows @ model.W_U)
+
+
+def test_an_embedding_that_is_scaled_or_normed_is_seen(
+    tiny_model: Models, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = tiny_model("neox")
+    logits = model.logits
+
+    def beneath(change):  # what stands between the embedding and the first block
+        def run(tokens, changes):
+            keep = changes["blocks.0.hook_resid_pre"]
+            return logits(tokens, {**changes, "blocks.0.hook_resid_pre": lambda x: keep(change(x))})
+
+        return run
+
+    monkeypatch.setattr(model, "logits", beneath(lambda x: 4 * x))
+    scaled = LogitLens(model, "hook_embed", all_ids(model))
+    assert scaled.linear_path == "directly, times 4"
+    rows = directions(model.d_model)
+    assert torch.allclose(scaled.raw_block(rows), 4 * rows @ model.W_U)
+    monkeypatch.setattr(model, "logits", beneath(lambda x: x / x.norm(dim=-1, keepdim=True)))
+    normed = LogitLens(model, "hook_embed", all_ids(model))
+    assert normed.linear_path is None
+    assert normed.no_path_reason is not None and "a norm or a matrix" in normed.no_path_reason
 
 
 def test_paths_are_named(tiny_model: Models) -> None:

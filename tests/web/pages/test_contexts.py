@@ -41,7 +41,7 @@ def test_a_template_shows_exactly_its_context(page: type, template: str) -> None
 def _names_used(name: str) -> set[str]:
     source = (templates_folder() / name).read_text()
     found = set(re.findall(r"\bpage\.(\w+)", source))
-    for included in re.findall(r'{% include "([^"]+)" %}', source):
+    for included in re.findall(r'{% (?:include|extends) "(?!base)([^"]+)" %}', source):
         found |= _names_used(included)
     return found
 

@@ -102,7 +102,7 @@ def measure(run: Run, part: Part) -> OfFeatures | OfPairs | OfChance:
         return OfPairs(part, sums.found)
     root, n_tokens, n_contexts = None, 0, 0
     if part.kind == "covariance":
-        covariance = covariance_of(run, target.hook_name, W_dec.shape[1])
+        covariance = covariance_of(run, target.output_hook, W_dec.shape[1])
         root, n_tokens = covariance.root(), covariance.n
         n_contexts = len(covariance_contexts(run, W_dec.shape[1]))
     d_sae, d_out = W_dec.shape
@@ -112,13 +112,9 @@ def measure(run: Run, part: Part) -> OfFeatures | OfPairs | OfChance:
 
 def price(run: Run) -> Price:
     """The sample behind the covariance, of each dictionary."""
-    n_contexts = [
-        len(covariance_contexts(run, target.dictionary.config.d_in))
-        for target in run.targets
-        if _shares_space(target)
-    ]
+    n_contexts = [len(covariance_contexts(run, target.d_out)) for target in run.targets]
     words = "the covariance of the activations; none where they are kept on disk"
-    return Price(sum(n_contexts) * run.corpus.context_size, words if n_contexts else "")
+    return Price(sum(n_contexts) * run.corpus.context_size, words)
 
 
 def harvest(run: Run, findings: Findings) -> Harvest:
@@ -159,13 +155,7 @@ def _parts(target: Target) -> Iterator[Part]:
     )
     asked = min(d_sae, MOST_ASKED)
     yield Part(target.sae, "isotropic", 0, asked)
-    if _shares_space(target):
-        yield Part(target.sae, "covariance", 0, asked)
-
-
-def _shares_space(target: Target) -> bool:
-    """Whether decoder rows live where the activations do; those of a transcoder don't."""
-    return target.dictionary.W_dec.shape[1] == target.dictionary.config.d_in
+    yield Part(target.sae, "covariance", 0, asked)
 
 
 def _only(kind: type, found: Iterable[object]) -> list:

@@ -27,11 +27,18 @@ class Side:
 
     sae: str
     hook_name: str
+    output_hook: str
+    """the same, but for a transcoder"""
     d_out: int
     n: int
     """its features"""
     older: bool
     """the atlas held it before"""
+
+    @property
+    def place(self) -> tuple[str, str, int]:
+        """What two dictionaries have to share: where they read, where they write, the width."""
+        return self.hook_name, self.output_hook, self.d_out
 
 
 @dataclass(frozen=True)
@@ -44,11 +51,11 @@ class Rows:
 
 
 def pairs_of(run: Run) -> list[tuple[Side, Side]]:
-    """Every two dictionaries of one hook and width, one of the run at least, which comes first."""
+    """Every two dictionaries of one place, one of the run at least, which comes first."""
     own = [_side(target) for target in run.targets]
     pairs = list(combinations(own, 2))
     pairs += [(side, other) for side in own for other in _older(run)]
-    return [(a, b) for a, b in pairs if (a.hook_name, a.d_out) == (b.hook_name, b.d_out)]
+    return [(a, b) for a, b in pairs if a.place == b.place]
 
 
 def rows_of(run: Run, side: Side) -> Rows:
@@ -70,13 +77,17 @@ def rows_of(run: Run, side: Side) -> Rows:
 
 def without_rows(run: Run) -> list[str]:
     """Dictionaries of the atlas at a hook of the run whose decoder rows are not kept or damaged."""
-    hooks = {target.hook_name for target in run.targets}
-    return [each.sae for each in _beside(run) if each.hook_name in hooks and not each.rows_hash]
+    places = {target.hooks for target in run.targets}
+    return [
+        each.sae
+        for each in _beside(run)
+        if (each.hook_name, each.output_hook) in places and not each.rows_hash
+    ]
 
 
 def _older(run: Run) -> list[Side]:
     return [
-        Side(each.sae, each.hook_name, each.d_in, each.d_sae, older=True)
+        Side(each.sae, each.hook_name, each.output_hook, each.d_out, each.d_sae, older=True)
         for each in _beside(run)
         if each.rows_hash
     ]
@@ -88,4 +99,4 @@ def _beside(run: Run) -> list[Beside]:
 
 def _side(target: Target) -> Side:
     n, d_out = target.dictionary.W_dec.shape
-    return Side(target.sae, target.hook_name, d_out, n, older=False)
+    return Side(target.sae, *target.hooks, d_out, n, older=False)

@@ -41,6 +41,8 @@ def run_until_stopped(
             typer.echo(sentence, err=True)
         else:
             say(sentence)
+        # What the signal tore apart half made (a file being opened) has nothing to add at its end.
+        sys.unraisablehook = lambda _: None
         sys.exit(EXIT_CODE)
 
 

@@ -25,7 +25,9 @@ class Beside:
     sae: str
     sae_id: int
     hook_name: str
-    d_in: int
+    output_hook: str
+    """the same, but for a transcoder"""
+    d_out: int
     d_sae: int
     weights_hash: str
     rows_hash: str
@@ -52,7 +54,7 @@ def dictionaries_beside(atlas: Path, model: str, but: Collection[str]) -> list[B
 
 def directions_beside(
     atlas: Path, sae_id: int
-) -> tuple[Float16[ndarray, "d_sae d_in"], Bool[ndarray, " d_sae"]] | None:
+) -> tuple[Float16[ndarray, "d_sae d_out"], Bool[ndarray, " d_sae"]] | None:
     """(unit decoder rows, which features fired) of a dictionary; None without rows."""
     opened = open_atlas(atlas)
     try:
@@ -74,5 +76,14 @@ def _beside(connection: Connection, row) -> Beside:
         select(schema.decoder_file.c.hash).where(schema.decoder_file.c.sae_id == row.sae_id)
     )
     readable = found if found and all_directions(connection, row.sae_id) is not None else ""
-    names = ("hook_name", "d_in", "d_sae", "weights_hash")
-    return Beside(row.sae, row.sae_id, *(row.record[name] for name in names), rows_hash=readable)
+    told = row.record
+    return Beside(
+        row.sae,
+        row.sae_id,
+        told["hook_name"],
+        told.get("hook_name_out") or told["hook_name"],
+        told.get("d_out") or told["d_in"],
+        told["d_sae"],
+        told["weights_hash"],
+        rows_hash=readable,
+    )

@@ -117,7 +117,8 @@ class QualityRecord:
     l0: float | None = None
     """mean number of features active at a counted token"""
     mse: float | None = None
-    """mean over counted tokens of ‖x − x̂‖² / d_in"""
+    """mean over counted tokens of ‖x − x̂‖² / d_in; of a transcoder x is what it predicts, and
+    divided is by d_out"""
     explained_variance: float | None = None
     """1 − Σ‖x−x̂‖² / Σ‖x−x̄‖², pooled over the corpus"""
     cosine: float | None = None
@@ -222,6 +223,10 @@ class SaeRecord:
     """which contexts the stored sample of hidden_pre covers"""
     recipe: dict[str, Any]
     """everything needed to make this dictionary's part again"""
+    hook_name_out: str | None = None
+    """the hook a transcoder predicts; None for an autoencoder"""
+    d_out: int | None = None
+    """width of what a transcoder writes; None for an autoencoder, whose d_in it is"""
     imported: ImportRecord | None = None
     """None where it was run here"""
 
@@ -248,6 +253,23 @@ class SaeRecord:
     def has_gaps(self) -> bool:
         """Whether some feature_index below `n_indices` is not held."""
         return self.n_features < self.n_indices
+
+    @property
+    def output_hook(self) -> str:
+        """The hook that the reconstruction stands for, and features write at."""
+        return self.hook_name_out or self.hook_name
+
+    @property
+    def output_width(self) -> int:
+        """Numbers of a decoder row."""
+        return self.d_out or self.width
+
+    @property
+    def place(self) -> str:
+        """Its hook as pages name it, a transcoder's both."""
+        if self.hook_name_out is None:
+            return self.hook_name
+        return f"{self.hook_name} → {self.hook_name_out}"
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """What studies found, read from an atlas: of a dictionary, of two, of a feature.
 
-A study measures something about a dictionary as a whole (docs/design.md lists them); what it found
+A study measures something about a dictionary as a whole (docs/studies.md lists them); what it found
 is a dataclass that names its study (`app/db/study_records`). Read-only; knows no page.
 """
 

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Float64, Int64
 
 from app.db.records import QualityRecord
 from app.precompute.ablation.texts import Mount
@@ -37,7 +37,7 @@ class Stretch:
 
     context_ids: Int64[np.ndarray, " n"]
     means: dict[str, np.ndarray]
-    """the mean activation over the whole corpus, float64 [d_in], by hook name"""
+    """the mean activation over the whole corpus, float64 [d_out], by the hook that is written"""
 
 
 def quality_pieces(run: Run) -> list[Piece]:
@@ -60,17 +60,23 @@ def stretches(run: Run, n_contexts: int, size: int) -> list[Stretch]:
     )
     if not run.corpus.counted[chosen].any():
         return []
+    means = output_means(run)
+    return [Stretch(chosen[first : first + size], means) for first in range(0, len(chosen), size)]
+
+
+def output_means(run: Run) -> dict[str, Float64[np.ndarray, " _d_out"]]:
+    """The mean activation over the whole corpus at every hook that a dictionary writes."""
     means: dict[str, np.ndarray] = {}
     for target in run.targets:
-        if target.hook_name not in means:
+        if target.output_hook not in means:
             sums, _ = read_sums(target, n_shards(run))
-            means[target.hook_name] = sums.sum_x / sums.n_tokens
-    return [Stretch(chosen[first : first + size], means) for first in range(0, len(chosen), size)]
+            means[target.output_hook] = sums.sum_x / sums.n_tokens
+    return means
 
 
 def measure_quality(run: Run, stretch: Stretch) -> SpliceSums:
     """One stretch through the model: clean, ablated at every hook, with every dictionary."""
-    mounts = {target.sae: Mount(target.dictionary, target.hook_name) for target in run.targets}
+    mounts = {target.sae: Mount.of(target) for target in run.targets}
     tokens, counted = run.corpus.tokens, run.corpus.counted
     ids = stretch.context_ids
     return splice_sums(run.model, mounts, tokens[ids], counted[ids], stretch.means)
@@ -85,7 +91,7 @@ def quality_records(run: Run, found: Iterable[SpliceSums]) -> dict[str, QualityR
     spliced = SpliceSums.joined(parts) if parts else None
     records = {}
     for target in run.targets:
-        figures = spliced and splice_figures(spliced, target.sae, target.hook_name)
+        figures = spliced and splice_figures(spliced, target.sae, target.output_hook)
         sums, _ = read_sums(target, n_shards(run))
         records[target.sae] = _record(
             target, sums, run.corpus.n_tokens, asdict(figures) if figures else {}
@@ -100,7 +106,7 @@ def _record(
     n_active = EventStore.open(target.folder).n_active()
     known = QualityRecord.__dataclass_fields__
     return QualityRecord(
-        l0=figures.l0,
+        l0=float(n_active.sum()) / n_tokens if n_tokens else None,
         mse=figures.mse,
         explained_variance=figures.explained_variance,
         cosine=figures.cosine,

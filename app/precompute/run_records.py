@@ -101,4 +101,6 @@ def sae_record(
         ablation=ablation,
         hidden_pre_sample={"n_contexts": hidden_pre_contexts, "dtype": "float16"},
         recipe=recipe,
+        hook_name_out=target.hook_name_out,
+        d_out=target.d_out if target.hook_name_out else None,
     )

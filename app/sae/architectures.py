@@ -152,6 +152,40 @@ class TopK(Activation):
         return None
 
 
+@dataclass(frozen=True, eq=False)
+class GroupMax(Activation):
+    """The strongest feature of each of k groups of neighbours, where it is positive.
+
+    Group g holds the features g · d_sae/k to (g + 1) · d_sae/k - 1 (EleutherAI's sparsify, which
+    calls it groupmax). Ties go to the lower feature index. k divides d_sae: readers see to it.
+    """
+
+    k: int
+    name: ClassVar[str] = "groupmax"
+    selects_across_features: ClassVar[bool] = True
+
+    def __call__(
+        self, linear: Float[Tensor, "*batch n_features"]
+    ) -> tuple[Float[Tensor, "*batch n_features"], Float[Tensor, "*batch n_features"]]:
+        return linear, keep_group_max(linear, self.k)
+
+    def firing_threshold(self, d_sae: int) -> None:
+        return None
+
+
+def keep_group_max(
+    hidden_pre: Float[Tensor, "*batch n_features"], k: int
+) -> Float[Tensor, "*batch n_features"]:
+    """Zero all but the largest value of each of k equal groups, then what is negative.
+
+    Ties go to the lower index, and a group that holds a NaN keeps its first one.
+    """
+    groups = hidden_pre.unflatten(-1, (k, -1))
+    strongest = groups.argmax(dim=-1, keepdim=True)
+    kept = groups.gather(-1, strongest).relu()
+    return torch.zeros_like(groups).scatter_(-1, strongest, kept).flatten(-2)
+
+
 def keep_top_k(
     hidden_pre: Float[Tensor, "*batch n_features"], k: int
 ) -> Float[Tensor, "*batch n_features"]:

@@ -23,6 +23,7 @@ from torch import Tensor
 
 from app.sae.architectures import Activation
 from app.sae.normalisation import Normalisation
+from app.sae.recognition import Recognition
 
 #: Most numbers one block of rows may hold where a whole row of features is needed for one of them.
 ROW_BLOCK_ELEMENTS = 2**24
@@ -64,6 +65,8 @@ class DictionaryConfig:
     hook_name_out: str | None = None
     #: Whether it predicts another activation than it reads, also where its files don't say which.
     is_transcoder: bool = False
+    #: What was recognised, and from what.
+    recognition: Recognition = field(default_factory=Recognition)
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,6 +178,31 @@ class Dictionary:
         )
         return self._finished(reconstruction + self.b_dec, x)
 
+    @property
+    def device(self) -> torch.device:
+        """Of its tensors."""
+        return self.W_enc.device
+
+    @property
+    def d_out(self) -> int:
+        """Width of what it writes."""
+        return self.W_dec.shape[1]
+
+    @property
+    def directions(self) -> Float[Tensor, "d_sae d_out"]:
+        """What each feature adds for one unit of activation."""
+        return self.W_dec
+
+    @property
+    def gives_hidden_pre(self) -> bool:
+        """Always: the values before ReLU, threshold or top-k are computed."""
+        return True
+
+    @property
+    def selects_across_features(self) -> bool:
+        """Whether features compete (per-token top-k)."""
+        return self.activation.selects_across_features
+
     @cached_property
     def encoder_rows(self) -> Float[Tensor, "d_sae d_in"]:
         """W_enc with each feature's numbers side by side; a copy, unless it lay so before."""
@@ -210,6 +238,8 @@ class Dictionary:
         digest = hashlib.sha256()
         digest.update(f"{self.activation.name} {self.activation.settings()}".encode())
         digest.update(f"{self.normalisation}".encode())
+        if self.normalisation.one_way:
+            digest.update(b"one way")
         for name, tensor in sorted((self._own_tensors() | self.activation.tensors()).items()):
             digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
             flat = tensor.detach().cpu().contiguous().reshape(-1)

@@ -16,17 +16,20 @@ from app.sae.folding import describe_convention, fold_input_scale
 from app.sae.verify import reconstruction_figures
 
 
-def settle_input_scale(dictionary: Dictionary, x: Float[Tensor, "n d_in"]) -> Dictionary:
+def settle_input_scale(
+    dictionary: Dictionary, x: Float[Tensor, "n d_in"], y: Float[Tensor, "n d_out"] | None = None
+) -> Dictionary:
     """The dictionary itself, or with the scale √d_in / mean‖x‖ folded in where that explains more.
 
     A dictionary whose scale is no question comes back as it is. On equal terms the weights are
     taken as they stand. `x` must be the same sample on every run: the factor is estimated from it.
+    `y` is what a transcoder predicts; without it `x` is what is reconstructed.
     """
     if not dictionary.config.input_scale_unsettled:
         return dictionary
     factor = x.shape[-1] ** 0.5 / x.double().norm(dim=-1).mean().item()
     scaled = fold_input_scale(dictionary, factor)
-    if reconstruction_figures(scaled, x)[0] > reconstruction_figures(dictionary, x)[0]:
+    if reconstruction_figures(scaled, x, y)[0] > reconstruction_figures(dictionary, x, y)[0]:
         settled, note = scaled, f"input scaled by {factor:.4g} (√d_in / mean norm, estimated here)"
     else:
         settled, note = dictionary, "input scale expected_average_only_in already in the weights"

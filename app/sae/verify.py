@@ -1,11 +1,13 @@
 """The check after every load: does the dictionary explain the activations it is about to read?
 
 Takes a dictionary and a sample of real activations (about 2,000 tokens of the hook, without
-position 0 and special tokens); gives its figures, or raises an `AtlasError` that names the likely
-causes. It catches nearly every wiring mistake: wrong hook, transposed weights, a missing
-normalisation, a pre-bias applied or forgotten. Doesn't know where the activations come from.
+position 0 and special tokens; of a transcoder those of the hook it predicts as well); gives its
+figures, or raises an `AtlasError` that names the likely causes. It catches nearly every wiring
+mistake: wrong hook, transposed weights, a missing normalisation, a pre-bias applied or forgotten.
+Doesn't know where the activations come from.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -25,57 +27,91 @@ FLIP_MARGIN = 1e-3
 class Verification:
     """Figures of a dictionary on the sample it was checked with."""
 
-    #: 1 - Σ‖x-x̂‖² / Σ‖x-x̄‖², pooled over the sample; 1 is perfect, 0 no better than the mean.
+    #: 1 - Σ‖y-ŷ‖² / Σ‖y-ȳ‖², pooled over the sample; 1 is perfect, 0 no better than the mean. y is
+    #: what is reconstructed: the input, or of a transcoder the activations it predicts.
     explained_variance: float
     #: Mean number of firing features per token.
     l0: float
     #: Explained variance without the pre-bias; None where the dictionary has none.
     flipped_explained_variance: float | None
+    #: Firing features on the token with the most.
+    most: int
 
 
-def verify(dictionary: Dictionary, x: Float[Tensor, "n d_in"]) -> Verification:
-    """The figures of `dictionary` on `x`; AtlasError if they show that it is wired wrongly."""
-    _require_variation(dictionary, x)
-    explained, l0, most = reconstruction_figures(dictionary, x)
+def verify(
+    dictionary: Dictionary,
+    x: Float[Tensor, "n d_in"],
+    y: Float[Tensor, "n d_out"] | None = None,
+    hooks: Sequence[str] = (),
+) -> Verification:
+    """The figures of `dictionary` on `x`; AtlasError if they show that it is wired wrongly.
+
+    Args:
+        y: what a transcoder predicts; without it `x` is what is reconstructed.
+        hooks: where it is read and, last, where written, to be named; else those of its files.
+    """
+    hooks = hooks or _own_hooks(dictionary)
+    figures = measured(dictionary, x, y, hooks)
+    _refuse_unexplained(dictionary, x, figures.explained_variance, hooks)
+    _refuse_flipped(dictionary, figures.explained_variance, figures.flipped_explained_variance)
+    _refuse_l0(dictionary, figures.l0, figures.most)
+    return figures
+
+
+def measured(
+    dictionary: Dictionary,
+    x: Float[Tensor, "n d_in"],
+    y: Float[Tensor, "n d_out"] | None = None,
+    hooks: Sequence[str] = (),
+) -> Verification:
+    """The figures without a verdict; AtlasError only where the sample has none to give."""
+    y = x if y is None else y
+    hooks = hooks or _own_hooks(dictionary)
+    _require_variation(dictionary, x, hooks[0] if hooks else "the hook")
+    _require_output(dictionary, y, hooks[-1] if hooks else "the hook")
+    explained, l0, most = reconstruction_figures(dictionary, x, y)
     flipped = None
     if dictionary.b_pre.any():
         without = replace(dictionary, b_pre=torch.zeros_like(dictionary.b_pre))
-        flipped = reconstruction_figures(without, x)[0]
-    _refuse_unexplained(dictionary, x, explained)
-    _refuse_flipped(dictionary, explained, flipped)
-    _refuse_l0(dictionary, l0, most)
-    return Verification(explained, l0, flipped)
+        flipped = reconstruction_figures(without, x, y)[0]
+    return Verification(explained, l0, flipped, most)
+
+
+def _own_hooks(dictionary: Dictionary) -> list[str]:
+    own = dictionary.config
+    return [name for name in (own.hook_name, own.hook_name_out) if name]
 
 
 def reconstruction_figures(
-    dictionary: Dictionary, x: Float[Tensor, "n d_in"]
+    dictionary: Dictionary, x: Float[Tensor, "n d_in"], y: Float[Tensor, "n d_out"] | None = None
 ) -> tuple[float, float, int]:
-    """(explained variance, mean firing features per token, most on one token), sums in float64."""
-    mean = x.double().mean(dim=0)
+    """(explained variance of y, mean firing features per token, most on one token).
+
+    Sums are float64. Without `y`, x itself is what is reconstructed.
+    """
+    y = x if y is None else y
+    mean = y.double().mean(dim=0)
     error = total = 0.0
     fired = most = 0
-    for rows in x.split(max(1, ROW_BLOCK_ELEMENTS // dictionary.W_enc.shape[1])):
+    at_once = max(1, ROW_BLOCK_ELEMENTS // dictionary.W_enc.shape[1])
+    for rows, wanted in zip(x.split(at_once), y.split(at_once), strict=True):
         feature_acts = dictionary.encode(rows)
-        x_hat = dictionary.decode(feature_acts, rows).double()
-        error += (rows.double() - x_hat).square().sum().item()
-        total += (rows.double() - mean).square().sum().item()
+        y_hat = dictionary.decode(feature_acts, rows).double()
+        error += (wanted.double() - y_hat).square().sum().item()
+        total += (wanted.double() - mean).square().sum().item()
         per_token = (feature_acts > 0).sum(dim=-1)
         fired += int(per_token.sum())
         most = max(most, int(per_token.max()))
     return 1 - error / total, fired / len(x), most
 
 
-def _require_variation(dictionary: Dictionary, x: Float[Tensor, "n d_in"]) -> None:
+def _require_variation(dictionary: Dictionary, x: Float[Tensor, "n d_in"], hook_name: str) -> None:
     if x.shape[-1] != dictionary.W_enc.shape[0]:
         raise AtlasError(
             f"{dictionary.config.path} reads activations of width {dictionary.W_enc.shape[0]} but "
             f"the hook gives {x.shape[-1]}; choose the hook it was trained on."
         )
-    if not torch.isfinite(x).all():
-        raise AtlasError(
-            f"The activations at {dictionary.config.hook_name or 'the hook'} hold NaN or infinity; "
-            "run the model in float32, or choose another hook."
-        )
+    _require_finite(x, hook_name)
     if len(x) == 0 or bool((x == x[0]).all()):
         raise AtlasError(
             f"{dictionary.config.path} can't be checked on {len(x)} tokens without any variation; "
@@ -83,13 +119,37 @@ def _require_variation(dictionary: Dictionary, x: Float[Tensor, "n d_in"]) -> No
         )
 
 
+def _require_output(dictionary: Dictionary, y: Float[Tensor, "n d_out"], hook_name: str) -> None:
+    width = dictionary.W_dec.shape[1]
+    if y.shape[-1] != width:
+        raise AtlasError(
+            f"{dictionary.config.path} writes activations of width {width} but {hook_name} is "
+            f"{y.shape[-1]} wide; choose the hook it was trained to predict."
+        )
+    _require_finite(y, hook_name)
+    if bool((y == y[0]).all()):
+        raise AtlasError(
+            f"{dictionary.config.path} can't be checked, as what {hook_name} holds doesn't vary "
+            f"on {len(y)} tokens; use a longer corpus, or --no-verify."
+        )
+
+
+def _require_finite(x: Float[Tensor, "n _width"], hook_name: str) -> None:
+    if not torch.isfinite(x).all():
+        raise AtlasError(
+            f"The activations at {hook_name} hold NaN or infinity; run the model in float32, or "
+            "choose another hook."
+        )
+
+
 def _refuse_unexplained(
-    dictionary: Dictionary, x: Float[Tensor, "n d_in"], explained: float
+    dictionary: Dictionary, x: Float[Tensor, "n d_in"], explained: float, hooks: Sequence[str]
 ) -> None:
     if explained > 0:
         return
+    named = " → ".join(dict.fromkeys(hooks)) or "none is named in its files"
     causes = [
-        f"a wrong hook ({dictionary.config.hook_name or 'none is named in its files'})",
+        f"a wrong hook ({named})",
         "weights in the wrong orientation",
         f"a missing normalisation (read as: {dictionary.normalisation.describe()})",
     ]

@@ -1,8 +1,9 @@
 """How well a dictionary reconstructs: float64 sums that can be saved and merged, and their figures.
 
 Takes sums over batches of tokens (x the activation at the hook, x̂ its reconstruction, r = x - x̂,
-all in the model's scale). Position 0 is summed apart and never enters the main figures. Knows
-neither model nor dictionary; cross-entropy is measured elsewhere.
+all in the model's scale; of a transcoder x is what it predicts, and d_in here its d_out). Position
+0 is summed apart and never enters the main figures. Knows neither model nor dictionary;
+cross-entropy is measured elsewhere.
 """
 
 from dataclasses import dataclass

@@ -3,7 +3,8 @@
     errors-00000.npy   float32 [n_contexts_in_shard, context_size, 3]: ‖x − x̂‖², ‖x‖² and ‖x̂‖² in
                        the model's scale; where a token is not counted only ‖x‖², the others NaN
 
-One file for each event shard, beside it. Takes and gives arrays; knows neither model nor
+x is what is reconstructed: of a transcoder the activation it predicts, not the one it reads. One
+file for each event shard, beside it. Takes and gives arrays; knows neither model nor
 dictionary.
 """
 

@@ -12,12 +12,14 @@ def axe() -> Axe:
     return Axe()
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", 1280), ("dark", 380)])
 @pytest.mark.parametrize("name", PAGES)
 def test_axe_finds_nothing(
-    axe: Axe, open_context: OpenContext, base_url: str, name: str, theme: str
+    axe: Axe, open_context: OpenContext, base_url: str, name: str, theme: str, width: int
 ) -> None:
-    page = open_context(base_url=base_url, color_scheme=theme).new_page()
+    page = open_context(
+        base_url=base_url, color_scheme=theme, viewport={"width": width, "height": 720}
+    ).new_page()
     page.goto(PAGES[name])
     page.wait_for_load_state("networkidle")
     violations = axe.run(page).response["violations"]
@@ -25,7 +27,7 @@ def test_axe_finds_nothing(
         (violation["id"], [(node["target"], node["failureSummary"]) for node in violation["nodes"]])
         for violation in violations
     ]
-    assert found == []
+    assert found == [], found
 
 
 @pytest.mark.parametrize("width", [320, 380])

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from app.sae.architectures import Activation, Gated, JumpReLU, ReLU, TopK
+from app.sae.architectures import Activation, Gated, GroupMax, JumpReLU, ReLU, TopK
 from app.sae.dictionary import Dictionary, DictionaryConfig
 from app.sae.normalisation import Normalisation
 
@@ -32,6 +32,7 @@ def build(
         "jumprelu": JumpReLU(draw(d_sae).abs()),
         "gated": Gated(draw(d_sae), draw(d_sae), draw(d_sae) * 0.3),
         "topk": TopK(3),
+        "groupmax": GroupMax(d_sae // 2),
     }
     values: dict[str, object] = {
         "format": "test",

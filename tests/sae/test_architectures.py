@@ -8,7 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from app.sae.architectures import Activation, Gated, JumpReLU, ReLU, TopK, keep_top_k
+from app.sae.architectures import (
+    Activation,
+    Gated,
+    GroupMax,
+    JumpReLU,
+    ReLU,
+    TopK,
+    keep_group_max,
+    keep_top_k,
+)
 
 #: A few values only, so that ties, zeros and negatives are common.
 COARSE = st.sampled_from([-1.0, -0.5, 0.0, 0.5, 1.0, 2.0])
@@ -29,6 +38,25 @@ def test_top_k_keeps_the_largest_and_breaks_ties_by_index(data: st.DataObject) -
     rows = data.draw(st.lists(row, min_size=1, max_size=4))
     expected = [top_k_by_definition(values, k) for values in rows]
     assert keep_top_k(torch.tensor(rows), k).tolist() == expected
+
+
+def group_max_by_definition(row: list[float], k: int) -> list[float]:
+    """Of each of k runs of neighbours the first of the largest, where it is positive."""
+    size = len(row) // k
+    kept = [0.0] * len(row)
+    for start in range(0, len(row), size):
+        best = max(range(start, start + size), key=lambda index: (row[index], -index))
+        kept[best] = max(0.0, row[best])
+    return kept
+
+
+@given(st.data())
+def test_group_max_keeps_the_first_of_the_largest_of_each_group(data: st.DataObject) -> None:
+    k, size = data.draw(st.integers(1, 4)), data.draw(st.integers(1, 4))
+    row = st.lists(COARSE, min_size=k * size, max_size=k * size)
+    rows = data.draw(st.lists(row, min_size=1, max_size=4))
+    expected = [group_max_by_definition(values, k) for values in rows]
+    assert keep_group_max(torch.tensor(rows), k).tolist() == expected
 
 
 def test_top_k_over_several_batch_dimensions() -> None:
@@ -89,7 +117,9 @@ def test_taking_features_is_the_same_as_computing_all(activation: Activation) ->
     assert torch.equal(some_acts, feature_acts[:, chosen])
 
 
-@pytest.mark.parametrize("activation", [*some_activations(3), TopK(2)], ids=lambda a: a.name)
+@pytest.mark.parametrize(
+    "activation", [*some_activations(3), TopK(2), GroupMax(1)], ids=lambda a: a.name
+)
 def test_nan_is_never_turned_into_silence(activation: Activation) -> None:
     _, feature_acts = activation(torch.tensor([[1.0, float("nan"), 0.5]]))
     assert torch.isnan(feature_acts[0, 1])
@@ -98,3 +128,8 @@ def test_nan_is_never_turned_into_silence(activation: Activation) -> None:
 def test_top_k_has_no_threshold_of_its_own() -> None:
     assert TopK(3).firing_threshold(8) is None
     assert TopK(3).selects_across_features
+
+
+def test_group_max_has_no_threshold_of_its_own() -> None:
+    assert GroupMax(2).firing_threshold(8) is None
+    assert GroupMax(2).selects_across_features

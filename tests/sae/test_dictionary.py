@@ -11,7 +11,7 @@ from app.sae.architectures import TopK
 from app.sae.dictionary import Dictionary
 from app.sae.normalisation import Normalisation
 
-KINDS = ["relu", "jumprelu", "gated", "topk"]
+KINDS = ["relu", "jumprelu", "gated", "topk", "groupmax"]
 NORMALISATIONS = [
     Normalisation(),
     Normalisation("layer_norm"),

@@ -49,3 +49,12 @@ def test_centring_comes_before_the_constant_norm() -> None:
     expected = centred * 5**0.5 / np.linalg.norm(centred, axis=-1, keepdims=True)
     scale = Normalisation("constant_norm", centre=True).measure(X)
     np.testing.assert_allclose(scale.apply(X).numpy(), expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["layer_norm", "constant_norm", "none"])
+def test_one_way_scales_the_input_and_leaves_the_output(kind: str) -> None:
+    both = Normalisation(kind, centre=True)  # type: ignore[arg-type]
+    one = Normalisation(kind, centre=True, one_way=True)  # type: ignore[arg-type]
+    assert torch.equal(one.measure(X).apply(X), both.measure(X).apply(X))
+    assert torch.equal(one.measure(X).undo(X), X)
+    assert both.needs_input and not one.needs_input

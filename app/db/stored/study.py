@@ -9,7 +9,7 @@ import json
 import struct
 import types
 import zlib
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from functools import lru_cache
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
@@ -107,7 +107,8 @@ class _Reader:
         hint = _meant(hint, value)
         if isinstance(hint, type) and is_dataclass(hint):
             known = _hints(hint)
-            if value.keys() != known.keys():
+            # A field that came later, with a default, is missing in what was stored before.
+            if not _required(hint) <= value.keys() <= known.keys():
                 raise ValueError(f"not a {hint.__name__}")
             return hint(**{name: self.made(known[name], item) for name, item in value.items()})
         origin, inner = get_origin(hint), get_args(hint)
@@ -141,6 +142,16 @@ def _meant(hint: Any, value: Any) -> Any:
         if len(others) == 1:
             return _meant(others[0], value)
     return hint
+
+
+@lru_cache(maxsize=128)
+def _required(kind: type) -> frozenset[str]:
+    """The fields without a default."""
+    return frozenset(
+        each.name
+        for each in fields(kind)
+        if each.default is MISSING and each.default_factory is MISSING
+    )
 
 
 @lru_cache(maxsize=128)

@@ -1,7 +1,8 @@
 """Connections between dictionaries at different hooks of one run, as they are stored.
 
 Shares are of a feature's `hidden_pre` h at its peaks, sums over its examples divided by Σh: those
-of all features below, of bias, error, uncounted tokens and remainder sum to 1.
+of all features below, of bias, error, uncounted tokens, remainder and a skip transcoder's linear
+part sum to 1. A dictionary below acts where it writes, one above where it reads.
 """
 
 from dataclasses import dataclass
@@ -22,7 +23,10 @@ class Rest:
     uncounted: float
     """of activations below at tokens that are not counted (position 0, special tokens)"""
     remainder: float
-    """h − x · ∇h: biases on the way, and what a derivative does not see"""
+    """h − x · ∇h: biases on the way, and what a derivative does not see; of a dictionary that
+    writes a part of the stream alone (an MLP's output), also what comes past it"""
+    skip: float = 0.0
+    """of what a skip transcoder below passes on linearly, without features"""
 
 
 @dataclass(frozen=True)

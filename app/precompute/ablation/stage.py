@@ -154,7 +154,7 @@ def with_context(chosen: Sequence[Chosen], settings: AblatedTextSettings) -> lis
 def measure_ablated_text(run: Run, asked: Asked) -> Measured:
     """Runs the examples of one piece."""
     corpus, settings = run.corpus, ablated_text_settings(run.job.settings)
-    mounts = [Mount(target.dictionary, target.hook_name) for target in run.targets]
+    mounts = [Mount.of(target) for target in run.targets]
     # A tokenizer may have special tokens that the model has no embedding for.
     special_ids = [i for i in corpus.metadata["special_token_ids"] if i < corpus.d_vocab]
     ablated = ablate(

@@ -15,11 +15,11 @@ from functools import partial
 import numpy as np
 import torch
 
+from app.precompute.events.finder import finder
 from app.precompute.events.harvest import ROWS_AT_ONCE
-from app.precompute.events.top_k_firings import finder
-from app.precompute.model.language_model import LanguageModel
+from app.precompute.model.model import Model
 from app.precompute.model.workers import Workers
-from app.precompute.target import Target
+from app.precompute.target import Target, hooks_of
 from app.stats.corpus import Corpus
 
 BATCHES = {"cpu": (4, 8, 16, 32), "cuda": (32, 64, 128, 256), "mps": (8, 16, 32, 64)}
@@ -52,7 +52,7 @@ class Trial:
     else: time of one thread on the CPU, else wall time"""
 
 
-def try_sizes(model: LanguageModel, targets: Sequence[Target], corpus: Corpus) -> Trial:
+def try_sizes(model: Model, targets: Sequence[Target], corpus: Corpus) -> Trial:
     """The sizes with the most tokens a second in one worker, each at its best of `ROUNDS`.
 
     First the batch, by the model alone, then the tile on such batches, one for all dictionaries.
@@ -60,9 +60,9 @@ def try_sizes(model: LanguageModel, targets: Sequence[Target], corpus: Corpus) -
     return next(Workers(model, 1).map(partial(_try, targets=targets), [corpus]))
 
 
-def _try(model: LanguageModel, corpus: Corpus, targets: Sequence[Target]) -> Trial:
+def _try(model: Model, corpus: Corpus, targets: Sequence[Target]) -> Trial:
     kind = model.device.type
-    hook_names = [target.hook_name for target in targets]
+    hook_names = hooks_of(targets)
 
     def contexts(n: int) -> torch.Tensor:
         return torch.from_numpy(corpus.tokens[:n].astype(np.int64))
@@ -87,7 +87,7 @@ def _try(model: LanguageModel, corpus: Corpus, targets: Sequence[Target]) -> Tri
 
 
 def _fastest(
-    model: LanguageModel, ways: dict[int, Callable[[], object]], per_size: bool = True
+    model: Model, ways: dict[int, Callable[[], object]], per_size: bool = True
 ) -> tuple[int, float]:
     """The size whose way takes least time, divided by the size where that is how much it does, and
     that time in seconds.

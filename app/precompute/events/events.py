@@ -17,8 +17,8 @@ from jaxtyping import Bool
 
 from app.precompute.events.harvest import Harvest, PositionZeroSums
 from app.precompute.events.kept_activations import KeptActivations
-from app.precompute.model.language_model import LanguageModel
-from app.precompute.target import Target
+from app.precompute.model.model import Model
+from app.precompute.target import Target, hooks_of
 from app.stats.corpus import Corpus
 from app.stats.event_writer import write_manifest
 from app.stats.events import shard_name
@@ -56,7 +56,7 @@ def write_manifests(targets: Sequence[Target], corpus: Corpus, per_shard: int) -
 
 
 def extract_shard(
-    model: LanguageModel,
+    model: Model,
     targets: Sequence[Target],
     corpus: Corpus,
     index: int,
@@ -74,7 +74,7 @@ def extract_shard(
     start = index * per_shard
     stop = min(start + per_shard, corpus.n_contexts)
     harvests = [Harvest(target, corpus, start, stop - start, tile_features) for target in targets]
-    hook_names = list(dict.fromkeys(target.hook_name for target in targets))
+    hook_names = hooks_of(targets)
     with kept.writing(hook_names, index) as writing:
         for first in range(start, stop, batch_contexts):
             last = min(first + batch_contexts, stop)
@@ -82,7 +82,8 @@ def extract_shard(
             activations = model.activations(tokens, hook_names)
             writing.add(activations)
             for harvest in harvests:
-                harvest.add(first, activations[harvest.target.hook_name], sample[first:last])
+                x, y = (activations[name] for name in harvest.target.hooks)
+                harvest.add(first, x, y, sample[first:last])
     for harvest in harvests:
         harvest.write(index)
 
@@ -95,8 +96,8 @@ def shard_files(folder: Path, index: int) -> list[Path]:
 
 def read_sums(target: Target, n_shards: int) -> tuple[QualitySums, PositionZeroSums]:
     """The sums of all shards of a dictionary, merged in order."""
-    d_sae, d_in = target.dictionary.config.d_sae, target.dictionary.config.d_in
-    quality, zero = QualitySums.empty(d_in), PositionZeroSums.zeros(d_sae)
+    d_sae = target.dictionary.config.d_sae
+    quality, zero = QualitySums.empty(target.d_out), PositionZeroSums.zeros(d_sae)
     for index in range(n_shards):
         with np.load(sums_path(target.folder, index), allow_pickle=False) as arrays:
             quality.merge(QualitySums.from_state(json.loads(str(arrays["quality"]))))

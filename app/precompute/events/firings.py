@@ -3,8 +3,8 @@
 Takes a dictionary and activations of its hook; gives every firing (feature, row, activation), equal
 to the non-zero entries of `Dictionary.encode`. The encoder runs a tile of features at a time, small
 enough to be searched while it lies in the cache; what is slow on few numbers (the bias, the
-activation function) is left to the few that pass. Per-token top-k has a file of its own,
-`top_k_firings`. Knows no corpus and no file.
+activation function) is left to the few that pass. Where features compete, `top_k_firings` and
+`whole_row_firings` do the same. Knows no corpus and no file.
 """
 
 from abc import ABC, abstractmethod
@@ -55,23 +55,30 @@ def is_compiled_for(W: Float[Tensor, "d_sae d_in"]) -> bool:
 
 
 class FiringFinder(ABC):
-    """Searches rows for one dictionary. Holds a buffer of a tile, so every thread needs its own."""
+    """Searches rows for one dictionary. May hold a buffer, so every thread needs its own."""
 
-    def __init__(self, dictionary: Dictionary, tile_features: int) -> None:
-        """`tile_features`: encoder columns multiplied at once; changes the speed only."""
+    def __init__(self, dictionary: Dictionary) -> None:
         self.dictionary = dictionary
-        self._W = dictionary.encoder_rows
-        self._tile_features = min(tile_features, len(self._W))
-        self._tile = self._W.new_empty(0)
-        self._room = _Room() if is_compiled_for(self._W) else None
-        self._added = self._W.new_zeros(len(self._W))
-        """What a compiled search adds to a tile, by feature, before it compares."""
 
     @abstractmethod
     def find(
         self, x: Float[Tensor, "n d_in"], kept: Int[Tensor, " m"] | None = None
     ) -> tuple[Firings, Float[Tensor, "m d_sae"]]:
         """(the firings on these rows, the `hidden_pre` of all features on the rows `kept`)."""
+
+
+class TiledFinder(FiringFinder):
+    """Searches a tile of features at a time; what a tile must exceed is the subclass' part."""
+
+    def __init__(self, dictionary: Dictionary, tile_features: int) -> None:
+        """`tile_features`: encoder columns multiplied at once; changes the speed only."""
+        super().__init__(dictionary)
+        self._W = dictionary.encoder_rows
+        self._tile_features = min(tile_features, len(self._W))
+        self._tile = self._W.new_empty(0)
+        self._room = _Room() if is_compiled_for(self._W) else None
+        self._added = self._W.new_zeros(len(self._W))
+        """What a compiled search adds to a tile, by feature, before it compares."""
 
     @abstractmethod
     def _multiply(
@@ -112,7 +119,7 @@ class FiringFinder(ABC):
         return Firings(feature, row, value, n), columns_kept.T
 
 
-class ThresholdFinder(FiringFinder):
+class ThresholdFinder(TiledFinder):
     """For dictionaries in which every feature fires by itself."""
 
     def __init__(self, dictionary: Dictionary, tile_features: int) -> None:

@@ -1,12 +1,13 @@
 """What one shard of contexts gives for one dictionary: its events and its sums, batch by batch.
 
-Takes activations of the hook and the corpus that says which tokens count; leaves a shard as
+Takes activations of its hooks and the corpus that says which tokens count; leaves a shard as
 `app.stats.events` reads it, and beside it what quality, position 0 and thresholds need. Whatever is
 long runs on the device of the activations, and only what fires comes back. Knows no model.
 """
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,8 +16,8 @@ from torch import Tensor
 
 from app.durable import replacing
 from app.errors import AtlasError
+from app.precompute.events.finder import finder
 from app.precompute.events.selecting import append_runs
-from app.precompute.events.top_k_firings import finder
 from app.precompute.target import Target
 from app.stats.arrays import offsets
 from app.stats.corpus import Corpus
@@ -71,7 +72,7 @@ class Harvest:
         self._finder = finder(target.dictionary, tile_features)
         self._small = n_contexts * corpus.context_size <= 2**16
         self._events: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
-        self._quality = QualitySums.empty(target.dictionary.config.d_in)
+        self._quality = QualitySums.empty(target.d_out)
         self._errors = ErrorSums(n_contexts, corpus.context_size)
         self._position_zero: list[Tensor] = []
         self._sample: list[tuple[np.ndarray, np.ndarray]] = []
@@ -80,22 +81,25 @@ class Harvest:
         self,
         first: int,
         x: Float[Tensor, "batch pos d_in"],
+        y: Float[Tensor, "batch pos d_out"],
         sample: Bool[np.ndarray, " batch"],
     ) -> None:
-        """Takes in the hook's activations of the contexts from `first` on; of those in `sample` all
-        `hidden_pre` is kept.
+        """Takes in the contexts from `first` on: `x` is what is encoded, `y` what is reconstructed
+        (of an autoencoder the same). Of the contexts in `sample` all `hidden_pre` is kept.
         """
         counted = np.array(self._corpus.counted[first : first + len(x)])  # a copy of the map
         chosen = np.flatnonzero(counted)
         places = chosen + (first - self._start) * self._corpus.context_size
         sampled = np.repeat(sample, counted.sum(axis=1))
-        rows = x.flatten(0, 1)
+        rows, outputs = x.flatten(0, 1), y.flatten(0, 1)
         at_once = ROWS_AT_ONCE[x.device.type]
         for begin in range(0, len(chosen), at_once):
             tile = slice(begin, begin + at_once)
             index = torch.from_numpy(chosen[tile]).to(x.device, non_blocking=True)
-            self._add_rows(rows[index].float(), places[tile], sampled[tile])
-        self._add_uncounted(rows, np.flatnonzero(~counted), first - self._start)
+            own = rows[index].float()
+            wanted = own if y is x else outputs[index].float()
+            self._add_rows(own, wanted, places[tile], sampled[tile])
+        self._add_uncounted(outputs, np.flatnonzero(~counted), first - self._start)
         self._position_zero.append(x[:, 0].float())
 
     def write(self, index: int) -> None:
@@ -116,20 +120,22 @@ class Harvest:
     def _add_rows(
         self,
         x: Float[Tensor, "n d_in"],
+        y: Float[Tensor, "n d_out"],
         places: Int64[np.ndarray, " n"],
         sampled: Bool[np.ndarray, " n"],
     ) -> None:
         dictionary = self.target.dictionary
         kept = torch.from_numpy(np.flatnonzero(sampled)).to(x.device) if sampled.any() else None
         firings, hidden_pre = self._finder.find(x, kept)
-        x_hat = firings.decode(dictionary, x)
-        sum_x, products = _products(x, x_hat)
-        feature, row, activation, sum_x, products = on_host(
-            firings.feature, firings.row, firings.activation.float(), sum_x, products
+        y_hat = firings.decode(dictionary, x)
+        sum_y, products = _products(y, y_hat)
+        feature, row, activation, sum_y, products = on_host(
+            firings.feature, firings.row, firings.activation.float(), sum_y, products
         )
-        if not np.isfinite(products[0]).all():
+        if not np.isfinite(products).all():
+            hooks = " or ".join(dict.fromkeys(self.target.hooks))
             raise AtlasError(
-                f"The activations at {self.target.hook_name} hold NaN or infinity; "
+                f"The activations at {hooks} hold NaN or infinity; "
                 "run the model in float32, or choose another hook."
             )
         # Rows came in the order of places, so each feature's tokens ascend.
@@ -140,7 +146,7 @@ class Harvest:
                 activation,
             )
         )
-        self._quality.merge(QualitySums.of_products(sum_x, products, len(row)))
+        self._quality.merge(QualitySums.of_products(sum_y, products, len(row)))
         self._errors.add_squares(places, residual_squared(products), products[0], products[2])
         if kept is not None:
             offset = self._start * self._corpus.context_size
@@ -148,7 +154,7 @@ class Harvest:
             self._sample.append((places[sampled].astype(np.int64) + offset, half))
 
     def _add_uncounted(
-        self, rows: Float[Tensor, "n d_in"], chosen: Int64[np.ndarray, " m"], context: int
+        self, rows: Float[Tensor, "n d_out"], chosen: Int64[np.ndarray, " m"], context: int
     ) -> None:
         """Position 0 and special tokens are not encoded; how long they are is kept all the same.
 
@@ -168,15 +174,27 @@ class Harvest:
             zero.add(*on_host(firings.feature, firings.activation.float()))
         place = np.concatenate([np.zeros(0, np.int64), *(part for part, _ in self._sample)])
         write_hidden_pre(self.target.folder, index, [rows for _, rows in self._sample])
-        with replacing(sums_path(self.target.folder, index)) as file:
-            np.savez(
-                file,
-                zero_n_active=zero.n_active,
-                zero_total=zero.total,
-                zero_max=zero.max,
-                sample_place=place,
-                quality=json.dumps(self._quality.state()),
-            )
+        write_sums(self.target.folder, index, zero, place, self._quality)
+
+
+def write_sums(
+    folder: Path,
+    index: int,
+    zero: PositionZeroSums,
+    sample_place: Int64[np.ndarray, " n"],
+    quality: QualitySums,
+) -> None:
+    """The sums of a shard, beside it, whole or not at all; `sample_place`: the tokens whose
+    `hidden_pre` is kept."""
+    with replacing(sums_path(folder, index)) as file:
+        np.savez(
+            file,
+            zero_n_active=zero.n_active,
+            zero_total=zero.total,
+            zero_max=zero.max,
+            sample_place=sample_place,
+            quality=json.dumps(quality.state()),
+        )
 
 
 def on_host(*tensors: Tensor) -> list[np.ndarray]:
@@ -191,12 +209,12 @@ def on_host(*tensors: Tensor) -> list[np.ndarray]:
 
 
 def _products(
-    x: Float[Tensor, "n d_in"], x_hat: Float[Tensor, "n d_in"]
-) -> tuple[Float[Tensor, " d_in"], Float[Tensor, "three n"]]:
-    """(Σx; |x|², x·x̂ and |x̂|² of every row) in float64, or the device's best."""
-    x, x_hat = x.to(_best(x)), x_hat.to(_best(x))
-    pairs = ((x, x), (x, x_hat), (x_hat, x_hat))
-    return x.sum(dim=0), torch.stack([torch.linalg.vecdot(a, b) for a, b in pairs])
+    y: Float[Tensor, "n d_out"], y_hat: Float[Tensor, "n d_out"]
+) -> tuple[Float[Tensor, " d_out"], Float[Tensor, "three n"]]:
+    """(Σy; |y|², y·ŷ and |ŷ|² of every row) in float64, or the device's best."""
+    y, y_hat = y.to(_best(y)), y_hat.to(_best(y))
+    pairs = ((y, y), (y, y_hat), (y_hat, y_hat))
+    return y.sum(dim=0), torch.stack([torch.linalg.vecdot(a, b) for a, b in pairs])
 
 
 def _best(x: Tensor) -> torch.dtype:

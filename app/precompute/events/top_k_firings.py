@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from app.precompute.events.firings import FiringFinder, Firings, ThresholdFinder
+from app.precompute.events.firings import Firings, TiledFinder
 from app.sae.architectures import TopK, keep_top_k
 from app.sae.dictionary import Dictionary
 
@@ -18,7 +18,7 @@ MOST_WHOLE = 0.02
 """Share of rows encoded whole above which the guess becomes more careful."""
 
 
-class TopKFinder(FiringFinder):
+class TopKFinder(TiledFinder):
     """For dictionaries in which the k strongest features of a row fire."""
 
     def __init__(self, dictionary: Dictionary, tile_features: int) -> None:
@@ -92,10 +92,3 @@ class TopKFinder(FiringFinder):
         activation = torch.cat([strongest.activation, feature_acts[row, feature]])
         order = (both * max(strongest.n_rows, 1) + rows).argsort()
         return Firings(both[order], rows[order], activation[order], strongest.n_rows)
-
-
-def finder(dictionary: Dictionary, tile_features: int) -> FiringFinder:
-    """The finder for this dictionary's activation function."""
-    if isinstance(dictionary.activation, TopK):
-        return TopKFinder(dictionary, tile_features)
-    return ThresholdFinder(dictionary, tile_features)

@@ -42,7 +42,7 @@ class Above:
     @torch.no_grad()
     def activation(self, hook_name: str) -> Float[Tensor, "batch pos _d_in"]:
         """What stands at a hook, heads flattened; once asked for, changes there are run."""
-        found = self._model.activations(self._tokens, [hook_name])[hook_name]
+        found = self.read(hook_name)
         blocks = self._blocks_below(hook_name)
         if blocks:
             logits = self._run(blocks, {hook_name: lambda _: None})
@@ -50,6 +50,10 @@ class Above:
                 blocks = []
         self._below[hook_name] = blocks
         return found
+
+    def read(self, hook_name: str) -> Float[Tensor, "batch pos _d_in"]:
+        """What stands at a hook, heads flattened, where nothing will be changed."""
+        return self._model.activations(self._tokens, [hook_name])[hook_name]
 
     def is_replayed(self, hook_name: str) -> bool:
         """Whether less than the whole model is run for a change at a hook asked for before."""

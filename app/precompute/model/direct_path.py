@@ -24,13 +24,15 @@ class DirectPath:
     """The linear layer between the hook and the stream."""
     post_norm: Norm | None
     """The norm that the block's output passes before it is added, at a held scale."""
+    factor: float = 1.0
+    """What the stream gains for one unit there, where nothing else stands between."""
 
     def to_residual(
         self, W_dec: Float[Tensor, "n_features d_out"]
     ) -> Float[Tensor, "n_features d_model"]:
         """What one unit of each feature adds to the residual stream, without the post-norm."""
         if self.module is None:
-            return W_dec.float()
+            return self.factor * W_dec.float()
         parameter = next(self.module.parameters())
         with torch.no_grad():
             zero = torch.zeros_like(W_dec[:1]).to(parameter)
@@ -46,7 +48,9 @@ def direct_path(model: LanguageModel, hook_name: str) -> DirectPath | str:
     site = hook_name.removeprefix(f"{prefix}.")
     if site in ("hook_resid_pre", "hook_resid_mid", "hook_resid_post"):
         return DirectPath("directly", None, None)
-    if site in ("hook_attn_out", "hook_mlp_out"):
+    if hook_name == "hook_embed":
+        return _embedded(model)
+    if site in ("hook_attn_out", "hook_mlp_out", "mlp.hook_out"):
         branch = "attn" if site == "hook_attn_out" else "mlp"
         before_post_norm = place == branch  # TransformerLens puts the hook behind it if it can
         return _behind(model, prefix, branch, "directly", None, before_post_norm)
@@ -58,6 +62,40 @@ def direct_path(model: LanguageModel, hook_name: str) -> DirectPath | str:
         f"There is no linear path from {hook_name} to the logits: "
         "what is there passes a non-linearity first."
     )
+
+
+def _embedded(model: LanguageModel) -> DirectPath | str:
+    """The embedding is added to the stream as it is, or times a number, or not at all: that is
+    seen by changing it."""
+    tokens = torch.zeros(1, 2, dtype=torch.long)
+    generator = torch.Generator().manual_seed(0)
+    width, found = model.hook_width("hook_embed"), list[Tensor]()
+    draws = torch.randn(2, 2, width, generator=generator)
+    amounts = torch.cat([torch.zeros(1, 2, width), draws * torch.tensor([1.0, 3.0])[:, None, None]])
+
+    def keep(activation: Tensor) -> None:
+        found.append(activation.float().cpu())
+
+    for amount in amounts:
+        visitors = {
+            "hook_embed": lambda x, amount=amount: x + amount.to(x),
+            "blocks.0.hook_resid_pre": keep,
+        }
+        model.logits(tokens, visitors)
+    reason = (
+        f"There is no linear path from hook_embed of {model.name} to the residual stream: "
+        "the embedding passes a norm or a matrix first."
+    )
+    if found[0].shape[-1] != width:
+        return reason
+    gained = torch.cat([changed - found[0] for changed in found[1:]])
+    factor = float((gained * amounts[1:]).sum() / amounts[1:].square().sum())
+    apart = (gained - factor * amounts[1:]).norm() / gained.norm()
+    if not apart <= max(model.tolerance, 1e-3):
+        return reason
+    if abs(factor - 1) <= model.tolerance:
+        return DirectPath("directly", None, None)
+    return DirectPath(f"directly, times {factor:.4g}", None, None, factor)
 
 
 def _through(

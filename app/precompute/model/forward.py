@@ -8,12 +8,14 @@ judge of what a hook name means. Knows nothing of dictionaries, corpora or files
 
 from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from transformer_lens.model_bridge import TransformerBridge
+
+from app.precompute.model.norms import Norm
 
 Visitor = Callable[[Float[Tensor, "batch pos *width"]], Float[Tensor, "batch pos *width"] | None]
 """Sees the activation at a hook; what it returns, unless None, takes the activation's place."""
@@ -39,8 +41,11 @@ class Site:
 
     path: str
     """The module's dotted path."""
-    side: Literal["hook_in", "hook_out"]
-    """Whether the activation is the module's first input or its (first) output."""
+    side: Literal["hook_in", "hook_out", "hook_normalized"]
+    """Whether the activation is the module's first input, its (first) output, or what a norm has
+    divided by its scale and not yet multiplied by its gain."""
+    norm: Norm | None = None
+    """what the module is, where its inside is meant"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +71,8 @@ class BridgeForward:
     """TransformerLens' bridge, with hooks on its hook points."""
 
     bridge: TransformerBridge
+    own_names: Mapping[str, str] = field(default_factory=dict)
+    """the bridge's names of hooks that are called otherwise here"""
 
     def __call__(
         self, tokens: Int[Tensor, "batch pos"], visitors: Mapping[str, Visitor], **inputs: Tensor
@@ -73,7 +80,9 @@ class BridgeForward:
         def as_hook(visitor: Visitor) -> Callable[..., Tensor | None]:
             return lambda activation, hook: visitor(activation)
 
-        fwd_hooks = [(name, as_hook(visitor)) for name, visitor in visitors.items()]
+        fwd_hooks = [
+            (self.own_names.get(name, name), as_hook(visitor)) for name, visitor in visitors.items()
+        ]
         with self.bridge.hooks(fwd_hooks=fwd_hooks):
             return self.bridge(tokens, return_type="logits", **inputs)
 
@@ -109,6 +118,8 @@ def _attach(module: nn.Module, site: Site, visitor: Visitor) -> Any:
     target = module.get_submodule(site.path)
     if site.side == "hook_in":
         return target.register_forward_pre_hook(_before(visitor), with_kwargs=True)
+    if site.norm is not None:
+        return target.register_forward_hook(_within(visitor, site.norm))
     return target.register_forward_hook(_after(visitor))
 
 
@@ -121,6 +132,18 @@ def _before(visitor: Visitor) -> Callable[..., tuple[Any, Any] | None]:
         return None if changed is None else (args, kwargs | {"hidden_states": changed})
 
     return pre_hook
+
+
+def _within(visitor: Visitor, norm: Norm) -> Callable[..., Tensor | None]:
+    def hook(module: nn.Module, args: tuple[Any, ...], output: Tensor) -> Tensor | None:
+        x = args[0]
+        normalised = (norm.centred(x) * norm.over(x, output)).to(output.dtype)
+        changed = visitor(normalised)
+        if changed is None:
+            return None
+        return output + (norm.gain * (changed.float() - normalised.float())).to(output.dtype)
+
+    return hook
 
 
 def _after(visitor: Visitor) -> Callable[..., Any]:

@@ -35,6 +35,8 @@ class Held:
     """activations by hook, `[batch, pos, *width]`; what is above depends on each of them"""
     above: Tensor
     """the activation at the hook the pass ended at"""
+    seen: dict[str, Tensor]
+    """activations at other hooks, which no gradient is asked of"""
 
     def gradients(self, value: Float[Tensor, ""]) -> dict[str, Float[Tensor, "batch pos _d_in"]]:
         """d value / d activation of each hook below, heads flattened; hooks that don't reach the
@@ -54,17 +56,25 @@ class FrozenModel:
         self._forward = forward
         self._device = device
 
-    def run(self, tokens: Int[Tensor, "batch pos"], below: Collection[str], above: str) -> Held:
+    def run(
+        self,
+        tokens: Int[Tensor, "batch pos"],
+        below: Collection[str],
+        above: str,
+        seen: Collection[str] = (),
+    ) -> Held:
         """One pass up to the hook `above`; nothing beyond it runs. Padding goes to the right.
+
+        `seen`: hooks that are only read; none of those `below`.
 
         Raises:
             AtlasError: attention was seen to run in a way in which patterns can't be held.
         """
         found: dict[str, Tensor] = {}
         patterns = _HeldPatterns()
-        visitors: dict[str, Visitor] = {name: _keeper(found, name) for name in below}
+        visitors: dict[str, Visitor] = {name: _keeper(found, name) for name in (*below, *seen)}
         start = _start(below)
-        visitors = {start: _beginner(found, start, start in below)} | {
+        visitors = {start: _beginner(found, start, start in visitors)} | {
             name: visitor for name, visitor in visitors.items() if name != start
         }
         visitors[above] = _ender(found, above)
@@ -75,7 +85,8 @@ class FrozenModel:
                 f"The attention patterns below {above} can't be held: of {n_attentions(above)} "
                 f"blocks {patterns.n_held} were seen to compute one; use --skip connections."
             )
-        return Held({name: found[name] for name in below}, found[above])
+        kept = ({name: found[name] for name in names} for names in (below, seen))
+        return Held(next(kept), found[above], next(kept))
 
     @torch.no_grad()
     def changed(
@@ -109,7 +120,7 @@ def frozen(model: LanguageModel, hook_names: Collection[str]) -> Iterator[Frozen
                     f"The scale of {path} in {model.name} can't be held, as it is neither a "
                     "LayerNorm nor an RMSNorm; use --skip connections."
                 )
-            handle = layer.register_forward_hook(_held_scale(norm, _bias_of(layer, model)))
+            handle = layer.register_forward_hook(_held_scale(norm))
             hooks.callback(handle.remove)
         yield FrozenModel(forward, model.device)
 
@@ -201,25 +212,10 @@ class _Scaled(torch.autograd.Function):
         return found.to(gradient.dtype), None, None, None, None
 
 
-def _held_scale(norm: Norm, bias: Float[Tensor, " d_model"]) -> Callable[..., Tensor]:
+def _held_scale(norm: Norm) -> Callable[..., Tensor]:
     def hook(module: nn.Module, args: tuple[Any, ...], output: Tensor) -> Tensor:
         x = args[0]
-        with torch.no_grad():
-            centred = x.float()
-            if norm.centres:
-                centred = centred - centred.mean(dim=-1, keepdim=True)
-            # What it divided by, epsilon included, is read off what it gave.
-            direction = norm.gain * centred
-            given = output.float() - bias
-            squared = direction.square().sum(dim=-1, keepdim=True)
-            over = (direction * given).sum(dim=-1, keepdim=True) / squared.clamp_min(1e-30)
+        over = norm.over(x, output)
         return _Scaled.apply(x, output.detach(), norm.gain, over, norm.centres)
 
     return hook
-
-
-@torch.no_grad()
-def _bias_of(layer: nn.Module, model: LanguageModel) -> Float[Tensor, " d_model"]:
-    """What the layer gives for nothing."""
-    zero = torch.zeros(1, model.d_model, dtype=model.dtype, device=model.device)
-    return layer(zero)[0].float()

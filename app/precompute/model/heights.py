@@ -10,12 +10,21 @@ PLACES = {
     "attn.hook_z": 1,
     "hook_attn_out": 2,
     "hook_resid_mid": 3,
-    "mlp.hook_pre": 4,
-    "mlp.hook_post": 5,
-    "hook_mlp_out": 6,
-    "hook_resid_post": 7,
+    "hook_mlp_in": 3,
+    "ln2.hook_normalized": 4,
+    "ln2.hook_out": 5,
+    "mlp.hook_in": 5,
+    "mlp.hook_pre": 6,
+    "mlp.hook_post": 7,
+    "mlp.hook_out": 8,
+    "hook_mlp_out": 9,
+    "hook_resid_post": 10,
 }
-"""Steps of a block, in order. Its last one is the first of the next block: the same activation."""
+"""Steps of a block, in order. Its last one is the first of the next block: the same activation.
+
+`ln2.hook_normalized` is what the norm divided by its scale, before its gain; `mlp.hook_out` lies
+before the norm behind the MLP, where there is one, `hook_mlp_out` behind it.
+"""
 
 _STEPS = max(PLACES.values())
 

@@ -1,6 +1,6 @@
 """The language model of a job: what it is called, where dictionaries can sit on it, and running it.
 
-Takes a Hugging Face folder or name and token ids; gives activations at TransformerLens hook names,
+Takes a Hugging Face folder and token ids; gives activations at TransformerLens hook names,
 and logits with activations changed on the way. Activations are the model's own numbers: no norm is
 folded, nothing is centred. Knows nothing of dictionaries, corpora or what activations are for.
 """
@@ -21,40 +21,41 @@ from app.errors import AtlasError, closest
 from app.precompute.model.agreement import TOLERANCE, Agreement
 from app.precompute.model.bypass import bypassed, n_outputs_of, only_at
 from app.precompute.model.forward import BridgeForward, Forward, PlainForward, Site, Visitor, read
+from app.precompute.model.heights import PLACES
+from app.precompute.model.mid_stream import reaching_the_stream
 from app.precompute.model.narrow import Places, narrowed
+from app.precompute.model.norms import read_norm
 from app.precompute.model.pretrained import load_pretrained
 
-HOOKS_PER_BLOCK = (
-    *("hook_resid_pre", "hook_resid_mid", "hook_resid_post", "hook_attn_out", "hook_mlp_out"),
-    *("attn.hook_z", "mlp.hook_pre", "mlp.hook_post"),
-)
+HOOKS_PER_BLOCK = tuple(PLACES)
 """The activations of a block that dictionaries are trained on; not every architecture has each."""
 
 
 class LanguageModel:
     """A model ready to run; made by `LanguageModel.load`."""
 
-    def __init__(self, name: str, plain: nn.Module, tokenizer: Any) -> None:
-        """`plain` is the Hugging Face module; it stays as it is.
+    def __init__(self, folder: str, plain: nn.Module, tokenizer: Any, named: str = "") -> None:
+        """`plain` is the Hugging Face module, read from `folder`; it stays as it is.
 
         The bridge gets a copy of the module tree that shares the parameters (what it splits for
         itself, joint query-key-value matrices, comes on top). AtlasError if TransformerLens does
         not know the architecture.
         """
-        self.name = name
+        self.folder = folder
+        self.name = named or folder
         """As the user wrote it."""
         self.tokenizer = tokenizer
         self.plain = plain
         twin = _twin(plain)
         self._paths = {id(module): path for path, module in twin.named_modules()}
-        self.bridge = _boot(name, twin, tokenizer, self.device)
+        self.bridge = _boot(folder, self.name, twin, tokenizer, self.device)
         self._hooks = self.bridge.hook_dict
         blocks = [f"blocks.{i}.{hook}" for i in range(self.n_layers) for hook in HOOKS_PER_BLOCK]
-        self.hook_names = tuple(name for name in ("hook_embed", *blocks) if name in self._hooks)
-        """The activations dictionaries can sit on, from the embedding upwards."""
+        self.hook_names = tuple(name for name in ("hook_embed", *blocks) if self._has(name))
+        """The activations dictionaries can read or write, from the embedding upwards."""
         places = {name: self._place(name) for name in self.hook_names}
         plain_forward = PlainForward(plain, {name: site for name, site in places.items() if site})
-        self._bridge_forward = BridgeForward(self.bridge)
+        self._bridge_forward = BridgeForward(self.bridge, self._mlp_inputs())
         self._agreement = Agreement(plain_forward, self._bridge_forward, self.tolerance)
         self._widths: dict[str, int] = {}
         self._block_outputs: int | None = None
@@ -62,18 +63,20 @@ class LanguageModel:
     @classmethod
     def load(
         cls,
-        name_or_path: str | Path,
+        folder: str | Path,
         device: str = "cpu",
         dtype: Literal["float32", "bfloat16"] = "float32",
+        named: str = "",
     ) -> "LanguageModel":
-        """Weights and tokenizer from a local folder (offline) or by Hugging Face name.
+        """Weights and tokenizer from a Hugging Face folder; asks nothing of a network.
+
+        `named` is what sentences call it, by default the folder.
 
         AtlasError if the folder is missing, is no causal language model, has no tokenizer, or holds
         NaN, if the device is not there, or if TransformerLens does not know the architecture.
         """
-        name = str(name_or_path)
-        plain, tokenizer = load_pretrained(name, getattr(torch, dtype), device)
-        return cls(name, plain, tokenizer)
+        plain, tokenizer = load_pretrained(Path(folder), getattr(torch, dtype), device, named)
+        return cls(str(folder), plain, tokenizer, named)
 
     @property
     def n_layers(self) -> int:
@@ -111,6 +114,26 @@ class LanguageModel:
         """How far two ways of computing one activation may differ; see `TOLERANCE`."""
         return TOLERANCE[self.dtype]
 
+    @property
+    def runs(self) -> bool:
+        """Always."""
+        return True
+
+    @property
+    def takes_masks(self) -> bool:
+        """Whether it may be given masks and positions; if it honours them, is seen on the way."""
+        return True
+
+    @property
+    def fill(self) -> int:
+        """What stands to the right of shorter texts: a causal model never sees it from there."""
+        return 0
+
+    @property
+    def one_at_a_time(self) -> bool:
+        """Twins have modules of their own, so several threads may run side by side."""
+        return False
+
     def way(self, hook_names: Iterable[str]) -> str:
         """What a pass that reads all these hooks, each of them read before, runs through."""
         apart = (self._agreement.differences[name] for name in hook_names)
@@ -141,7 +164,7 @@ class LanguageModel:
         Parameters are shared (but for what the bridge splits), and so is what was found out about
         hooks, so that both run them the same way.
         """
-        twin = LanguageModel(self.name, _twin(self.plain), self.tokenizer)
+        twin = LanguageModel(self.folder, _twin(self.plain), self.tokenizer, self.name)
         twin._agreement.share(self._agreement)
         twin._widths = self._widths
         return twin
@@ -224,10 +247,11 @@ class LanguageModel:
         """Logits of a whole pass in which every hook in `changes` holds what its visitor returns.
 
         Visitors see activations as the hooks hold them (attention heads may be a dimension of their
-        own) and must return the same shape.
+        own) and must return the same shape. What `hook_resid_mid` gains, the stream past the MLP
+        gains as well.
         """
         tokens = tokens.to(self.device)
-        changes = changes or {}
+        changes = reaching_the_stream(changes or {})
         return self._agreement.way(tokens, changes, {})(tokens, changes)
 
     @torch.no_grad()
@@ -247,6 +271,7 @@ class LanguageModel:
                 to put the activation there. ValueError where the hooks need the bridge, or the
                 blocks can't be found.
         """
+        changes = reaching_the_stream(changes)
         names, inputs = self._asked(changes, attention_mask, position_ids)
         tokens = tokens.to(self.device)
         places = (places[0].to(self.device), places[1].to(self.device))
@@ -322,15 +347,39 @@ class LanguageModel:
             return None
         return self._paths.get(id(getattr(owner, "original_component", None)))
 
+    def _mlp_inputs(self) -> dict[str, str]:
+        """The bridge's own names of `hook_mlp_in`, which it has but doesn't run in every block.
+
+        It is the stream as the MLP's norm takes it: where there is a `hook_resid_mid`, that place.
+        """
+        found = {}
+        for i in range(self.n_layers):
+            for name in (f"blocks.{i}.hook_resid_mid", f"blocks.{i}.ln2.hook_in"):
+                if name in self._hooks:
+                    found[f"blocks.{i}.hook_mlp_in"] = str(self._hooks[name].name)
+                    break
+        return found
+
     def _is_wide(self, path: str) -> bool:
         """Whether a norm stands in the residual stream: its weights are as many."""
         parameters = list(self.plain.get_submodule(path).parameters())
         return all(parameter.numel() == self.d_model for parameter in parameters)
 
+    def _has(self, hook_name: str) -> bool:
+        if hook_name.endswith(".hook_mlp_in"):
+            return hook_name in self._mlp_inputs()
+        return hook_name in self._hooks
+
     def _place(self, hook_name: str) -> Site | None:
-        component, _, side = self.native_name(hook_name).rpartition(".")
+        native = self._mlp_inputs().get(hook_name) or str(self._hooks[hook_name].name)
+        component, _, side = native.rpartition(".")
         path = self._path(component)
-        return Site(path, side) if path and side in ("hook_in", "hook_out") else None
+        if not path or side not in ("hook_in", "hook_out", "hook_normalized"):
+            return None
+        if side != "hook_normalized":
+            return Site(path, side)
+        norm = read_norm(self.plain.get_submodule(path), self.d_model)
+        return Site(path, side, norm) if norm is not None else None
 
     def _check_hook(self, hook_name: str) -> None:
         if hook_name not in self.hook_names:
@@ -354,7 +403,8 @@ class LanguageModel:
                     f"The hook {name!r} never fired in a pass of {self.name}; "
                     "name another hook of the same layer."
                 )
-        return found
+        # Inside a norm the bridge computes in float32.
+        return {name: values.to(self.dtype) for name, values in found.items()}
 
 
 def _twin(module: nn.Module) -> nn.Module:
@@ -363,10 +413,12 @@ def _twin(module: nn.Module) -> nn.Module:
     return copy.deepcopy(module, {id(tensor): tensor for tensor in shared})
 
 
-def _boot(name: str, twin: nn.Module, tokenizer: Any, device: torch.device) -> TransformerBridge:
+def _boot(
+    folder: str, name: str, twin: nn.Module, tokenizer: Any, device: torch.device
+) -> TransformerBridge:
     try:
         return TransformerBridge.boot_transformers(
-            name, hf_model=twin, tokenizer=tokenizer, device=device
+            folder, hf_model=twin, tokenizer=tokenizer, device=device
         )
     except Exception as error:
         raise AtlasError(

@@ -22,6 +22,23 @@ class Norm:
     """The factor on each component, in float32: 1 + w where w is what is stored."""
     centres: bool
     """True for LayerNorm, which subtracts the mean over d_model; False for RMSNorm."""
+    bias: Float[Tensor, " d_model"]
+    """What it adds, in float32: its answer to nothing."""
+
+    def centred(self, x: Float[Tensor, "*batch d_model"]) -> Float[Tensor, "*batch d_model"]:
+        """What is divided, in float32."""
+        x = x.float()
+        return x - x.mean(dim=-1, keepdim=True) if self.centres else x
+
+    @torch.no_grad()
+    def over(
+        self, x: Float[Tensor, "*batch d_model"], output: Float[Tensor, "*batch d_model"]
+    ) -> Float[Tensor, "*batch 1"]:
+        """1 / what the layer divided x by, epsilon included: read off what it gave."""
+        direction = self.gain * self.centred(x)
+        squared = direction.square().sum(dim=-1, keepdim=True)
+        given = output.float() - self.bias
+        return (direction * given).sum(dim=-1, keepdim=True) / squared.clamp_min(1e-30)
 
     def scale(self, x: Float[Tensor, "*batch d_model"]) -> Float[Tensor, "*batch"]:
         """What the layer divides x by (its epsilon, far below any activation's size, left out)."""
@@ -51,7 +68,9 @@ def read_norm(layer: nn.Module, d_model: int) -> Norm | None:
         gain = (odd * normalised).sum(dim=0) / normalised.square().sum(dim=0)
         misfit = (odd - gain * normalised).norm() / odd.norm()
         if misfit <= FIT[parameter.dtype]:
-            return Norm(_as_stored(layer, gain), centres)
+            with torch.no_grad():
+                bias = layer(torch.zeros_like(x[:1], dtype=parameter.dtype))[0].float()
+            return Norm(_as_stored(layer, gain), centres, bias)
     return None
 
 

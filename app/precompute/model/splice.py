@@ -1,10 +1,11 @@
 """What a dictionary's reconstruction costs the model: next-token cross-entropy with it in place.
 
 Takes contexts and dictionaries at their hooks; compares the clean model with the activation
-replaced by its reconstruction, by zero and by its mean. Replaced is the activation at counted
-positions only (position 0, BOS, padding and other special tokens keep their own), measured are
-predictions of counted tokens. Gives sums by context, which join exactly however the contexts were
-cut, and the figures of all of them. Knows nothing of corpora or of the atlas.
+replaced by its reconstruction, by zero and by its mean. A transcoder replaces what it predicts,
+from what it reads in the same pass. Replaced is the activation at counted positions only (position
+0, BOS, padding and other special tokens keep their own), measured are predictions of counted
+tokens. Gives sums by context, which join exactly however the contexts were cut, and the figures of
+all of them. Knows nothing of corpora or of the atlas.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -17,7 +18,7 @@ from torch import Tensor
 
 from app.precompute.ablation.texts import Mount
 from app.precompute.model.forward import Visitor
-from app.precompute.model.language_model import LanguageModel
+from app.precompute.model.model import Model
 
 LOGIT_ELEMENTS = 2**24
 """Most logits of one batch: some 400 MB for each worker, with what is computed of them."""
@@ -95,15 +96,15 @@ class SpliceSums:
 
 
 def splice_sums(
-    model: LanguageModel,
+    model: Model,
     mounts: Mapping[str, Mount],
     tokens: Integer[np.ndarray, "n_contexts n_ctx"],
     counted: Bool[np.ndarray, "n_contexts n_ctx"],
-    means: Mapping[str, Float[np.ndarray, " _d_in"]],
+    means: Mapping[str, Float[np.ndarray, " _d_out"]],
 ) -> SpliceSums:
     """The sums of these contexts for every dictionary; clean and ablated passes are shared.
 
-    `mounts`: the dictionaries, by name. `means`: the mean activation at each hook, by hook name.
+    `mounts`: the dictionaries, by name. `means`: the mean activation at each hook that one writes.
     """
     fills = {
         name: torch.from_numpy(np.asarray(mean, dtype=np.float32)).to(model.device)
@@ -157,17 +158,19 @@ def splice_figures(sums: SpliceSums, sae: str, hook_name: str) -> SpliceQuality 
 
 
 def _quantities(
-    model: LanguageModel, mounts: Mapping[str, Mount], batch: "_Batch", fills: Mapping[str, Tensor]
+    model: Model, mounts: Mapping[str, Mount], batch: "_Batch", fills: Mapping[str, Tensor]
 ) -> Iterator[tuple[str, Float[Tensor, " n"]]]:
     """Each quantity by name, at every predicted token of a batch."""
     clean = batch.log_probs(model.logits(batch.tokens))
     yield "clean", -batch.at_target(clean)
-    for name in dict.fromkeys(mount.hook_name for mount in mounts.values()):
+    for name in dict.fromkeys(mount.output_hook for mount in mounts.values()):
         for kind, value in (("zero", torch.zeros_like(fills[name])), ("mean", fills[name])):
-            changed = _run(model, batch, name, lambda x, value=value: value.expand_as(x))
+            visitor = _replacing(batch, lambda y, value=value: value.expand_as(y))
+            changed = batch.log_probs(model.logits(batch.tokens, {name: visitor}))
             yield f"{kind} {name}", -batch.at_target(changed)
     for sae, mount in mounts.items():
-        spliced = _run(model, batch, mount.hook_name, _reconstruct(mount))
+        visitors = _reconstructing(batch, mount)
+        spliced = batch.log_probs(model.logits(batch.tokens, visitors))
         yield f"spliced {sae}", -batch.at_target(spliced)
         yield f"delta {sae}", batch.at_target(clean) - batch.at_target(spliced)
         yield f"kl {sae}", (clean.exp() * (clean - spliced)).sum(dim=-1)
@@ -206,28 +209,33 @@ class _Batch:
         return sums.index_add_(0, row, values.cpu().double()).numpy()
 
 
-def _run(
-    model: LanguageModel,
-    batch: _Batch,
-    hook_name: str,
-    change: Callable[[Float[Tensor, "n _d_in"]], Float[Tensor, "n _d_in"]],
-) -> Float[Tensor, "n d_vocab"]:
-    """Log-probabilities with the activations at counted positions changed."""
+def _replacing(
+    batch: _Batch, change: Callable[[Float[Tensor, "n _d_out"]], Float[Tensor, "n _d_out"]]
+) -> Visitor:
+    """Puts something else in the place of the activations at counted positions."""
 
-    def visitor(activation: Tensor) -> Tensor:
+    def visit(activation: Tensor) -> Tensor:
         flat = activation.flatten(start_dim=2).clone()
         flat[batch.counted] = change(flat[batch.counted]).to(flat.dtype)
         return flat.reshape(activation.shape)
 
-    changes: dict[str, Visitor] = {hook_name: visitor}
-    return batch.log_probs(model.logits(batch.tokens, changes))
+    return visit
 
 
-def _reconstruct(mount: Mount) -> Callable[[Float[Tensor, "n d_in"]], Float[Tensor, "n d_in"]]:
-    dictionary = mount.dictionary
+def _reconstructing(batch: _Batch, mount: Mount) -> dict[str, Visitor]:
+    """Puts the reconstruction in its place; of a transcoder, that of what was read before."""
+    dictionary, seen = mount.dictionary, list[Tensor]()
 
-    def reconstruct(x: Float[Tensor, "n d_in"]) -> Float[Tensor, "n d_in"]:
-        own = x.to(dictionary.W_enc.device)
+    def reconstruct(x: Float[Tensor, "n d_in"]) -> Float[Tensor, "n d_out"]:
+        own = x.to(dictionary.device)
         return dictionary.decode(dictionary.encode(own), own).to(x.device)
 
-    return reconstruct
+    def read(activation: Tensor) -> None:
+        seen.append(activation.flatten(start_dim=2)[batch.counted])
+
+    if mount.hook_name_out is None:
+        return {mount.hook_name: _replacing(batch, reconstruct)}
+    return {
+        mount.hook_name: read,
+        mount.output_hook: _replacing(batch, lambda _: reconstruct(seen[-1])),
+    }

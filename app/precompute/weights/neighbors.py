@@ -34,11 +34,9 @@ def nearest_features(
 
 
 def encoder_decoder_cosine(
-    W_enc: Float[Tensor, "d_in d_sae"], W_dec: Float[Tensor, "d_sae d_out"]
-) -> Float[Tensor, " d_sae"] | None:
-    """cos(W_enc[:, f], W_dec[f]) of every feature; None where the two live in different spaces."""
-    if W_enc.shape[0] != W_dec.shape[1]:
-        return None
+    W_enc: Float[Tensor, "d_in d_sae"], W_dec: Float[Tensor, "d_sae d_in"]
+) -> Float[Tensor, " d_sae"]:
+    """cos(W_enc[:, f], W_dec[f]) of every feature of an autoencoder."""
     return torch.nn.functional.cosine_similarity(W_enc.float().T, W_dec.float(), dim=1)
 
 

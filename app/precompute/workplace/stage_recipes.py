@@ -63,7 +63,7 @@ SETTINGS: dict[str, tuple[str, ...]] = {
 """The settings a stage reads as they stand."""
 
 SETTLED = {"corpus", "model", "sae", "hook_name", "context_size", "prepend_bos", "sae_format"} | {
-    *("batch_contexts", "contexts_per_shard", "name"),
+    *("hook_name_out", "batch_contexts", "contexts_per_shard", "name"),
 }
 """Settings that are in the recipes as what became of them: hashes, sizes."""
 
@@ -94,7 +94,7 @@ class Facts:
     tokenizer_hash: str
     model_hash: str
     dictionaries: Mapping[str, Mapping[str, str]]
-    """hook and hash of the weights, by address part"""
+    """hooks and hash of the weights, by address part"""
     context_size: int
     prepend_bos: bool
     contexts_per_shard: int | None

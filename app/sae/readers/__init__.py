@@ -9,11 +9,29 @@ from pathlib import Path
 
 from app.errors import AtlasError, closest
 from app.sae.dictionary import Dictionary
-from app.sae.readers import dictionary_learning, saelens
+from app.sae.readers import (
+    dictionary_learning,
+    gemma_scope,
+    llama_scope,
+    openai,
+    saelens,
+    sparse_coding,
+    sparsify,
+)
+from app.sae.readers.numbered import numbered
 from app.sae.readers.reader import Reader
+from app.sae.readers.unknown import seen, several
 
-#: In the order they are asked.
-READERS: tuple[Reader, ...] = (saelens.READER, dictionary_learning.READER)
+#: In the order they are asked; dictionary_learning takes any `.pt` file that no other knows.
+READERS: tuple[Reader, ...] = (
+    saelens.READER,
+    sparsify.READER,
+    gemma_scope.READER,
+    llama_scope.READER,
+    sparse_coding.READER,
+    openai.READER,
+    dictionary_learning.READER,
+)
 
 
 def load_dictionary(
@@ -21,12 +39,13 @@ def load_dictionary(
 ) -> Dictionary:
     """The dictionary at `path`, in float32 on `device`.
 
-    `sae_format` names the reader ("saelens", "dictionary_learning"); without it the files decide.
-    Every fault of the files is an AtlasError: nothing there, an unknown layout, missing or
-    misshapen tensors, NaN or infinity, a damaged file, a pickle that wants to run code.
+    `sae_format` names the reader ("saelens", "sparsify"); without it the files decide. Where a file
+    holds several, `learned_dicts.pt#3` names one. Every fault of the files is an AtlasError:
+    nothing there, an unknown layout, several dictionaries, missing or misshapen tensors, NaN or
+    infinity, a damaged file, a pickle that wants to run code.
     """
     path = path.expanduser()
-    if not path.exists():
+    if not numbered(path)[0].exists():
         raise AtlasError(
             f"No dictionary at {path}: the path does not exist; give a folder that holds "
             f"{_layouts()}."
@@ -46,16 +65,13 @@ def _reader_for(path: Path, sae_format: str | None) -> Reader:
     for reader in READERS:
         if reader.recognises(path):
             return reader
-    raise AtlasError(f"{path} is no known dictionary: found {_seen(path)}, expected {_layouts()}.")
+    if found := several(path, READERS):
+        raise AtlasError(f"{path} holds {found}; name one of them.")
+    raise AtlasError(
+        f"{path} is no known dictionary: found {seen(numbered(path)[0])}, expected {_layouts()}; "
+        "--sae-format names a format that is not recognised."
+    )
 
 
 def _layouts() -> str:
     return " or ".join(f"{reader.layout} ({reader.name})" for reader in READERS)
-
-
-def _seen(path: Path) -> str:
-    if path.is_file():
-        return f"a single file {path.name}"
-    names = sorted(entry.name + "/" * entry.is_dir() for entry in path.iterdir())
-    shown = ", ".join(names[:8]) or "an empty folder"
-    return shown + (f" and {len(names) - 8} more" if len(names) > 8 else "")

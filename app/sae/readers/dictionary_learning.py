@@ -5,35 +5,46 @@ without one, from the names of the tensors; what the config doesn't say about th
 the folder's name.
 """
 
-from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from app.errors import AtlasError, closest
+from app.sae.architectures import TopK
 from app.sae.dictionary import Dictionary, DictionaryConfig
-from app.sae.folding import describe_convention, fold_decoder_norm
+from app.sae.folding import fold_decoder_norm
 from app.sae.normalisation import Normalisation
 from app.sae.readers.dictionary_learning_classes import CLASSES
-from app.sae.readers.dictionary_learning_config import LibraryConfig, read_config
+from app.sae.readers.dictionary_learning_config import CONFIG_FILE, LibraryConfig, read_config
 from app.sae.readers.files import read_state_dict
+from app.sae.readers.finishing import finished
+from app.sae.readers.pickled import pickled_words
 from app.sae.readers.reader import Reader
 from app.sae.readers.weights import Weights
+from app.sae.recognition import Findings
 
 NAME = "dictionary_learning"
 WEIGHTS_FILE = "ae.pt"
+#: One of these every class stores.
+ENCODERS = {"encoder.weight", "W_enc"}
 
 
 def recognises(path: Path) -> bool:
-    """A folder with `ae.pt`, or a `.pt` file by itself (checkpoints are `ae_100.pt`)."""
-    return (path / WEIGHTS_FILE).is_file() or (path.is_file() and path.suffix == ".pt")
+    """A folder with `ae.pt`, or a torch file by itself (checkpoints are `ae_100.pt`)."""
+    if path.is_dir() or path.suffix not in (".pt", ".pth"):
+        return (path / WEIGHTS_FILE).is_file()
+    texts = pickled_words(path).texts if path.is_file() else frozenset()
+    # Of a damaged file nothing is known; reading it says that it is damaged.
+    return path.is_file() and (path.name.startswith("ae") or not texts or bool(texts & ENCODERS))
 
 
 def read(path: Path) -> Dictionary:
     file = path / WEIGHTS_FILE if path.is_dir() else path
-    config = read_config(file)
+    findings = Findings()
+    findings.say("format", NAME, f"the file is called {file.name}")
     weights = Weights(file, read_state_dict(file))
-    name, note = _class_name(weights, config)
+    config = read_config(file, findings)
+    name, note = _class_name(weights, config, findings)
     required, build = CLASSES[name]
     weights.require(required, f"the class {name}")
     parts = build(weights, config)
@@ -70,12 +81,34 @@ def read(path: Path) -> Dictionary:
     if name == "AutoEncoder" and not _unit_norm(dictionary):
         dictionary = fold_decoder_norm(dictionary)
         notes.append("activations multiplied by the stored decoder norm, decoder divided by it")
-    convention = describe_convention(normalisation, dictionary.W_dec, notes)
-    return replace(dictionary, config=replace(dictionary.config, convention=convention))
+    pre_bias = "the same as the output's" if dictionary.b_pre.any() else "none"
+    findings.say("pre-bias", pre_bias, f"the class {name}")
+    if isinstance(dictionary.activation, TopK):
+        # They carry the threshold of another way to run them.
+        weights.ignore("threshold")
+    return finished(dictionary, weights, findings, notes)
 
 
-def _class_name(weights: Weights, config: LibraryConfig) -> tuple[str, str | None]:
+def _class_name(
+    weights: Weights, config: LibraryConfig, findings: Findings
+) -> tuple[str, str | None]:
     """The library's class, and a note where it had to be assumed."""
+    name, note = _class_and_note(weights, config)
+    why = note or f"the file holds {', '.join(CLASSES[name][0])}"
+    if config.class_name is not None:
+        why = f'{CONFIG_FILE} has dict_class = "{name}"'
+    elif note is None and name in ("AutoEncoderTopK", "BatchTopKSAE"):
+        why += f"; {_top_k_reason(config)}"
+    return findings.say("architecture", name, why), note
+
+
+def _top_k_reason(config: LibraryConfig) -> str:
+    if config.folder_says_batch is None:
+        return "its threshold was never set"
+    return "a folder's name says " + ("batch-top-k" if config.folder_says_batch else "top-k")
+
+
+def _class_and_note(weights: Weights, config: LibraryConfig) -> tuple[str, str | None]:
     if config.class_name is not None:
         if config.class_name not in CLASSES:
             raise AtlasError(

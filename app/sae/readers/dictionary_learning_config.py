@@ -12,6 +12,7 @@ from typing import Any
 
 from app.sae.readers.fields import Fields
 from app.sae.readers.files import read_json
+from app.sae.recognition import Findings
 
 CONFIG_FILE = "config.json"
 #: How many folders above the weights may have a say.
@@ -48,20 +49,24 @@ class LibraryConfig:
     raw: dict[str, Any]
 
 
-def read_config(weights_file: Path) -> LibraryConfig:
-    """Everything but the weights; AtlasError only for a config.json that is no JSON object."""
+def read_config(weights_file: Path, findings: Findings) -> LibraryConfig:
+    """Everything but the weights, noted with what says it.
+
+    AtlasError only for a config.json that is no JSON object.
+    """
     path = weights_file.with_name(CONFIG_FILE)
     raw = read_json(path) if path.is_file() else {}
     trainer = Fields(raw, path).section("trainer")
+    buffer = Fields(raw, path).section("buffer")
     # The nearest folder has the last word; the file's own name is only ae.pt.
     folders = list(reversed(weights_file.absolute().parts[:-1]))[:FOLDERS]
-    model_name = trainer.text("lm_name")
+    model_name = findings.say("model", trainer.text("lm_name"), trainer.told("lm_name"))
     return LibraryConfig(
         class_name=trainer.text("dict_class"),
-        hook_name=_hook_name(trainer, folders),
+        hook_name=_hook_name(trainer, folders, findings),
         model_name=model_name,
-        prepend_bos=_prepend_bos(model_name, folders),
-        context_size=Fields(raw, path).section("buffer").whole("ctx_len"),
+        prepend_bos=_prepend_bos(model_name, folders, findings),
+        context_size=findings.say("context size", buffer.whole("ctx_len"), buffer.told("ctx_len")),
         k=trainer.number("k"),
         target_l0=trainer.number("target_l0"),
         d_in=trainer.whole("activation_dim"),
@@ -71,19 +76,20 @@ def read_config(weights_file: Path) -> LibraryConfig:
     )
 
 
-def _hook_name(trainer: Fields, folders: list[str]) -> str | None:
+def _hook_name(trainer: Fields, folders: list[str], findings: Findings) -> str | None:
     submodule, layer = trainer.text("submodule_name"), trainer.whole("layer")
     if submodule is not None:
         hook = _hook_of(submodule) or _hook_of(f"{submodule}_layer_{layer}")
         if hook is not None:
-            return hook
+            return findings.say("hook", hook, trainer.told("submodule_name"))
     for folder in folders:
         if hook := _hook_of(folder):
-            return hook
+            return findings.say("hook", hook, f"a folder is called {folder}")
     # The library trains on the residual stream after the layer unless another submodule is named.
     if submodule is None and layer is not None:
-        return f"blocks.{layer}.hook_resid_post"
-    return None
+        why = f"{trainer.told('layer')}, and without a submodule that is the residual stream"
+        return findings.say("hook", f"blocks.{layer}.hook_resid_post", why)
+    return findings.say("hook", None, "neither config.json nor a folder says it")
 
 
 def _hook_of(name: str) -> str | None:
@@ -98,7 +104,11 @@ def _folder_says_batch(folders: list[str]) -> bool | None:
     return None
 
 
-def _prepend_bos(model_name: str | None, folders: list[str]) -> bool | None:
+def _prepend_bos(model_name: str | None, folders: list[str], findings: Findings) -> bool | None:
     """False for Pythia: the library leaves BOS to the tokenizer, and Pythia's adds none."""
     names = [model_name] if model_name else folders
-    return False if any("pythia" in name.lower() for name in names) else None
+    if any("pythia" in name.lower() for name in names):
+        return findings.say(
+            "BOS", False, "the library leaves it to the tokenizer; Pythia's has none"
+        )
+    return findings.say("BOS", None, "it is left to the tokenizer")

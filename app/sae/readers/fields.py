@@ -3,6 +3,7 @@
 Takes the JSON object and the path it came from (for the sentence). Knows no format.
 """
 
+import json
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,16 @@ class Fields:
         if value is not None and value != int(value):
             raise self._wrong(names[0], value, "a whole number")
         return None if value is None else int(value)
+
+    def told(self, *names: str, default: str = "") -> str:
+        """Where a setting comes from, for people: the first of these names that is there.
+
+        `default` says what its absence means.
+        """
+        for name in names:
+            if self._values.get(name) is not None:
+                return f"{self.path.name} has {name} = {json.dumps(self._values[name])}"
+        return f"{self.path.name} has no {names[0]}" + (f", {default}" if default else "")
 
     def _find(self, names: tuple[str, ...]) -> Any:
         return next(

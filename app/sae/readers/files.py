@@ -1,8 +1,9 @@
-"""Opens the files of a dictionary safely: JSON, safetensors and torch state dicts.
+"""Opens the files of a dictionary safely: JSON, safetensors, numpy archives, torch state dicts.
 
 Takes a path, gives plain values and tensors on the CPU. Nothing in a file is ever executed:
 pickles go through torch's weights-only unpickler, which knows tensors and containers and refuses
-all else. Every fault is an AtlasError naming the file. Knows nothing of what the values mean.
+all else; arrays of Python objects are refused. Every fault is an AtlasError naming the file. Knows
+nothing of what the values mean.
 """
 
 import json
@@ -10,6 +11,7 @@ import pickle
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
@@ -32,14 +34,80 @@ def read_json(path: Path) -> dict[str, Any]:
     return value
 
 
+def has_safetensors(path: Path) -> bool:
+    """Whether this safetensors file is there, whole or in shards."""
+    return path.is_file() or _index(path).is_file()
+
+
 def read_safetensors(path: Path) -> dict[str, Tensor]:
-    """The tensors of a safetensors file, by name."""
+    """The tensors of a safetensors file by name, from its shards where it lies in several.
+
+    Shards are named by `{file}.index.json`, whose `weight_map` gives each tensor's file. A file
+    outside the folder is never opened.
+    """
+    if not path.is_file() and _index(path).is_file():
+        return _read_shards(_index(path))
+    return _read_one(path)
+
+
+def _index(path: Path) -> Path:
+    return path.with_name(f"{path.name}.index.json")
+
+
+def _read_shards(index: Path) -> dict[str, Tensor]:
+    placed = read_json(index).get("weight_map")
+    if not isinstance(placed, dict) or not placed:
+        raise AtlasError(f"{index} has no weight_map: it doesn't say which file holds what.")
+    found: dict[str, Tensor] = {}
+    for file in sorted({str(file) for file in placed.values()}):
+        if Path(file).name != file or "\\" in file or file in ("", ".", ".."):
+            raise AtlasError(
+                f"{index} names {file!r}: the files of a dictionary lie beside its index, and no "
+                "other is opened."
+            )
+        held = _read_one(index.with_name(file))
+        for name in (name for name, place in placed.items() if str(place) == file):
+            if name not in held:
+                raise AtlasError(f"{index} says that {file} holds {name}, and it does not.")
+            found[name] = held[name]
+    return found
+
+
+def _read_one(path: Path) -> dict[str, Tensor]:
     _require_file(path)
     try:
         return load_file(path, device="cpu")
     except (SafetensorError, OSError, ValueError) as error:
         raise AtlasError(
             f"{path} is damaged or no safetensors file ({error}); copy or download it again."
+        ) from error
+
+
+def read_npz(path: Path) -> dict[str, Tensor]:
+    """The arrays of a numpy archive by name; AtlasError for arrays of Python objects."""
+    _require_file(path)
+    try:
+        # Opened here: numpy leaves a file open that turns out to be no archive.
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
+            arrays = {str(name): archive[name] for name in archive.files}
+    except Exception as error:
+        # As with torch files: what breaks depends on the byte (BadZipFile, ValueError, OSError,
+        # zlib.error, and AttributeError where one array lies under the name of an archive).
+        raise AtlasError(
+            f"{path} is damaged, holds Python objects or is no .npz archive of numbers "
+            f"({type(error).__name__}); copy or download it again."
+        ) from error
+    return {name: _tensor(path, name, array) for name, array in arrays.items()}
+
+
+def _tensor(path: Path, name: str, array: Any) -> Tensor:
+    if not isinstance(array, np.ndarray):
+        raise AtlasError(f"{path} holds {name}, which is no array: it is no .npz archive.")
+    try:
+        return torch.from_numpy(array.astype(array.dtype.newbyteorder("="), copy=False))
+    except TypeError as error:
+        raise AtlasError(
+            f"{name} in {path} is {array.dtype}, expected a floating-point array."
         ) from error
 
 

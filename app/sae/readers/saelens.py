@@ -1,10 +1,11 @@
 """Reads SAELens dictionaries, v3 to v6: `cfg.json` beside `sae_weights.safetensors`.
 
-Takes a folder (or either file), gives the internal form: standard, gated, jumprelu, topk, and the
-training checkpoints of batch-top-k. Its conventions: W_enc [d_in, d_sae], W_dec [d_sae, d_in]; the
-input is normalised first, then b_dec is subtracted if `apply_b_dec_to_input`. Finished
-dictionaries hold all constant factors in their weights; factors found beside the weights are
-folded here.
+Takes a folder (or either file), gives the internal form: standard, gated, jumprelu, topk, the
+training checkpoints of batch-top-k, and transcoders. Its conventions: W_enc [d_in, d_sae], W_dec
+[d_sae, d_in]; the input is normalised first, then b_dec is subtracted if `apply_b_dec_to_input`.
+Finished dictionaries hold all constant factors in their weights; factors found beside the weights
+are folded here. A transcoder has W_dec [d_sae, d_out] and W_skip [d_out, d_in]; its input may be
+normalised, its output never is.
 """
 
 from dataclasses import replace
@@ -18,10 +19,11 @@ from app.sae.architectures import Activation, Gated, JumpReLU, ReLU, TopK
 from app.sae.dictionary import Dictionary, DictionaryConfig
 from app.sae.folding import describe_convention, fold_decoder_norm, fold_input_scale
 from app.sae.readers.fields import Fields
-from app.sae.readers.files import read_json, read_safetensors
+from app.sae.readers.files import has_safetensors, read_json, read_safetensors
 from app.sae.readers.reader import Reader
 from app.sae.readers.saelens_config import SaelensConfig, parse_config
 from app.sae.readers.weights import Weights, require_k
+from app.sae.recognition import Findings, Recognition
 
 NAME = "saelens"
 CONFIG_FILE = "cfg.json"
@@ -35,19 +37,29 @@ OWN_TENSORS = {
     "gated": ("b_gate", "b_mag", "r_mag"),
     "batchtopk": ("b_enc", "topk_threshold"),
     "matryoshka_batchtopk": ("b_enc", "topk_threshold"),
+    "transcoder": ("b_enc",),
+    "skip_transcoder": ("b_enc", "W_skip"),
+    "jumprelu_transcoder": ("b_enc", "threshold"),
+    "jumprelu_skip_transcoder": ("b_enc", "threshold", "W_skip"),
 }
 
 
 def recognises(path: Path) -> bool:
     """A folder with the weights file under its fixed name, or one of the two files in it."""
-    return (_folder(path) / WEIGHTS_FILE).is_file() and (
-        path.is_dir() or path.name in (CONFIG_FILE, WEIGHTS_FILE)
+    folder = _folder(path)
+    # Llama Scope's later releases have weights under the same name, and their own config.
+    beside = (folder / CONFIG_FILE).is_file() or not (folder / "config.json").is_file()
+    return (
+        beside
+        and has_safetensors(folder / WEIGHTS_FILE)
+        and (path.is_dir() or path.name in (CONFIG_FILE, WEIGHTS_FILE))
     )
 
 
 def read(path: Path) -> Dictionary:
-    folder = _folder(path)
-    config = parse_config(read_json(folder / CONFIG_FILE), folder / CONFIG_FILE)
+    folder, findings = _folder(path), Findings()
+    findings.say("format", NAME, f"{CONFIG_FILE} lies beside {WEIGHTS_FILE}")
+    config = parse_config(read_json(folder / CONFIG_FILE), folder / CONFIG_FILE, findings)
     weights = Weights(folder / WEIGHTS_FILE, read_safetensors(folder / WEIGHTS_FILE))
     weights.require(
         ("W_enc", "W_dec", "b_dec", *OWN_TENSORS[config.architecture]),
@@ -55,19 +67,29 @@ def read(path: Path) -> Dictionary:
     )
     W_enc = weights.tensor("W_enc", config.d_in, config.d_sae)
     d_in, d_sae = W_enc.shape
-    W_dec = weights.tensor("W_dec", d_sae, d_in) * _finetuning_scale(weights, config, d_sae)
-    b_dec = weights.tensor("b_dec", d_in)
-    activation = _activation(weights, config, d_sae)
+    d_out = config.d_out if config.is_transcoder else d_in
+    W_dec = weights.tensor("W_dec", d_sae, d_out) * _finetuning_scale(weights, config, d_sae)
+    d_out = W_dec.shape[1]
+    b_dec = weights.tensor("b_dec", d_out)
+    activation = _activation(weights, config, d_sae, findings)
+    skip = "W_skip" in OWN_TENSORS[config.architecture]
+    W_skip = weights.tensor("W_skip", d_out, d_in).T.contiguous() if skip else None
+    b_enc = weights.tensor("b_enc", d_sae) if "b_enc" in weights else torch.zeros(d_sae)
+    weights.refuse_surplus(f"architecture {config.architecture}")
+    recognition = Recognition(findings.all(), weights.inventory())
     notes: list[str] = []
     dictionary = Dictionary(
         W_enc=W_enc,
-        b_enc=weights.tensor("b_enc", d_sae) if "b_enc" in weights else torch.zeros(d_sae),
+        b_enc=b_enc,
         W_dec=W_dec,
         b_dec=b_dec,
         b_pre=b_dec.clone() if config.apply_b_dec_to_input else torch.zeros(d_in),
         activation=activation,
         normalisation=config.normalisation,
-        config=_dictionary_config(config, activation, folder, d_in, d_sae),
+        config=replace(
+            _dictionary_config(config, activation, folder, d_in, d_sae), recognition=recognition
+        ),
+        W_skip=W_skip,
     )
     if config.rescale_acts_by_decoder_norm:
         dictionary = fold_decoder_norm(dictionary)
@@ -79,17 +101,22 @@ def _folder(path: Path) -> Path:
     return path if path.is_dir() else path.parent
 
 
-def _activation(weights: Weights, config: SaelensConfig, d_sae: int) -> Activation:
+def _activation(
+    weights: Weights, config: SaelensConfig, d_sae: int, findings: Findings
+) -> Activation:
     match config.architecture:
         case "topk":
-            return TopK(require_k(config.k, d_sae, weights.path.with_name(CONFIG_FILE)))
-        case "jumprelu":
+            k = require_k(config.k, d_sae, weights.path.with_name(CONFIG_FILE))
+            return TopK(findings.say("k", k, f"{CONFIG_FILE} has it"))
+        case "jumprelu" | "jumprelu_transcoder" | "jumprelu_skip_transcoder":
             return JumpReLU(weights.tensor("threshold", d_sae))
         case "gated":
             names = ("b_gate", "b_mag", "r_mag")
             return Gated(**{name: weights.tensor(name, d_sae) for name in names})
         case "batchtopk" | "matryoshka_batchtopk":
-            return JumpReLU(torch.full((d_sae,), _batch_top_k_threshold(weights)))
+            threshold = _batch_top_k_threshold(weights)
+            findings.say("threshold", threshold, "topk_threshold, which training kept")
+            return JumpReLU(torch.full((d_sae,), threshold))
         case _:
             return ReLU()
 
@@ -173,6 +200,8 @@ def _dictionary_config(
         target_l0=config.k if config.architecture.endswith("batchtopk") else None,
         hook_head_index=config.hook_head_index,
         flatten_heads=config.flatten_heads,
+        hook_name_out=config.hook_name_out,
+        is_transcoder=config.is_transcoder,
     )
 
 

@@ -9,11 +9,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.precompute.events import firings
+from app.precompute.events import firings, whole_row_firings
+from app.precompute.events.finder import finder
 from app.precompute.events.firings import FiringFinder, Firings, ThresholdFinder
 from app.precompute.events.selecting import LANES, append_runs, order_by_row, select_above
-from app.precompute.events.top_k_firings import TopKFinder, finder
-from app.sae.architectures import Gated, JumpReLU, TopK
+from app.precompute.events.top_k_firings import TopKFinder
+from app.sae.architectures import Gated, GroupMax, JumpReLU, TopK
 from app.sae.dictionary import Dictionary
 from app.sae.normalisation import Normalisation
 
@@ -31,6 +32,8 @@ def make(tiny_dictionary: Dictionaries) -> Callable[[str], Dictionary]:
         name, _, k = kind.partition(" ")
         if name == "topk":
             return replace(tiny_dictionary(D_IN, D_SAE), activation=TopK(int(k)))
+        if name == "groupmax":
+            return replace(tiny_dictionary(D_IN, D_SAE), activation=GroupMax(int(k)))
         if name == "gated":
             generator = torch.Generator().manual_seed(3)
             shifts = torch.randn(3, D_SAE, generator=generator)
@@ -46,7 +49,11 @@ def make(tiny_dictionary: Dictionaries) -> Callable[[str], Dictionary]:
     return dictionary
 
 
-KINDS = ("relu", "jumprelu", "gated", "normalised", "topk 1", "topk 4", "topk 39", "topk 40")
+KINDS = (
+    *("relu", "jumprelu", "gated", "normalised"),
+    *("topk 1", "topk 4", "topk 39", "topk 40"),
+    *("groupmax 1", "groupmax 8", "groupmax 40"),
+)
 
 
 def rows_of(n: int, seed: int = 0) -> torch.Tensor:
@@ -117,6 +124,13 @@ def test_ties_at_the_border_go_to_the_lower_feature(make: Callable[[str], Dictio
     tied = replace(dictionary, W_enc=same, b_enc=torch.zeros(D_SAE))
     found, _ = finder(tied, 7).find(torch.ones(5, D_IN))
     assert found.feature.tolist() == [0] * 5 + [1] * 5 + [2] * 5
+
+
+def test_rows_that_are_encoded_whole_come_in_blocks(
+    make: Callable[[str], Dictionary], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(whole_row_firings, "ROW_BLOCK_ELEMENTS", 3 * D_SAE)
+    check(finder(make("groupmax 8"), 16), rows_of(10))
 
 
 @pytest.mark.parametrize("rank", [1.0, 16.0])

@@ -3,6 +3,7 @@
 import json
 import logging
 import shutil
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -47,10 +48,55 @@ def test_plain_modules_agree_with_the_bridge_at_every_hook(
     tokens = some_tokens()
     found = model.activations(tokens, model.hook_names)
     with torch.no_grad():
-        expected = read(BridgeForward(model.bridge), tokens, model.hook_names)
+        # Of the bridge's own hook at the MLP's input only the norm's input is run in every block.
+        own = {name: name for name in model.hook_names}
+        own |= {name: name.replace("hook_mlp_in", "ln2.hook_in") for name in own}
+        expected = read(BridgeForward(model.bridge), tokens, [*own.values()])
     for name in model.hook_names:
         assert found[name].shape == (*tokens.shape, model.hook_width(name))
-        assert relative_difference(found[name], expected[name]) < 1e-4, name
+        assert relative_difference(found[name], expected[own[name]]) < 1e-4, name
+    assert model.way(model.hook_names).startswith("the plain modules")
+
+
+@pytest.mark.parametrize("architecture", ["neox", "gpt2", "gemma2"])
+def test_a_norm_is_read_and_changed_before_its_gain(tiny_model: Models, architecture: str) -> None:
+    model, name = tiny_model(architecture), "blocks.0.ln2.hook_normalized"
+    tokens = some_tokens()
+    found = model.activations(tokens, [name, "blocks.0.hook_mlp_in"])
+    x = found["blocks.0.hook_mlp_in"]
+    centred = x if architecture == "gemma2" else x - x.mean(dim=-1, keepdim=True)
+    by_hand = centred / centred.square().mean(dim=-1, keepdim=True).sqrt()
+    assert torch.allclose(found[name], by_hand, rtol=1e-3, atol=1e-3)
+    changes = {name: lambda normalised: 0.5 * normalised.flip(-1) + 1}
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the bridge says that its last digits may differ
+        expected = BridgeForward(model.bridge)(tokens, changes)
+    changed = model.logits(tokens, changes)
+    assert relative_difference(changed, expected) < 1e-4
+    assert relative_difference(changed, model.logits(tokens)) > 1e-2
+
+
+@pytest.mark.parametrize("architecture", ["gpt2", "llama", "gemma2", "bloom"])
+def test_a_change_in_mid_stream_goes_past_the_mlp_as_well(
+    tiny_model: Models, architecture: str
+) -> None:
+    """The plain module's stream is changed by what attention adds to it."""
+    model, tokens = tiny_model(architecture), some_tokens()
+    along = torch.linspace(-1, 2, model.d_model).roll(5).sin()
+    by_attention = model.logits(tokens, {"blocks.0.hook_attn_out": lambda given: given + along})
+    in_between = model.logits(tokens, {"blocks.0.hook_resid_mid": lambda given: given + along})
+    assert relative_difference(in_between, by_attention) < 1e-4
+    behind = {
+        "blocks.0.hook_resid_mid": lambda given: given + along,
+        "blocks.0.hook_resid_post": lambda given: 2 * given,
+    }
+    after = {
+        "blocks.0.hook_attn_out": lambda given: given + along,
+        "blocks.0.hook_resid_post": lambda given: 2 * given,
+    }
+    assert relative_difference(model.logits(tokens, behind), model.logits(tokens, after)) < 1e-4
+    alone = model.logits(tokens, {"blocks.0.hook_mlp_in": lambda given: given + along})
+    assert relative_difference(alone, by_attention) > 1e-2
 
 
 def test_names_and_sizes(tiny_model: Models) -> None:

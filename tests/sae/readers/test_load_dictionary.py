@@ -83,7 +83,7 @@ def test_a_missing_path(tmp_path: Path) -> None:
     ("names", "seen"),
     [
         ([], "an empty folder"),
-        (["cfg.json", "sae.safetensors"], "cfg.json, sae.safetensors"),
+        (["cfg.json", "model.safetensors"], "cfg.json, model.safetensors"),
         ([f"{i}.txt" for i in range(10)], "7.txt and 2 more"),
     ],
 )

@@ -385,9 +385,12 @@ def test_either_file_or_the_folder_may_be_named(tmp_path: Path, name: str) -> No
 
 BAD_CONFIGS: dict[str, tuple[dict[str, Any], str]] = {
     "architecture": (
-        nested("jumprelu_transcoder"),
-        "architecture 'jumprelu_transcoder', which can't be read; known are standard, gated",
+        nested("crosscoder"),
+        "architecture 'crosscoder', which can't be read; known are standard, gated",
     ),
+    "both-directions": (nested("abstopk", k=3), "its features fire in both directions"),
+    "pursuit": (nested("matching_pursuit"), "one after the other"),
+    "temporal": (nested("temporal"), "its features depend on the tokens before"),
     "activation": (flat(activation_fn_str="tanh-relu"), "activation function 'tanh-relu'"),
     "normalisation": (
         nested(normalize_activations="batch_norm"),

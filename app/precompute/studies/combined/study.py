@@ -86,7 +86,7 @@ def take_apart(run: Run, asked: list[Asked]) -> list[CombinedExample]:
         target, example = run.target(item.chosen.sae), item.chosen.example
         deletions = Deletions(
             run.model,
-            Mount(target.dictionary, target.hook_name),
+            Mount.of(target),
             example.feature_index,
             example.tokens[: example.position + 1],
             runner=runners[target.hook_name],

@@ -1,10 +1,11 @@
 """What every feature below contributes to one feature's `hidden_pre` at the peak of an example.
 
 With attention patterns and norm scales held (`app/precompute/model/frozen.py`) and ∇h the gradient
-of the feature's `hidden_pre` h with respect to the activation x(t) below, upstream feature j gives
-a_j(t) · W_dec[j] · ∇h(t) at token t. These, the dictionary's bias, its error x − x̂ and what stands
-at tokens that are not counted sum to x · ∇h; what is missing to h is the remainder: biases on the
-way, and what a derivative does not see. Takes a batch of peaks; knows no file and no corpus.
+of the feature's `hidden_pre` h with respect to the activation x(t) that is written below, upstream
+feature j gives a_j(t) · W_dec[j] · ∇h(t) at token t. These, the dictionary's bias, the linear part
+of a skip transcoder, its error x − x̂ and what stands at tokens that are not counted sum to x · ∇h;
+what is missing to h is the remainder: biases and paths past x, and what a derivative does not see.
+Takes a batch of peaks; knows no file and no corpus.
 """
 
 from collections.abc import Sequence
@@ -15,8 +16,8 @@ import torch
 from jaxtyping import Bool, Float, Float64, Int, Int64, Integer
 from torch import Tensor
 
+from app.precompute.events.finder import finder
 from app.precompute.events.firings import FiringFinder, is_compiled_for
-from app.precompute.events.top_k_firings import finder
 from app.precompute.model.frozen import FrozenModel
 from app.precompute.studies.connections.row_dots import row_dots
 from app.precompute.target import Target
@@ -51,6 +52,8 @@ class Contributions:
     """at the token of the peak itself"""
     bias: Float64[np.ndarray, " rows"]
     """of b_dec, and of the mean that the dictionary takes off its input"""
+    skip: Float64[np.ndarray, " rows"]
+    """of what a skip transcoder passes on linearly; zero of every other dictionary"""
     error: Float64[np.ndarray, " rows"]
     """of x − x̂"""
     uncounted: Float64[np.ndarray, " rows"]
@@ -77,26 +80,31 @@ class Attributor:
         self._model = model
         self._above = above
         self._below = below
-        self._finders = {t.sae: finder(t.dictionary, tile_features) for t in below}
+        self._finders = {t.sae: finder(t.weights, tile_features) for t in below}
 
     def attribute(self, batch: Batch) -> Attributed:
         """One pass forward and one back."""
-        names = list(dict.fromkeys(target.hook_name for target in self._below))
-        held = self._model.run(torch.from_numpy(batch.tokens), names, self._above.hook_name)
+        names = list(dict.fromkeys(target.output_hook for target in self._below))
+        reads = {target.hook_name for target in self._below} - set(names)
+        tokens = torch.from_numpy(batch.tokens)
+        held = self._model.run(tokens, names, self._above.hook_name, reads)
         with torch.enable_grad():
             y = held.above.flatten(start_dim=2)
             at_peak = y[torch.arange(len(y)), torch.from_numpy(batch.position)]
-            h = held_hidden_pre(self._above.dictionary, at_peak, batch.feature_index)
+            h = held_hidden_pre(self._above.weights, at_peak, batch.feature_index)
             summed = h.sum()  # rows don't meet: its gradient in a row is that of the row's own h
-        below = {name: x.detach().flatten(start_dim=2) for name, x in held.below.items()}
+        seen = {
+            name: x.detach().flatten(start_dim=2) for name, x in (held.below | held.seen).items()
+        }
         gradients = held.gradients(summed)
         return Attributed(
             h.detach().cpu().double().numpy(),
             {
                 target.sae: contributions(
                     self._finders[target.sae],
-                    below[target.hook_name],
-                    gradients[target.hook_name],
+                    seen[target.hook_name],
+                    seen[target.output_hook],
+                    gradients[target.output_hook],
                     batch,
                 )
                 for target in self._below
@@ -126,21 +134,28 @@ def held_hidden_pre(
 def contributions(
     found_by: FiringFinder,
     x: Float[Tensor, "rows pos d_in"],
-    gradient: Float[Tensor, "rows pos d_in"],
+    y: Float[Tensor, "rows pos d_out"],
+    gradient: Float[Tensor, "rows pos d_out"],
     batch: Batch,
 ) -> Contributions:
-    """x · gradient, split; behind its peak a row's gradient is zero and costs nothing."""
+    """y · gradient, split; behind its peak a row's gradient is zero and costs nothing.
+
+    `x` is what the dictionary reads, `y` what it writes: of an autoencoder the same.
+    """
     dictionary = found_by.dictionary
     until = np.arange(batch.tokens.shape[1]) <= batch.position[:, None]
-    dots = (x.float() * gradient.float()).sum(dim=-1).cpu().double().numpy()
+    dots = (y.float() * gradient.float()).sum(dim=-1).cpu().double().numpy()
     row, position = np.nonzero(until & batch.counted)
     places = (torch.from_numpy(row).to(x.device), torch.from_numpy(position).to(x.device))
     x, gradient = x[places].to(dictionary.W_enc), gradient[places].to(dictionary.W_enc)
     scale = dictionary.normalisation.measure(x)
     scaled = gradient if scale.factor is None else gradient * scale.factor
     constant = (scaled @ dictionary.b_dec).cpu().double().numpy()
-    if scale.shift is not None:
-        constant = constant + (gradient * scale.shift).sum(dim=-1).cpu().double().numpy()
+    if scale.added is not None:
+        constant = constant + (gradient * scale.added).sum(dim=-1).cpu().double().numpy()
+    skipped = np.zeros(len(row))
+    if dictionary.W_skip is not None:
+        skipped = ((x @ dictionary.W_skip) * gradient).sum(dim=-1).cpu().double().numpy()
     firings, _ = found_by.find(x)
     values = _of_firings(dictionary, firings.feature, firings.row, firings.activation, scaled)
     place = firings.row.cpu().numpy()
@@ -150,13 +165,15 @@ def contributions(
     total = np.bincount(which, values, len(keys))
     bias = np.bincount(row, constant, n_rows)
     uncounted = (dots * (until & ~batch.counted)).sum(axis=1)
-    explained = np.bincount(keys // d_sae, total, n_rows) + bias + uncounted
+    skip = np.bincount(row, skipped, n_rows)
+    explained = np.bincount(keys // d_sae, total, n_rows) + bias + skip + uncounted
     return Contributions(
         row=keys // d_sae,
         feature_index=keys % d_sae,
         total=total,
         same=np.bincount(which[at_peak], values[at_peak], len(keys)),
         bias=bias,
+        skip=skip,
         error=(dots * until).sum(axis=1) - explained,
         uncounted=uncounted,
     )
@@ -167,7 +184,7 @@ def _of_firings(
     feature: Int[Tensor, " n"],
     row: Int[Tensor, " n"],
     activation: Float[Tensor, " n"],
-    gradient: Float[Tensor, "places d_in"],
+    gradient: Float[Tensor, "places d_out"],
 ) -> Float64[np.ndarray, " n"]:
     """activation · W_dec[feature] · gradient[row] of every firing."""
     if is_compiled_for(dictionary.W_dec) and gradient.device.type == "cpu":

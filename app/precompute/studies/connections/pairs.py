@@ -1,6 +1,7 @@
 """Which dictionaries of a run lie strictly below which, as far as connections can be measured.
 
-Takes a run. Asks the model once, on two tokens, whether a hook below reaches one above.
+A dictionary below acts where it writes, one above is read where it reads. Takes a run. Asks the
+model once, on two tokens, whether a hook below reaches one above.
 """
 
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ from app.precompute.model.heights import height
 from app.precompute.model.language_model import LanguageModel
 from app.precompute.preparation import Run
 from app.precompute.studies.connections.removal import write_hook
-from app.precompute.target import Target
+from app.precompute.target import Target, hooks_of
 
 
 @dataclass(frozen=True)
@@ -25,8 +26,11 @@ class Below:
 
     @property
     def hook_names(self) -> list[str]:
-        """Of those below, once each."""
-        return list(dict.fromkeys(target.hook_name for target in self.below))
+        """Every hook of the pass: what is read above, and read and written below."""
+        written = dict.fromkeys(target.output_hook for target in self.below)
+        return list(
+            dict.fromkeys([self.target.hook_name, *hooks_of(self.below), *map(write_hook, written)])
+        )
 
 
 def pairs_of(run: Run) -> list[Below]:
@@ -39,12 +43,17 @@ def pairs_of(run: Run) -> list[Below]:
     for target in run.targets:
         lower = [
             other
-            for other in sorted(run.targets, key=lambda other: height(other.hook_name))
-            if height(other.hook_name) < height(target.hook_name)
+            for other in sorted(run.targets, key=lambda other: height(other.output_hook))
+            if height(other.output_hook) < height(target.hook_name)
         ]
-        names = list(dict.fromkeys(other.hook_name for other in lower))
-        reached = _reached(run.model, names, target.hook_name) if lower else set()
-        below = [other for other in lower if other.hook_name in reached]
+        names = list(dict.fromkeys(other.output_hook for other in lower))
+        reached = _reached(run.language_model, names, target.hook_name) if lower else set()
+        below = [
+            other
+            for other in lower
+            if other.output_hook in reached
+            and run.language_model.plain_way([other.hook_name, target.hook_name]) is not None
+        ]
         if below:
             found.append(Below(target, below))
     return found

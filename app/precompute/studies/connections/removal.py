@@ -74,18 +74,18 @@ def remove(
         if len(part) == 0:
             continue
         rows = torch.from_numpy(row[part])
-        taken = torch.zeros_like(x[rows.to(x.device)])
+        taken = x.new_zeros(len(rows), x.shape[1], below.d_out)
         for place, entry in enumerate(part):
             one = int(row[entry])
             until = batch.counted[one] & (np.arange(batch.tokens.shape[1]) <= batch.position[one])
             there = torch.from_numpy(until).to(x.device)
             feature = int(found.feature_index[chosen[entry]])
-            taken[place, there] = written(below.dictionary, x[one, there], feature).to(taken)
-        y = model.changed(tokens[rows], _taking(below.hook_name, taken), above.hook_name)
+            taken[place, there] = written(below.weights, x[one, there], feature).to(taken)
+        y = model.changed(tokens[rows], _taking(below.output_hook, taken), above.hook_name)
         at_peak = y[torch.arange(len(rows)), torch.from_numpy(batch.position[row[part]])]
         features = batch.feature_index[row[part]]
         with torch.no_grad():
-            h = held_hidden_pre(above.dictionary, at_peak, features)
+            h = held_hidden_pre(above.weights, at_peak, features)
         after[part] = h.cpu().double().numpy()
     return Removed(
         sae=above.sae,
@@ -122,8 +122,9 @@ def choose_removals(
 @torch.no_grad()
 def written(
     dictionary: Dictionary, x: Float[Tensor, "n d_in"], feature_index: int
-) -> Float[Tensor, "n d_in"]:
-    """What one feature adds to the reconstruction of these activations, in the model's scale."""
+) -> Float[Tensor, "n d_out"]:
+    """What one feature adds to the reconstruction made of these activations, in the model's
+    scale."""
     feature = torch.full((len(x),), feature_index, device=dictionary.W_enc.device)
     own = x.to(dictionary.W_enc)
     acts, _ = dictionary.encode_pairs(own, feature)
@@ -141,7 +142,7 @@ def write_hook(hook_name: str) -> str:
     return hook_name.replace("hook_resid_mid", "hook_attn_out")
 
 
-def _taking(hook_name: str, taken: Float[Tensor, "rows pos d_in"]) -> dict[str, Visitor]:
+def _taking(hook_name: str, taken: Float[Tensor, "rows pos d_out"]) -> dict[str, Visitor]:
     """The change that takes it out of the activation, everywhere that activation goes."""
     return {write_hook(hook_name): lambda given: given - taken.reshape(given.shape)}
 

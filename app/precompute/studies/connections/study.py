@@ -24,7 +24,6 @@ from app.precompute.studies.connections.removal import (
     DRAWN,
     STRONGEST,
     remove,
-    write_hook,
 )
 from app.precompute.studies.connections.sums import Checked, Measured, Sums
 from app.precompute.studies.study import Price
@@ -97,9 +96,10 @@ def connection_pieces(run: Run, findings: Findings) -> list[Piece]:
 def measure_connections(run: Run, asked: Asked) -> Measured | Checked:
     """One piece."""
     pair = Below(run.target(asked.sae), [run.target(sae) for sae in asked.below])
-    hooks = [pair.target.hook_name, *pair.hook_names, *map(write_hook, pair.hook_names)]
-    with frozen(run.model, hooks) as model:
-        assert model is not None, hooks  # pieces are made of pairs that the plain modules reach
+    with frozen(run.language_model, pair.hook_names) as model:
+        assert model is not None, (
+            pair.hook_names
+        )  # pieces are made of pairs that the plain modules reach
         return (
             _check(run, pair, asked, model) if asked.removes else _measure(run, pair, asked, model)
         )

@@ -18,8 +18,8 @@ from app.stats.connections import strongest
 class Parts:
     """Sums over the examples of each feature of a piece, of one dictionary below."""
 
-    rest: Float64[np.ndarray, "n_features 4"]
-    """bias, error, uncounted, remainder"""
+    rest: Float64[np.ndarray, "n_features 5"]
+    """bias, error, uncounted, remainder, skip"""
     others: Float64[np.ndarray, "n_features 4"]
     """of features not kept: sum of positive ones, how many, sum of negative ones, how many"""
     indptr: Int64[np.ndarray, " n_features_plus_1"]
@@ -58,7 +58,7 @@ class Sums:
     def __init__(self, n_features: int) -> None:
         self._n_features = n_features
         self._found: list[tuple[Int64[np.ndarray, " rows"], Contributions]] = []
-        self._rest = np.zeros((n_features, 4))
+        self._rest = np.zeros((n_features, 5))
 
     def add(
         self, which: Int64[np.ndarray, " rows"], attributed: Attributed, parts: Contributions
@@ -101,9 +101,9 @@ class Sums:
         )
 
 
-def _rest(attributed: Attributed, parts: Contributions) -> Float64[np.ndarray, "rows 4"]:
-    """Bias, error, uncounted tokens, and what is missing to `hidden_pre` then."""
+def _rest(attributed: Attributed, parts: Contributions) -> Float64[np.ndarray, "rows 5"]:
+    """Bias, error, uncounted tokens, what is missing to `hidden_pre` then, and the linear skip."""
     features = np.bincount(parts.row, parts.total, len(parts.bias))
-    explained = features + parts.bias + parts.error + parts.uncounted
+    explained = features + parts.bias + parts.error + parts.uncounted + parts.skip
     remainder = attributed.hidden_pre - explained
-    return np.stack([parts.bias, parts.error, parts.uncounted, remainder], axis=1)
+    return np.stack([parts.bias, parts.error, parts.uncounted, remainder, parts.skip], axis=1)

@@ -2,8 +2,9 @@
 
 Takes contexts and firings in them; gives, for each firing, the change of cross-entropy at its token
 and at those that follow, KL, and the tokens whose probability changes most. Taken away is
-activation · W_dec[f] in the model's own scale, at that one token: the feature's other firings, all
-other features and the dictionary's error stay. Knows not how firings were chosen.
+activation · W_dec[f] in the model's own scale, at that one token of the hook the dictionary writes:
+the feature's other firings, all other features and the dictionary's error stay. Knows not how
+firings were chosen.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -105,18 +106,20 @@ def remove(
     """Every firing removed by itself. Contexts are cut where nothing is read any more.
 
     Args:
-        ways: how texts are run, by hook.
+        ways: how texts are run, by the hook that is written.
         n_read: predictions compared, from the one at the firing on.
         kept: activations that need no pass of the model.
     """
     found = Removed.empty(len(firings.position), n_read)
-    hooks = np.array([mounts[i].hook_name for i in firings.mount.tolist()])
-    for hook_name in dict.fromkeys(mount.hook_name for mount in mounts):
-        own = np.flatnonzero(hooks == hook_name)
+    places = [(mount.hook_name, mount.output_hook) for mount in mounts]
+    for place in dict.fromkeys(places):
+        own = np.flatnonzero(
+            np.isin(firings.mount, [i for i, p in enumerate(places) if p == place])
+        )
         borders = np.flatnonzero(np.diff(firings.context[own])) + 1
         for rows in np.split(own, borders[CONTEXTS_AT_ONCE - 1 :: CONTEXTS_AT_ONCE]):
             if rows.size:
-                at_hook = _AtHook(model, mounts, hook_name, ways[hook_name], n_read, kept)
+                at_hook = _AtHook(model, mounts, *place, ways[place[1]], n_read, kept)
                 at_hook.fill(found, rows, tokens, counted, firings.take(rows))
     return found
 
@@ -126,8 +129,9 @@ def difference(
     x: Float[Tensor, "n d_in"],
     feature_index: Integer[np.ndarray, " n"],
     activation: Float[np.ndarray, " n"],
-) -> Float[Tensor, "n d_in"]:
-    """−activation · W_dec[f], a per-token normalisation undone with the statistics of `x`."""
+) -> Float[Tensor, "n d_out"]:
+    """−activation · W_dec[f], a per-token normalisation undone with the statistics of `x`, what
+    was read."""
     device = dictionary.W_dec.device
     own = x.to(dictionary.W_enc)
     rows = dictionary.W_dec[torch.from_numpy(feature_index).to(device)]
@@ -138,11 +142,12 @@ def difference(
 
 @dataclass(frozen=True, eq=False)
 class _AtHook:
-    """How firings of the dictionaries at one hook are removed."""
+    """How firings of the dictionaries that read one hook and write one are removed."""
 
     model: LanguageModel
     mounts: Sequence[Mount]
     hook_name: str
+    output_hook: str
     way: Way
     n_read: int
     kept: Kept
@@ -166,7 +171,7 @@ class _AtHook:
         columns = zip(text.tolist(), firings.position.tolist(), n_read.tolist(), strict=True)
         places = [Place(*column) for column in columns]
         added = self._added(x, firings)
-        for part in run(self.model, self.hook_name, self.way, texts, entry, places, added):
+        for part in run(self.model, self.output_hook, self.way, texts, entry, places, added):
             lengths = n_read[part.places]
             here = np.repeat(part.places, lengths)
             offset = np.concatenate([np.arange(n) for n in lengths])
@@ -176,13 +181,14 @@ class _AtHook:
             judged = _Judged(part.clean, part.changed, tokens[context, target], is_counted)
             judged.fill(found, rows[here], offset)
 
-    def _added(self, x: Float[Tensor, "n d_in"], firings: Firings) -> Float[Tensor, "n d_in"]:
-        """What every firing's activation at the hook gains by its removal."""
-        added = torch.empty_like(x)
+    def _added(self, x: Float[Tensor, "n d_in"], firings: Firings) -> Float[Tensor, "n d_out"]:
+        """What every firing's activation at the hook that is written gains by its removal."""
+        d_out = self.mounts[int(firings.mount[0])].weights.W_dec.shape[1]
+        added = x.new_empty(len(x), d_out)
         for number in np.unique(firings.mount).tolist():
             own = np.flatnonzero(firings.mount == number)
             some, at = firings.take(own), torch.from_numpy(own).to(x.device)
-            dictionary = self.mounts[number].dictionary
+            dictionary = self.mounts[number].weights
             change = difference(dictionary, x[at], some.feature_index, some.activation)
             added[at] = change.to(added)
         return added
@@ -195,9 +201,9 @@ class _AtHook:
         text: Integer[np.ndarray, " n"],
         position: Integer[np.ndarray, " n"],
     ) -> tuple[list[Float[Tensor, "_n_tokens _d_entry"]], Float[Tensor, "n d_in"]]:
-        """The unchanged activations: of every text at the entry of the hook's site, and of every
-        firing at the hook."""
-        site = site_of(self.hook_name)
+        """The unchanged activations: of every text at the entry of the site that is written, and
+        of every firing at the hook that is read."""
+        site = site_of(self.output_hook)
         at = torch.from_numpy(text), torch.from_numpy(position.astype(np.int64))
         if site.entry == self.hook_name:
             within = np.concatenate([np.arange(end) for end in ends])

@@ -40,7 +40,7 @@ class Asked:
 
     firings: Firings
     ways: dict[str, Way]
-    """by hook"""
+    """by the hook that is written"""
 
 
 def price(run: Run) -> Price:
@@ -49,13 +49,13 @@ def price(run: Run) -> Price:
     a_feature = settings.effect_examples + N_GROUPS * _per_fifth(settings)
     n_features: Counter[str] = Counter()
     for target in run.targets:
-        n_features[target.hook_name] += target.dictionary.config.d_sae
+        n_features[target.output_hook] += target.dictionary.config.d_sae
     n_tokens, ways = 0, _ways(run)
     for hook_name, n in n_features.items():
         n_texts = min(n * a_feature, run.corpus.n_contexts)
         n_tokens += most_tokens(
             *(n * a_feature, n_texts, size, min(settings.effect_tokens, size)),
-            *(run.model.d_vocab, ways[hook_name].trees),
+            *(run.language_model.d_vocab, ways[hook_name].trees),
         )
         if site_of(hook_name).entry != hook_name or not run.job.keeps_activations:
             n_tokens += n_texts * size
@@ -88,9 +88,9 @@ def pieces(run: Run, findings: Findings) -> list[Piece]:
 def measure(run: Run, asked: Asked) -> Removed:
     """The firings of one piece."""
     targets = [run.target(sae) for sae in _order(run)]
-    mounts = [Mount(target.dictionary, target.hook_name) for target in targets]
+    mounts = [Mount.of(target) for target in targets]
     return remove(
-        run.model,
+        run.language_model,
         mounts,
         asked.ways,
         run.corpus.tokens,
@@ -185,23 +185,24 @@ def _per_fifth(settings: PrecomputeSettings) -> int:
 
 
 def _ways(run: Run) -> dict[str, Way]:
-    """How texts go on from each hook, as the first context with a counted token shows."""
+    """How texts go on from each hook that is written; the first context with a counted token shows
+    it."""
     tokens = np.asarray(run.corpus.tokens[first_contexts(run.corpus, 1)[0]])
     n_read = run.job.settings.effect_tokens
-    names = dict.fromkeys(target.hook_name for target in run.targets)
-    return {name: choose_way(run.model, name, tokens, n_read) for name in names}
+    names = dict.fromkeys(target.output_hook for target in run.targets)
+    return {name: choose_way(run.language_model, name, tokens, n_read) for name in names}
 
 
 def _kept(run: Run) -> Kept:
     """The activations that the job keeps on disk."""
-    widths = {target.hook_name: target.dictionary.config.d_in for target in run.targets}
 
     def kept(
         hook_name: str,
         context_id: Integer[np.ndarray, " n"],
         position: Integer[np.ndarray, " n"],
     ) -> Tensor | None:
-        return run.kept.rows(hook_name, widths[hook_name], context_id, position)
+        width = run.model.hook_width(hook_name)
+        return run.kept.rows(hook_name, width, context_id, position)
 
     return kept
 

@@ -84,7 +84,7 @@ def geometry_pieces(run: Run, _: Findings) -> list[Piece]:
 def measure(run: Run, part: Part) -> OfFeatures | OfPairs | OfChance:
     """One piece."""
     target = run.target(part.sae)
-    W_dec, seed = target.dictionary.W_dec, run.job.settings.seed
+    W_dec, seed = target.weights.W_dec, run.job.settings.seed
     if part.kind == "features":
         own = slice(part.first, part.last)
         living = firings_of(target) > 0
@@ -92,7 +92,7 @@ def measure(run: Run, part: Part) -> OfFeatures | OfPairs | OfChance:
             part,
             near_of_range(W_dec, (part.first, part.last), living),
             neurons_of(W_dec[own]),
-            target.dictionary.W_enc[:, own].float().norm(dim=0).cpu().numpy(),
+            target.weights.W_enc[:, own].float().norm(dim=0).cpu().numpy(),
         )
     if part.kind == "pairs":
         dense = np.flatnonzero(firings_of(target) > DENSER_THAN * run.corpus.n_tokens)
@@ -102,7 +102,7 @@ def measure(run: Run, part: Part) -> OfFeatures | OfPairs | OfChance:
         return OfPairs(part, sums.found)
     root, n_tokens, n_contexts = None, 0, 0
     if part.kind == "covariance":
-        covariance = covariance_of(run, target.hook_name, W_dec.shape[1])
+        covariance = covariance_of(run, target.output_hook, W_dec.shape[1])
         root, n_tokens = covariance.root(), covariance.n
         n_contexts = len(covariance_contexts(run, W_dec.shape[1]))
     d_sae, d_out = W_dec.shape
@@ -112,13 +112,9 @@ def measure(run: Run, part: Part) -> OfFeatures | OfPairs | OfChance:
 
 def price(run: Run) -> Price:
     """The sample behind the covariance, of each dictionary."""
-    n_contexts = [
-        len(covariance_contexts(run, target.dictionary.config.d_in))
-        for target in run.targets
-        if _shares_space(target)
-    ]
+    n_contexts = [len(covariance_contexts(run, target.d_out)) for target in run.targets]
     words = "the covariance of the activations; none where they are kept on disk"
-    return Price(sum(n_contexts) * run.corpus.context_size, words if n_contexts else "")
+    return Price(sum(n_contexts) * run.corpus.context_size, words)
 
 
 def harvest(run: Run, findings: Findings) -> Harvest:
@@ -147,7 +143,7 @@ def firings_of(target: Target) -> Int64[ndarray, " d_sae"]:
 
 
 def _parts(target: Target) -> Iterator[Part]:
-    d_sae, d_out = target.dictionary.W_dec.shape
+    d_sae, d_out = target.weights.W_dec.shape
     rows = ROWS * max(1, OPERATIONS // (ROWS * d_sae * d_out))
     yield from (
         Part(target.sae, "features", first, min(first + rows, d_sae))
@@ -159,13 +155,7 @@ def _parts(target: Target) -> Iterator[Part]:
     )
     asked = min(d_sae, MOST_ASKED)
     yield Part(target.sae, "isotropic", 0, asked)
-    if _shares_space(target):
-        yield Part(target.sae, "covariance", 0, asked)
-
-
-def _shares_space(target: Target) -> bool:
-    """Whether decoder rows live where the activations do; those of a transcoder don't."""
-    return target.dictionary.W_dec.shape[1] == target.dictionary.config.d_in
+    yield Part(target.sae, "covariance", 0, asked)
 
 
 def _only(kind: type, found: Iterable[object]) -> list:
@@ -176,7 +166,7 @@ def _record(
     target: Target, ranges: list[OfFeatures], pairs: list[OfPairs], chance: list[OfChance]
 ) -> tuple[Geometry, Float32[ndarray, " d_sae"]]:
     """(the record, the share of the L1 norm in each row's largest entry)."""
-    d_sae, d_out = target.dictionary.W_dec.shape
+    d_sae, d_out = target.weights.W_dec.shape
     forest = spanning_forest(d_sae, [each.near.forest for each in ranges])
     neurons = [each.neurons for each in ranges]
     record = Geometry(

@@ -27,11 +27,18 @@ class Side:
 
     sae: str
     hook_name: str
+    output_hook: str
+    """the same, but for a transcoder"""
     d_out: int
     n: int
     """its features"""
     older: bool
     """the atlas held it before"""
+
+    @property
+    def place(self) -> tuple[str, str, int]:
+        """What two dictionaries have to share: where they read, where they write, the width."""
+        return self.hook_name, self.output_hook, self.d_out
 
 
 @dataclass(frozen=True)
@@ -44,21 +51,21 @@ class Rows:
 
 
 def pairs_of(run: Run) -> list[tuple[Side, Side]]:
-    """Every two dictionaries of one hook and width, one of the run at least, which comes first."""
+    """Every two dictionaries of one place, one of the run at least, which comes first."""
     own = [_side(target) for target in run.targets]
     pairs = list(combinations(own, 2))
     pairs += [(side, other) for side in own for other in _older(run)]
-    return [(a, b) for a, b in pairs if (a.hook_name, a.d_out) == (b.hook_name, b.d_out)]
+    return [(a, b) for a, b in pairs if a.place == b.place]
 
 
 def rows_of(run: Run, side: Side) -> Rows:
     """The directions of a side. Memory: those of a dictionary of the run as they are at hand, of
     another one the blocks asked for."""
-    device = run.targets[0].dictionary.W_dec.device
+    device = run.targets[0].weights.W_dec.device
     if not side.older:
         target = run.target(side.sae)
         n_active = EventStore.open(target.folder).n_active()
-        return Rows(lambda start, stop: unit(target.dictionary.W_dec[start:stop]), n_active > 0)
+        return Rows(lambda start, stop: unit(target.weights.W_dec[start:stop]), n_active > 0)
     (beside,) = [each for each in _beside(run) if each.sae == side.sae]
     found = directions_beside(run.job.output, beside.sae_id)
     assert found is not None, "pieces are made of dictionaries that have rows"
@@ -70,13 +77,17 @@ def rows_of(run: Run, side: Side) -> Rows:
 
 def without_rows(run: Run) -> list[str]:
     """Dictionaries of the atlas at a hook of the run whose decoder rows are not kept or damaged."""
-    hooks = {target.hook_name for target in run.targets}
-    return [each.sae for each in _beside(run) if each.hook_name in hooks and not each.rows_hash]
+    places = {target.hooks for target in run.targets}
+    return [
+        each.sae
+        for each in _beside(run)
+        if (each.hook_name, each.output_hook) in places and not each.rows_hash
+    ]
 
 
 def _older(run: Run) -> list[Side]:
     return [
-        Side(each.sae, each.hook_name, each.d_in, each.d_sae, older=True)
+        Side(each.sae, each.hook_name, each.output_hook, each.d_out, each.d_sae, older=True)
         for each in _beside(run)
         if each.rows_hash
     ]
@@ -87,5 +98,5 @@ def _beside(run: Run) -> list[Beside]:
 
 
 def _side(target: Target) -> Side:
-    n, d_out = target.dictionary.W_dec.shape
-    return Side(target.sae, target.hook_name, d_out, n, older=False)
+    n, d_out = target.weights.W_dec.shape
+    return Side(target.sae, *target.hooks, d_out, n, older=False)

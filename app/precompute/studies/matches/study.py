@@ -1,9 +1,9 @@
 """The study of matches, as pieces: ranges of one dictionary against another, and chance.
 
 Takes a run whose events are there (they say which features live). Compared are every two
-dictionaries of one hook and width of which the run makes one at least; the others are those the
-atlas already holds, by the unit decoder rows that lie beside it. What is measured the other files
-of this folder say.
+dictionaries that read one hook, write one and are of one width, of which the run makes one at
+least; the others are those the atlas already holds, by the unit decoder rows that lie beside it.
+What is measured the other files of this folder say.
 """
 
 from collections.abc import Iterator, Sequence
@@ -58,10 +58,10 @@ class Matching:
 
 @dataclass(frozen=True)
 class Chance:
-    """Random directions at a hook, against as many others as each of its dictionaries has."""
+    """Random directions at a hook, against as many others as each dictionary that writes it has."""
 
     kind: Kind
-    hook_name: str
+    output_hook: str
     d_out: int
     sizes: tuple[int, ...]
 
@@ -104,7 +104,7 @@ def match_pieces(run: Run, _: Findings) -> list[Piece]:
         ]
         if max(side.n for side in pair) <= run.job.settings.one_to_one:
             found.append(_piece(f"{number:04d}-one", pair[0].n, Matching(pair)))
-    for number, chance in enumerate(_chances(run, pairs)):
+    for number, chance in enumerate(_chances(pairs)):
         found.append(_piece(f"chance-{number:04d}", ASKED * len(chance.sizes), chance))
     return found
 
@@ -127,7 +127,7 @@ def price(run: Run) -> Price:
     pairs = pairs_of(run)
     n_contexts = sum(
         len(covariance_contexts(run, chance.d_out))
-        for chance in _chances(run, pairs)
+        for chance in _chances(pairs)
         if chance.kind == "covariance"
     )
     many = "pair" if len(pairs) == 1 else "pairs"
@@ -168,9 +168,9 @@ def harvest(run: Run, findings: Findings) -> Harvest:
 def _measure_chance(run: Run, asked: Chance) -> OfChance:
     root, n_tokens = None, 0
     if asked.kind == "covariance":
-        covariance = covariance_of(run, asked.hook_name, asked.d_out)
+        covariance = covariance_of(run, asked.output_hook, asked.d_out)
         root, n_tokens = covariance.root(), covariance.n
-    seed, device = run.job.settings.seed, run.targets[0].dictionary.W_dec.device
+    seed, device = run.job.settings.seed, run.targets[0].weights.W_dec.device
     found = {n: random_matches(asked.kind, n, asked.d_out, seed, root, device) for n in asked.sizes}
     return OfChance(asked, found, n_tokens)
 
@@ -182,24 +182,16 @@ def _stretches(pair: Pair) -> Iterator[Stretch]:
         yield Stretch(pair, start, min(start + rows, first.n))
 
 
-def _chances(run: Run, pairs: Sequence[Pair]) -> list[Chance]:
+def _chances(pairs: Sequence[Pair]) -> list[Chance]:
     """Chance depends on the place and the size of the other side alone: each is measured once."""
     sizes: dict[tuple[str, int], set[int]] = {}
-    spaces: dict[tuple[str, int], bool] = {}
     for a, b in pairs:
-        place = a.hook_name, a.d_out
-        sizes.setdefault(place, set()).update((a.n, b.n))
-        spaces[place] = _shares_space(run, a)
+        sizes.setdefault((a.output_hook, a.d_out), set()).update((a.n, b.n))
     return [
         Chance(kind, *place, tuple(sorted(found)))
         for place, found in sizes.items()
-        for kind in _KINDS[: 2 if spaces[place] else 1]
+        for kind in _KINDS
     ]
-
-
-def _shares_space(run: Run, side: Side) -> bool:
-    """Whether decoder rows live where the activations do; those of a transcoder don't."""
-    return run.target(side.sae).dictionary.config.d_in == side.d_out
 
 
 def _piece(name: str, units: int, matter: Stretch | Matching | Chance) -> Piece:
@@ -223,8 +215,8 @@ def _record(
     living: Bool[ndarray, " n"],
     chances: Sequence[OfChance],
 ) -> Matches:
-    place = own.hook_name, own.d_out
-    of_place = [each for each in chances if (each.chance.hook_name, each.chance.d_out) == place]
+    place = own.output_hook, own.d_out
+    of_place = [each for each in chances if (each.chance.output_hook, each.chance.d_out) == place]
     of_place.sort(key=lambda each: _KINDS.index(each.chance.kind))
     empty = np.zeros(0, np.int32), np.zeros(0, np.float32)
     matched = (partners[0].index, partners[0].cosine) if partners else empty

@@ -1,5 +1,7 @@
 """The study "norms": how long the activations at a dictionary's hook are, and what outliers do.
 
+The hook is the one it reconstructs: of a transcoder that which it writes.
+
 Reads what the events stage left beside the events; a piece is one dictionary. The unembedding's
 norms are added when the records are made. No forward pass, no sample.
 """
@@ -47,12 +49,12 @@ def pieces(run: Run, _findings: Findings) -> list[Piece]:
 
 def harvest(run: Run, findings: Findings) -> Harvest:
     """A record for each dictionary."""
-    columns = run.model.W_U.detach().float().norm(dim=0).cpu().numpy()
+    columns = run.language_model.W_U.detach().float().norm(dim=0).cpu().numpy()
     producible = run.vocabulary.producible
     return Harvest(
         of_dictionaries={
             found.sae: norms_record(
-                found.norms, target.hook_name, target.dictionary.config.d_in, columns, producible
+                found.norms, target.output_hook, target.d_out, columns, producible
             )
             for found in findings.of(NORMS.name)
             for target in [run.target(found.sae)]

@@ -16,10 +16,9 @@ from numpy import ndarray
 from app.db.study_records.pruning import Pruning
 from app.precompute.ablation.texts import Mount
 from app.precompute.drivers.driver import Piece, Task
-from app.precompute.events.events import read_sums, sampled_contexts
-from app.precompute.events.stage import n_shards
+from app.precompute.events.events import sampled_contexts
 from app.precompute.preparation import Run
-from app.precompute.quality import SPLICE_STREAM
+from app.precompute.quality import SPLICE_STREAM, output_means
 from app.precompute.settings import PrecomputeSettings
 from app.precompute.studies.catalog import PRUNING
 from app.precompute.studies.pruning.records import Tried, pruning_record
@@ -52,15 +51,15 @@ class Stretch:
     """Some contexts of the sample, and what is at hand about the corpus."""
 
     context_ids: Int64[ndarray, " n"]
-    means: Mapping[str, Float64[ndarray, " _d_in"]]
-    """the mean activation over the whole corpus, by hook name"""
+    means: Mapping[str, Float64[ndarray, " _d_out"]]
+    """the mean activation over the whole corpus, by the hook that is written"""
     dictionaries: Mapping[str, OfDictionary]
 
 
 def pruning_price(run: Run) -> Price:
     """Passes of the sample: all of them counted whole, though most run only a part of the model."""
     settings = run.job.settings
-    n_hooks = len({target.hook_name for target in run.targets})
+    n_hooks = len({target.output_hook for target in run.targets})
     steps = settings.pruning_thresholds
     passes = 1 + PASSES_A_HOOK * n_hooks
     for target in run.targets:
@@ -82,11 +81,7 @@ def pruning_pieces(run: Run, findings: Findings) -> list[Piece]:
     chosen = _sample(run)
     if not chosen.size:
         return []
-    means = {}
-    for target in run.targets:
-        if target.hook_name not in means:
-            sums, _ = read_sums(target, n_shards(run))
-            means[target.hook_name] = sums.sum_x / sums.n_tokens
+    means = output_means(run)
     found = {target.sae: _of_dictionary(run, findings, target) for target in run.targets}
     return [
         Piece((PRUNING.name,), f"{number:06d}", len(ids), Stretch(ids, means, found))
@@ -101,11 +96,11 @@ def prune(run: Run, stretch: Stretch) -> SweepSums:
     for sae, plan in _plans(run, _n_active_of(stretch)).items():
         target = run.target(sae)
         before = (DENSE, RARE) if _selects(target) else ()
-        mount = Mount(target.dictionary, target.hook_name)
+        mount = Mount.of(target)
         means = stretch.dictionaries[sae].means
         asked[sae] = ToPrune(mount, means, ladders_of(plan), before)
     ids, corpus = stretch.context_ids, run.corpus
-    return sweep(run.model, asked, corpus.tokens[ids], corpus.counted[ids], stretch.means)
+    return sweep(run.language_model, asked, corpus.tokens[ids], corpus.counted[ids], stretch.means)
 
 
 def pruning_harvest(run: Run, findings: Findings) -> Harvest:
@@ -122,7 +117,7 @@ def pruning_harvest(run: Run, findings: Findings) -> Harvest:
         records[target.sae] = pruning_record(
             Tried(plans[target.sae], n_active[target.sae], run.corpus.n_tokens),
             sums.clean,
-            sums.hooks[target.hook_name],
+            sums.hooks[target.output_hook],
             sums.costs[target.sae],
             ids,
             run.corpus.counted[ids].sum(axis=1).astype(np.int64),
@@ -169,7 +164,7 @@ def _plans(run: Run, n_active: Mapping[str, Int64[ndarray, " d_sae"]]) -> dict[s
             wanted=[
                 l0[other.sae]
                 for other in run.targets
-                if other.hook_name == target.hook_name and other.sae != target.sae
+                if other.hooks == target.hooks and other.sae != target.sae
             ],
         )
         for target in run.targets
@@ -189,4 +184,4 @@ def ladders_of(plan: Plan) -> dict[str, Ladder]:
 
 
 def _selects(target: Target) -> bool:
-    return target.dictionary.activation.selects_across_features
+    return target.dictionary.selects_across_features

@@ -62,7 +62,7 @@ class Costs:
 class AtHook:
     """What does not depend on a dictionary: the activation itself, and it taken away."""
 
-    sum_x: Float64[np.ndarray, " d_in"]
+    sum_x: Float64[np.ndarray, " d_out"]
     x_squared: float
     """Σ‖x‖²"""
     zero: Float64[np.ndarray, " n_contexts"]
@@ -110,9 +110,9 @@ def sweep(
     asked: Mapping[str, ToPrune],
     tokens: Integer[np.ndarray, "n_contexts n_ctx"],
     counted: Bool[np.ndarray, "n_contexts n_ctx"],
-    means: Mapping[str, Float64[np.ndarray, " _d_in"]],
+    means: Mapping[str, Float64[np.ndarray, " _d_out"]],
 ) -> SweepSums:
-    """The sums of these contexts. `means`: the mean activation at each hook, by hook name."""
+    """The sums of these contexts. `means`: the mean activation at each hook that one writes."""
     rows = max(1, min(MAX_ROWS, LOGIT_ELEMENTS // (tokens.shape[1] * model.d_vocab)))
     parts = []
     for start in range(0, len(tokens), rows):
@@ -120,11 +120,12 @@ def sweep(
         batch = _Batch(model, tokens[stretch], counted[stretch])
         hooks, costs = dict[str, AtHook](), dict[str, dict[str, Costs]]()
         for hook_name, mean in means.items():
-            x = batch.read(hook_name)
-            hooks[hook_name] = batch.at_hook(hook_name, x, mean)
+            y = batch.replaceable(hook_name)
+            hooks[hook_name] = batch.at_hook(hook_name, y, mean)
             for sae, item in asked.items():
-                if item.mount.hook_name == hook_name:
-                    costs[sae] = batch.costs(item, x)
+                if item.mount.output_hook == hook_name:
+                    x = y if item.mount.hook_name_out is None else batch.read(item.mount.hook_name)
+                    costs[sae] = batch.costs(item, x, y)
         parts.append(SweepSums(batch.clean, hooks, {sae: costs[sae] for sae in asked}))
     return SweepSums.joined(parts)
 
@@ -144,39 +145,45 @@ class _Batch:
         self._above = Above(model, ids)
         self.clean = self._ce(self._above.clean)
 
+    def replaceable(self, hook_name: str) -> Float[Tensor, "n _d_out"]:
+        """The activation at the counted positions of a hook at which others will stand."""
+        return self._above.activation(hook_name)[self._counted]
+
     def read(self, hook_name: str) -> Float[Tensor, "n _d_in"]:
         """The activation at the counted positions."""
-        return self._above.activation(hook_name)[self._counted]
+        return self._above.read(hook_name)[self._counted]
 
     def at_hook(
         self,
         hook_name: str,
-        x: Float[Tensor, "n d_in"],
-        mean: Float64[np.ndarray, " d_in"],
+        y: Float[Tensor, "n d_out"],
+        mean: Float64[np.ndarray, " d_out"],
     ) -> AtHook:
-        fill = torch.from_numpy(mean).to(x)
-        double = x.double()
+        fill = torch.from_numpy(mean).to(y)
+        double = y.double()
         return AtHook(
             double.sum(dim=0).cpu().numpy(),
             float(double.square().sum()),
-            self._spliced(hook_name, torch.zeros_like(x)),
-            self._spliced(hook_name, fill.expand_as(x)),
+            self._spliced(hook_name, torch.zeros_like(y)),
+            self._spliced(hook_name, fill.expand_as(y)),
         )
 
-    def costs(self, item: ToPrune, x: Float[Tensor, "n d_in"]) -> dict[str, Costs]:
-        """Every ladder gone down."""
-        dictionary, hook_name = item.mount.dictionary, item.mount.hook_name
+    def costs(
+        self, item: ToPrune, x: Float[Tensor, "n d_in"], y: Float[Tensor, "n d_out"]
+    ) -> dict[str, Costs]:
+        """Every ladder gone down; `x` is what is encoded, `y` what is replaced."""
+        dictionary, hook_name = item.mount.weights, item.mount.output_hook
         own = x.to(dictionary.W_enc)
         found = fired(dictionary, own)
         costs = {}
         for name, ladder in item.ladders.items():
             steps = pruned(dictionary, item.means, found, own, ladder)
-            measured = [[self._cost(hook_name, x, way) for way in step] for step in steps]
+            measured = [[self._cost(hook_name, y, way) for way in step] for step in steps]
             costs[name] = self._as_costs(measured, ways=2)
         for name in item.before:
             ladder = item.ladders[name]
             measured = [
-                [self._cost(hook_name, x, left.decode(dictionary, own), len(left.row))]
+                [self._cost(hook_name, y, left.decode(dictionary, own), len(left.row))]
                 for left in reselected(dictionary, own, ladder)
             ]
             costs[f"before {name}"] = self._as_costs(measured, ways=1)
@@ -185,11 +192,11 @@ class _Batch:
     def _cost(
         self,
         hook_name: str,
-        x: Float[Tensor, "n d_in"],
-        reconstruction: Float[Tensor, "n d_in"],
+        y: Float[Tensor, "n d_out"],
+        reconstruction: Float[Tensor, "n d_out"],
         n_active: int = 0,
     ) -> tuple[Float64[np.ndarray, " rows"], float, int]:
-        residual = x.double() - reconstruction.to(x.device).double()
+        residual = y.double() - reconstruction.to(y.device).double()
         ce = self._spliced(hook_name, reconstruction)
         return ce, float(residual.square().sum()), n_active
 
@@ -204,7 +211,7 @@ class _Batch:
         )
 
     def _spliced(
-        self, hook_name: str, value: Float[Tensor, "n _d_in"]
+        self, hook_name: str, value: Float[Tensor, "n _d_out"]
     ) -> Float64[np.ndarray, " rows"]:
         """The cross-entropy with the activation replaced at the counted positions."""
 

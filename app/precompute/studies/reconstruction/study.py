@@ -100,7 +100,7 @@ def _recovered_error(parts: Sequence[SpliceSums], target: Target, ablated: str) 
     if not parts:
         return None
     sums = SpliceSums.joined(parts)
-    lost = sums.total[f"{ablated} {target.hook_name}"]
+    lost = sums.total[f"{ablated} {target.output_hook}"]
     used = sums.n_tokens > 0
     above, below = lost - sums.total[f"spliced {target.sae}"], lost - sums.total["clean"]
     return ratio_error(above[used], below[used])

@@ -1,8 +1,9 @@
 """A batch of contexts as other tools evaluate it: every position, position 0 and BOS with them.
 
 Takes a run and a stretch of contexts, which is one batch; gives the sums of every dictionary's
-reconstruction there, over counted tokens and over all, and the cross-entropies with every position
-replaced. One pass of the clean model, one for each hook, one for each dictionary. Knows no formula.
+reconstruction there (of a transcoder x is what it predicts), over counted tokens and over all, and
+the cross-entropies with every position replaced. One pass of the clean model, one for each hook,
+one for each dictionary. Knows no formula.
 """
 
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from app.precompute.model.splice import LOGIT_ELEMENTS
 from app.precompute.preparation import Run
 from app.precompute.quality import Stretch
 from app.precompute.studies.variants.batch import Batch, Losses, OfDictionary
-from app.precompute.target import Target
+from app.precompute.target import Target, hooks_of
 from app.stats.variants import ROWS_AT_ONCE, BatchSums
 
 
@@ -26,26 +27,27 @@ def measure_batch(run: Run, stretch: Stretch) -> Batch:
     ids = stretch.context_ids
     texts = _Texts.of(run, stretch)
     clean, zero, spliced = 0.0, dict[str, Losses](), dict[str, Losses]()
-    xs: dict[str, list[np.ndarray]] = {hook: [] for hook in stretch.means}
+    hooks = hooks_of(run.targets)
+    ys: dict[str, list[np.ndarray]] = {hook: [] for hook in stretch.means}
     hats: dict[str, list[np.ndarray]] = {target.sae: [] for target in run.targets}
-    for part in texts.parts(run.model.d_vocab):
-        seen, logits = _clean(run.model, part.tokens, list(xs))
+    for part in texts.parts(run.language_model.d_vocab):
+        seen, logits = _clean(run.language_model, part.tokens, hooks)
         before = logits.float().log_softmax(dim=-1)
         clean += part.cross_entropy(before)
-        for hook, x in seen.items():
-            xs[hook].append(x.cpu().numpy())
-            losses = _with(run.model, part, hook, torch.zeros_like(x), before)
+        for hook in ys:
+            ys[hook].append(seen[hook].cpu().numpy())
+            losses = _with(run.language_model, part, hook, torch.zeros_like(seen[hook]), before)
             zero[hook] = _added(zero.get(hook), losses)
         for target in run.targets:
-            x_hat = _reconstructed(target, seen[target.hook_name])
-            hats[target.sae].append(x_hat.cpu().numpy())
-            losses = _with(run.model, part, target.hook_name, x_hat, before)
+            y_hat = _reconstructed(target, seen[target.hook_name])
+            hats[target.sae].append(y_hat.cpu().numpy())
+            losses = _with(run.language_model, part, target.output_hook, y_hat, before)
             spliced[target.sae] = _added(spliced.get(target.sae), losses)
     real, counted = texts.real.cpu().numpy(), run.corpus.counted[ids]
     found = {
         target.sae: _of_dictionary(
-            np.concatenate(xs[target.hook_name]), np.concatenate(hats[target.sae]),
-            real, counted, stretch.means[target.hook_name], spliced[target.sae],
+            np.concatenate(ys[target.output_hook]), np.concatenate(hats[target.sae]),
+            real, counted, stretch.means[target.output_hook], spliced[target.sae],
         )
         for target in run.targets
     }  # fmt: skip
@@ -61,7 +63,7 @@ class _Texts:
 
     @classmethod
     def of(cls, run: Run, stretch: Stretch) -> "_Texts":
-        ids, device = stretch.context_ids, run.model.device
+        ids, device = stretch.context_ids, run.language_model.device
         tokens = torch.from_numpy(run.corpus.tokens[ids].astype(np.int64)).to(device)
         return cls(tokens, torch.from_numpy(~run.corpus.padding(ids)).to(device))
 
@@ -117,7 +119,7 @@ def _added(one: Losses | None, other: Losses) -> Losses:
 
 
 def _reconstructed(target: Target, x: Float[Tensor, "rows pos d_in"]) -> Tensor:
-    dictionary = target.dictionary
+    dictionary = target.weights
     own = x.to(dictionary.W_enc.device)
     return dictionary.decode(dictionary.encode(own), own).to(x.device)
 

@@ -22,7 +22,7 @@ CONTEXTS_A_BATCH = 8
 def price(run: Run) -> Price:
     """A clean pass of the sample, one for each hook, one for each dictionary."""
     n_contexts = min(run.job.settings.variant_contexts, run.corpus.n_contexts)
-    hooks = {target.hook_name for target in run.targets}
+    hooks = {target.output_hook for target in run.targets}
     n_passes = 1 + len(hooks) + len(run.targets)
     words = f"{n_contexts:,} contexts, {n_passes} times: clean, zeroed and with each dictionary"
     return Price(n_contexts * run.corpus.context_size * n_passes, words)
@@ -45,7 +45,7 @@ def harvest(run: Run, findings: Findings) -> Harvest:
         return Harvest()
     return Harvest(
         of_dictionaries={
-            target.sae: variants_record(batches, target.sae, target.hook_name, CONTEXTS_A_BATCH)
+            target.sae: variants_record(batches, target.sae, target.output_hook, CONTEXTS_A_BATCH)
             for target in run.targets
         }
     )

@@ -90,11 +90,12 @@ def effects_table(
 
 
 def rest_rows(rest: Rest, widest: float) -> list[RestRow]:
-    """Bias, error, uncounted tokens, remainder."""
+    """Bias, error, uncounted tokens, a skip transcoder's linear part if there is one, remainder."""
     named = (
         ("bias", rest.bias),
         ("reconstruction error", rest.error),
         ("tokens that are not counted", rest.uncounted),
+        *([("the skip’s linear part", rest.skip)] if rest.skip else []),
         ("remainder", rest.remainder),
     )
     return [rest_row(name, share, widest) for name, share in named]

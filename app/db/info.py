@@ -52,7 +52,7 @@ def _describe(sae: Sae) -> list[str]:
         f"{name} {value:.4g}" for name, value in figures.items() if value is not None
     )
     return [
-        f"{sae.address}: {record.d_sae:,} features on {record.hook_name} ({record.architecture})",
+        f"{sae.address}: {record.d_sae:,} features on {record.place} ({record.architecture})",
         f"  corpus  {corpus.name}: {corpus.n_tokens:,} tokens in {corpus.n_contexts:,} contexts "
         f"of {corpus.context_size}",
         f"  quality {measured or 'not measured'}",

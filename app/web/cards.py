@@ -63,7 +63,7 @@ def dictionary_card(page: DictionaryPage) -> bytes:
     """Name, hook, how many features, what it keeps of the model, histogram of densities."""
     pen = _Pen()
     record = page.sae.record
-    pen.write(MARGIN, 58, f"{record.hook_name}  ·  {record.architecture}", 28, palette.INK_3)
+    pen.write(MARGIN, 58, f"{record.place}  ·  {record.architecture}", 28, palette.INK_3)
     pen.write_right(WIDTH - MARGIN, 58, "Feature Atlas", 28, palette.INK_3)
     y = pen.write_lines(MARGIN, 112, page.sae.address, 54, palette.INK, most=2)
     y = pen.write_lines(MARGIN, y + 6, one_line(page.lede), 28, palette.INK_2, most=3)

@@ -14,7 +14,7 @@ import torch
 from fastapi.testclient import TestClient
 
 from app.check.whole import Asked, check_whole
-from app.db.info import describe
+from app.db.info import describe_atlas
 from app.db.studies import get_study, others_of
 from app.db.study_records.connections import PairConnections
 from app.db.study_records.geometry import Geometry
@@ -301,4 +301,4 @@ def test_pages_and_twins_name_both_hooks(transcoders: dict[str, Placed], name: s
     matches = client.get(f"/tiny/{name}/matches")
     assert matches.status_code == 404
     assert f"no other dictionary of {reads}" in matches.text
-    assert f"{reads} → {writes}" in "\n".join(describe(found.settings.output))
+    assert f"{reads} → {writes}" in describe_atlas(found.settings.output)

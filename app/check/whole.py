@@ -21,6 +21,7 @@ from app.db.checks.check import THOROUGH, UNREADABLE, Check, one_line, run_check
 from app.db.engine import Atlas, open_atlas
 from app.db.features import column_values
 from app.errors import AtlasError
+from app.hub.finding import at_hand, find_dictionary, find_model
 from app.stats.event_places import events_folder
 
 BESIDE = "the events beside it are its own"
@@ -49,9 +50,6 @@ def check_whole(path: Path, asked: Asked) -> Iterator[Check]:
         AtlasError: it is no atlas of this version, or the model or a dictionary that was named
             can't be read or isn't the one the atlas was made from.
     """
-    for named in filter(None, (asked.model, *asked.saes)):
-        if not named.exists():
-            raise AtlasError(f"There is no {named}: give a model or a dictionary that is here.")
     atlas = open_atlas(path)
     try:
         with atlas.connect() as connection:
@@ -148,15 +146,15 @@ def _against_model(
 def _at_hand(
     atlas: Path, recipes: Sequence[Mapping[str, Any]], asked: Asked
 ) -> tuple[Path | None, list[Path]]:
-    """What was named; else what the recipes name, where it lies here or beside the atlas."""
-
-    def there(names: Sequence[str]) -> list[Path]:
-        places = [folder / name for name in names for folder in (Path(), atlas.parent) if name]
-        return [path for path in dict.fromkeys(places) if path.exists()]
-
-    models = there([str(recipe.get("model", "")) for recipe in recipes])
-    saes = there([str(name) for recipe in recipes for name in recipe.get("sae", [])])
-    return asked.model or next(iter(models), None), list(asked.saes) or saes
+    """What was named; else what the recipes name: here, beside the atlas, in the hub's cache."""
+    models, saes = list[Path | None](), list[Path | None]()
+    for recipe in recipes:
+        commits, model = recipe.get("commits", {}), str(recipe.get("model", ""))
+        models.append(at_hand(find_model, model, atlas.parent, commits.get(model)))
+        for name in map(str, recipe.get("sae", [])):
+            saes.append(at_hand(find_dictionary, name, atlas.parent, commits.get(name)))
+    found = [path for path in dict.fromkeys(saes) if path is not None]
+    return asked.model or next(filter(None, models), None), list(asked.saes) or found
 
 
 def _sized(name: str, subjects: Sequence[Subject]) -> str:

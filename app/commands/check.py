@@ -1,10 +1,10 @@
 """`feature-atlas check`: whether an atlas holds what it should."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from app.commands.given import given_dictionaries, given_model
 from app.commands.options import AtlasPath
 
 
@@ -17,12 +17,16 @@ def check(
         int | None, typer.Option(min=0, help="Of the choice of these features.", metavar="N")
     ] = None,
     model: Annotated[
-        Path | None,
-        typer.Option(help="Folder of the model, to compute activations again.", metavar="PATH"),
+        str | None,
+        typer.Option(
+            help="Folder or hub name of the model, to compute activations again.", metavar="PATH"
+        ),
     ] = None,
     sae: Annotated[
-        list[Path] | None,
-        typer.Option(help="A dictionary of the atlas, for the same (repeatable).", metavar="PATH"),
+        list[str] | None,
+        typer.Option(
+            help="A dictionary of the atlas, or hf://…, for the same (repeatable).", metavar="PATH"
+        ),
     ] = None,
 ) -> None:
     """Verify that an atlas holds what it should.
@@ -38,7 +42,8 @@ def check(
 
     seed = secrets.randbelow(1_000_000) if seed is None else seed
     checks = []
-    asked = Asked(sample, seed, model, tuple(sae or ()))
+    found = given_model(model) if model else None
+    asked = Asked(sample, seed, found, given_dictionaries(sae or ()))
     for found in check_whole(atlas, asked):
         checks.append(found)
         for line in lines_of(found):

@@ -32,6 +32,8 @@ def demo(
         from app.web.serve import serve as run_server
 
         made = demo.demo_settings(output)
-        run_server(output, host, port, live=Live(live, made.model, tuple(made.sae), "auto"))
+        run_server(
+            output, host, port, live=Live(live, made.model, tuple(map(Path, made.sae)), "auto")
+        )
     else:
         say_how_to_open(output)

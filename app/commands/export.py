@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from app.commands.export_formats import FORMATS
 from app.commands.options import AtlasPath, NotebookPlace
 
 WithLabels = Annotated[
@@ -67,3 +68,7 @@ def export_feature(
 
     written = Written(with_labels, with_notes, notebook)
     write_feature(atlas, feature, output, base_url, written)
+
+
+for name, command in FORMATS.items():
+    export.command(name)(command)

@@ -14,13 +14,13 @@ from app.errors import AtlasError
 from app.precompute.settings import PrecomputeSettings, read_settings
 
 
-def precompute(config: Path | None, **options: Any) -> None:
+def precompute(config: Path | None, preset: str | None, **options: Any) -> None:
     """Write an atlas.
 
     Runs a model and its dictionaries over a corpus; progress goes to stderr. A run that was cut
     short goes on where it was when the same command is given again.
     """
-    settings = read_settings(config, **options)
+    settings = read_settings(config, preset, **options)
     run = needs("precompute", lambda: import_module("app.precompute.pipeline").run)
     reporting = needs("precompute", lambda: import_module("app.precompute.progress.reporter"))
     reporter = reporting.Reporter(kind=settings.progress)
@@ -39,7 +39,18 @@ def _precompute_signature() -> Signature:
     config = Annotated[
         Path | None, typer.Option(help="A .toml that holds the same options.", metavar="PATH")
     ]
-    parameters = [Parameter("config", Parameter.KEYWORD_ONLY, default=None, annotation=config)]
+    preset = Annotated[
+        str | None,
+        typer.Option(
+            help="A known dictionary: fills in model, dictionary, hook and BOS "
+            "(`feature-atlas presets` lists them).",
+            metavar="NAME",
+        ),
+    ]
+    parameters = [
+        Parameter(name, Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+        for name, annotation in (("config", config), ("preset", preset))
+    ]
     for name, field in PrecomputeSettings.model_fields.items():
         kind, metavar = _kind_and_metavar(name, field.annotation)
         flags = [f"--{name.replace('_', '-')}"]
@@ -63,6 +74,8 @@ def _kind_and_metavar(name: str, kind: Any) -> tuple[Any, str | None]:
         return str, "|".join(get_args(kind))
     if name == "name":
         return kind, "MODEL/SAE"
+    if name == "sae":
+        return kind, "PATH|hf://…"
     (value,) = [part for part in get_args(kind) or [kind] if part is not type(None)]
     return kind, {Path: "PATH", str: "TEXT", int: "N"}.get(value)
 

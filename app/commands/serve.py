@@ -1,10 +1,10 @@
 """`feature-atlas serve`: the pages of an atlas."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from app.commands.given import given_dictionaries, given_model
 from app.commands.options import AtlasPath, Host, NotebookPlace, Port
 from app.errors import AtlasError
 
@@ -66,9 +66,10 @@ def serve(
         ),
     ] = "",
     sae: Annotated[
-        list[Path] | None,
+        list[str] | None,
         typer.Option(
-            help="With --live: a dictionary of the atlas (repeatable), likewise.", metavar="PATH"
+            help="With --live: a dictionary of the atlas, or hf://… (repeatable), likewise.",
+            metavar="PATH",
         ),
     ] = None,
     device: Annotated[
@@ -83,6 +84,7 @@ def serve(
     if not live and (model or sae or device != "auto"):
         raise AtlasError("--model, --sae and --device say what --live runs: add --live.")
 
+    folder = str(given_model(model)) if model else ""
     run_server(
         atlas,
         host,
@@ -95,5 +97,5 @@ def serve(
         notebook,
         Trusted(trusted_header, tuple(trusted_proxy or ()), role_of(trusted_role)),
         requests_per_second,
-        live=Live(live, model, tuple(sae or ()), device),
+        live=Live(live, folder, given_dictionaries(sae or ()), device),
     )

@@ -18,6 +18,7 @@ from app.db.columns import read_columns
 from app.db.engine import open_atlas
 from app.db.tokens import most_frequent
 from app.errors import AtlasError, closest
+from app.hub.finding import at_hand, find_dictionary, find_model
 from app.precompute.ablation.stage import text_lengths
 from app.precompute.model.language_model import LanguageModel
 from app.precompute.model.vocabulary import special_token_ids, vocabulary
@@ -36,7 +37,7 @@ class Sources:
 
     atlas: Path
     model: str = ""
-    """folder or hub name of the model; empty takes what the recipe names"""
+    """of the model: a folder, or what the hub's cache has; empty takes what the recipe names"""
     saes: tuple[Path, ...] = ()
     """the dictionaries; empty takes what the recipe names"""
     device: str = "auto"
@@ -149,8 +150,11 @@ def _live(
 def _model(sources: Sources, sae: Sae, dtype: Any) -> LiveModel:
     """The model a dictionary was run on, told by the hashes of its weights and vocabulary."""
     named = sources.model or str(sae.record.recipe.get("model", sae.model.name))
+    commit = None if sources.model else sae.record.recipe.get("commits", {}).get(named)
     try:
-        model = LanguageModel.load(_located(named, sources.atlas), device_of(sources.device), dtype)
+        folder = at_hand(find_model, named, sources.atlas.parent, commit)
+        folder = folder or find_model(named, commit).path  # which says what is wrong
+        model = LanguageModel.load(folder, device_of(sources.device), dtype, named)
     except AtlasError as error:
         if sources.model:
             raise
@@ -184,14 +188,16 @@ def _dictionaries(sources: Sources, saes: Sequence[Sae]) -> dict[str, Dictionary
     for sae in saes:
         recipe = sae.record.recipe
         names = dict(zip(recipe.get("saes", {}), recipe.get("sae", []), strict=False))
-        path = Path(_located(str(names.get(sae.record.sae, sae.record.sae)), sources.atlas))
-        if not path.exists():
-            missing.append(str(path))
+        named = str(names.get(sae.record.sae, sae.record.sae))
+        commit = recipe.get("commits", {}).get(named)
+        path = at_hand(find_dictionary, named, sources.atlas.parent, commit)
+        if path is None:
+            missing.append(named)
             continue
         dictionary = load_dictionary(path, sae_format=recipe.get("sae_format"))
         if dictionary.weights_hash() != _weights_hash(sae):
             raise AtlasError(
-                f"{path} is not the dictionary {sae.address} was made from: its weights differ. "
+                f"{named} is not the dictionary {sae.address} was made from: its weights differ. "
                 "Give the right one with --sae."
             )
         found[sae.address] = dictionary
@@ -222,14 +228,6 @@ def _weights_hash(sae: Sae) -> str:
     """Of the file's weights, before an input scale was folded into them."""
     known = sae.record.recipe.get("saes", {}).get(sae.record.sae, {})
     return known.get("weights_hash", sae.record.weights_hash)
-
-
-def _located(named: str, atlas: Path) -> str:
-    """A recipe keeps the last part of a path: it is looked for here, then beside the atlas."""
-    beside = atlas.parent / named
-    if not Path(named).expanduser().exists() and beside.exists():
-        return str(beside)
-    return str(Path(named).expanduser()) if Path(named).expanduser().exists() else named
 
 
 def _settled(

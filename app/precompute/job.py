@@ -4,7 +4,8 @@ Small and picklable, so that it can be sent to any process on any machine that s
 Imports no torch: processes that only count must start fast.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from app.precompute.settings import PrecomputeSettings
@@ -45,6 +46,8 @@ class Job:
     """contexts in a batch of the model"""
     tile_features: int
     """encoder columns multiplied at once"""
+    commits: Mapping[str, str] = field(default_factory=dict)
+    """where names of model and dictionaries on the hub led, by name"""
 
     @property
     def output(self) -> Path:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from app.errors import AtlasError, closest, echoed
+from app.precompute.presets import preset_options
 from app.precompute.studies.catalog import NAMES as STUDIES
 
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -24,9 +25,10 @@ class PrecomputeSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     model: str
-    """folder or hub name of the language model"""
-    sae: list[Path] = Field(min_length=1)
-    """folders or files of the dictionaries; all are run over the corpus in one pass"""
+    """folder, hub name or hf://owner/repo[@revision] of the language model"""
+    sae: list[str] = Field(min_length=1)
+    """folders or files of the dictionaries, or hf://owner/repo[@revision][/folder]; all are run
+    over the corpus in one pass"""
     corpus: str
     """text file, folder, .jsonl, .parquet, .npy of token ids, or the name of a dataset"""
     output: Path
@@ -148,6 +150,14 @@ class PrecomputeSettings(BaseModel):
     """how progress is shown: auto is a bar on a terminal and lines elsewhere, plain is lines, json
     is one object a line"""
 
+    @field_validator("sae", mode="before")
+    @classmethod
+    def _as_named(cls, sae: Any) -> Any:
+        """A path stands for itself."""
+        if not isinstance(sae, list):
+            return sae
+        return [str(item) if isinstance(item, Path) else item for item in sae]
+
     @field_validator("skip", mode="before")
     @classmethod
     def _listed(cls, skip: Any) -> Any:
@@ -182,13 +192,22 @@ class PrecomputeSettings(BaseModel):
         return names
 
 
-def read_settings(config: Path | None, **options: Any) -> PrecomputeSettings:
-    """Settings from an optional `.toml` file, overridden by the options that are not None.
+def read_settings(
+    config: Path | None, preset: str | None = None, **options: Any
+) -> PrecomputeSettings:
+    """Settings from a preset, an optional `.toml` file and options, where later ones win.
+
+    Options that are None or empty are not given. The file may name the preset, as `preset`.
 
     Raises:
-        AtlasError: the file is missing or malformed, an option is unknown or out of range.
+        AtlasError: the file is missing or malformed, an option is unknown or out of range, or
+            there is no such preset.
     """
     values = {} if config is None else _read_toml(config)
+    named = preset or values.get("preset")
+    values.pop("preset", None)
+    if named is not None:
+        values = preset_options(str(named)) | values
     values |= {name: value for name, value in options.items() if value not in (None, [])}
     unknown = set(values) - set(PrecomputeSettings.model_fields)
     if unknown:

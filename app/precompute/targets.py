@@ -5,12 +5,14 @@ all dictionaries of a run must share (the corpus is tokenized once) is settled h
 settings; runs the model only to measure a hook's width.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
 
 from app.errors import AtlasError
+from app.hub.address import dictionary_address, model_address
+from app.hub.finding import find_dictionary
 from app.precompute.model.heights import height
 from app.precompute.model.language_model import LanguageModel
 from app.precompute.settings import PrecomputeSettings, slug_of
@@ -23,9 +25,15 @@ DEFAULT_CONTEXT_SIZE = 128
 
 
 def load_targets(
-    settings: PrecomputeSettings, model: LanguageModel, events_folder: Path
+    settings: PrecomputeSettings,
+    model: LanguageModel,
+    events_folder: Path,
+    commits: Mapping[str, str] | None = None,
 ) -> tuple[str, list[Target]]:
     """(model slug, targets), each dictionary on the model's device.
+
+    Args:
+        commits: where names on the hub lead, by name; the files are in its cache.
 
     Raises:
         AtlasError: a dictionary can't be read, has no hook, sits on an unknown one or has another
@@ -33,14 +41,15 @@ def load_targets(
     """
     model_slug, names = _names(settings)
     targets = []
-    for path, name in zip(settings.sae, names, strict=True):
-        dictionary = load_dictionary(path, sae_format=settings.sae_format)
-        _refuse_single_head(path, dictionary.config)
+    for named, name in zip(settings.sae, names, strict=True):
+        found = find_dictionary(named, (commits or {}).get(named))
+        dictionary = load_dictionary(found.path, sae_format=settings.sae_format)
+        _refuse_single_head(named, dictionary.config)
         hook_name = settings.hook_name or dictionary.config.hook_name
         if hook_name is None:
-            raise AtlasError(f"{path} does not say where it reads: give --hook-name.")
-        hook_name_out = _written_hook(path, settings, dictionary.config, hook_name)
-        check_widths(model, str(path), dictionary, hook_name, hook_name_out)
+            raise AtlasError(f"{named} does not say where it reads: give --hook-name.")
+        hook_name_out = _written_hook(named, settings, dictionary.config, hook_name)
+        check_widths(model, named, dictionary, hook_name, hook_name_out)
         folder = events_folder / name
         targets.append(Target(name, dictionary.to(model.device), hook_name, folder, hook_name_out))
     return model_slug, targets
@@ -86,7 +95,7 @@ def check_widths(
 
 
 def _written_hook(
-    path: Path, settings: PrecomputeSettings, config: DictionaryConfig, hook_name: str
+    named: str, settings: PrecomputeSettings, config: DictionaryConfig, hook_name: str
 ) -> str | None:
     """The hook that a transcoder predicts; None for an autoencoder.
 
@@ -96,7 +105,7 @@ def _written_hook(
     found = settings.hook_name_out or config.hook_name_out
     if found is None and config.is_transcoder:
         raise AtlasError(
-            f"{path} is a transcoder and doesn't say where it writes: give --hook-name-out."
+            f"{named} is a transcoder and doesn't say where it writes: give --hook-name-out."
         )
     return None if found == hook_name else found
 
@@ -130,10 +139,10 @@ def shared_context_size(settings: PrecomputeSettings, targets: Sequence[Target],
     return min(max(named, default=DEFAULT_CONTEXT_SIZE), n_ctx)
 
 
-def _refuse_single_head(path: Path, config: DictionaryConfig) -> None:
+def _refuse_single_head(named: str, config: DictionaryConfig) -> None:
     if config.hook_head_index is not None:
         raise AtlasError(
-            f"The dictionary {path} reads head {config.hook_head_index} of {config.hook_name} "
+            f"The dictionary {named} reads head {config.hook_head_index} of {config.hook_name} "
             "alone, and only whole hooks can be read: give a dictionary trained on all heads."
         )
 
@@ -141,8 +150,8 @@ def _refuse_single_head(path: Path, config: DictionaryConfig) -> None:
 def _names(settings: PrecomputeSettings) -> tuple[str, list[str]]:
     """The model's slug and one slug a dictionary, from --name or from the folders."""
     if not settings.name:
-        names = [slug_of(_stem(path)) for path in settings.sae]
-        model_slug = slug_of(without_folder(settings.model))
+        names = [slug_of(_stem(named)) for named in settings.sae]
+        model_slug = slug_of(model_stem(settings.model))
     elif len(settings.name) != len(settings.sae):
         raise AtlasError(
             f"There are {len(settings.sae)} --sae and {len(settings.name)} --name: give one "
@@ -158,7 +167,17 @@ def _names(settings: PrecomputeSettings) -> tuple[str, list[str]]:
     return model_slug, names
 
 
-def _stem(path: Path) -> str:
+def model_stem(named: str) -> str:
+    """What a model is called where nobody names it: the last part of what it was loaded by."""
+    address = model_address(named)
+    return without_folder(named).rstrip("/").rsplit("/", 1)[-1] if address is None else address.stem
+
+
+def _stem(named: str) -> str:
+    address = dictionary_address(named)
+    if address is not None:
+        return address.stem
+    path = Path(named).expanduser()
     return path.stem if path.is_file() else without_folder(path)
 
 

@@ -12,8 +12,13 @@ import pytest
 
 APP = Path(__file__).resolve().parents[2] / "app"
 HEAVY = {"torch", "transformers", "transformer_lens", "datasets", "pyarrow"}
-CLIENTS = ("httpx", "requests", "urllib3", "urllib.request", "http.client", "aiohttp")
+CLIENTS = (
+    *("httpx", "requests", "urllib3", "urllib.request", "http.client", "aiohttp"),
+    "huggingface_hub",
+)
 """Modules by which a program asks another machine for something"""
+SILENT = "huggingface_hub.constants"
+"""The one part of a client that asks nobody: it says where the cache lies."""
 
 ALLOWED = {
     "errors": set(),
@@ -22,18 +27,19 @@ ALLOWED = {
     "db": {"errors", "durable"},
     "stats": {"errors", "durable"},
     "sae": {"errors"},
+    "hub": {"errors"},
     "notebook": {"errors", "durable"},
     "access": {"errors", "notebook"},
     "evidence": {"errors", "db", "stats", "notebook"},
     "explain": {"errors", "db", "stats", "notebook", "evidence"},
     "web": {"errors", "settings", "db", "stats", "notebook", "access", "evidence", "live"},
-    "precompute": {"errors", "durable", "settings", "sae", "stats", "db"},
-    "live": {"errors", "sae", "stats", "db", "precompute"},
-    "check": {"errors", "sae", "stats", "db", "precompute"},
+    "precompute": {"errors", "durable", "settings", "sae", "hub", "stats", "db"},
+    "live": {"errors", "sae", "hub", "stats", "db", "precompute"},
+    "check": {"errors", "sae", "hub", "stats", "db", "precompute"},
     "demo": {"errors", "settings", "sae", "stats", "db", "precompute"},
     "exchange": {"errors", "durable", "db", "stats", "notebook"},
     "commands": {"errors", "settings", "web", "precompute", "check", "demo", "db", "notebook"}
-    | {"access", "explain", "exchange"},
+    | {"access", "explain", "hub", "exchange", "sae"},
     "cli": {"errors", "commands", "precompute"},
 }
 """What each part may import besides itself and the package's version. The demo uses the job, and
@@ -99,7 +105,8 @@ def _reachable(start: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "start", ["app.web", "app.db", "app.stats", "app.explain", "app.demo.synthetic"]
+    "start",
+    ["app.web", "app.db", "app.stats", "app.explain", "app.demo.synthetic", "app.exchange.reader"],
 )
 def test_torch_is_out_of_reach(start: str) -> None:
     reached = {name.partition(".")[0] for name in _reachable(start)}
@@ -108,16 +115,27 @@ def test_torch_is_out_of_reach(start: str) -> None:
 
 @pytest.mark.parametrize("start", ["app.web", "app.db", "app.notebook", "app.live"])
 def test_nothing_that_serves_can_send(start: str) -> None:
-    """Only `feature-atlas explain` speaks to another machine."""
-    senders = (*CLIENTS, "app.explain")
-    assert {name for name in _reachable(start) if name.startswith(senders)} == set()
+    """Only commands that are told to speak to another machine; the live model neither, though it
+    reads what lies in the hub's cache."""
+    senders = (*CLIENTS, "app.explain", "app.hub.client", "app.hub.fetching")
+    reached = _reachable(start) - {SILENT}
+    assert {name for name in reached if name.startswith(senders)} == set()
 
 
-def test_one_file_speaks_http() -> None:
+def test_two_files_speak_http() -> None:
     found = {
-        _name(path) for path in _modules() if any(one.startswith(CLIENTS) for one in _imports(path))
+        _name(path)
+        for path in _modules()
+        if any(one.startswith(CLIENTS) and one != SILENT for one in _imports(path))
     }
-    assert found == {"app.explain.endpoint"}
+    # The last names the errors that the one before it raises, and asks for nothing.
+    assert found == {"app.explain.endpoint", "app.hub.client", "app.hub.failures"}
+
+
+def test_what_is_fetched_was_named_by_the_user() -> None:
+    """The job and the commands fetch what they are given; who only reads recipes looks here."""
+    found = {_name(path) for path in _modules() if "app.hub.fetching" in _imports(path)}
+    assert found == {"app.precompute.pipeline", "app.commands.given"}
 
 
 def test_no_import_cycles() -> None:

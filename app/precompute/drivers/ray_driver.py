@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from app.errors import AtlasError
+from app.hub.address import is_address
 from app.precompute.drivers.driver import Outcome, Piece, Task
 from app.precompute.drivers.interruption import Stop
 from app.precompute.drivers.ray_cluster import Cluster
@@ -151,10 +152,14 @@ class _Crew:
 def elsewhere(job: Job, device: str) -> Job:
     """The job as a process in another folder reads it: paths absolute, the device its own."""
     settings = job.settings
-    model = Path(settings.model).expanduser()
+    has_model = Path(settings.model).expanduser().exists()
     changes = {
-        "model": str(model.absolute()) if model.exists() else settings.model,
-        "sae": [path.expanduser().absolute() for path in settings.sae],
+        "model": _absolute(settings.model) if has_model else settings.model,
+        "sae": [named if is_address(named) else _absolute(named) for named in settings.sae],
         "device": device,
     }
     return replace(job, settings=settings.model_copy(update=changes))
+
+
+def _absolute(named: str) -> str:
+    return str(Path(named).expanduser().absolute())

@@ -1,6 +1,6 @@
 """The language model of a job: what it is called, where dictionaries can sit on it, and running it.
 
-Takes a Hugging Face folder or name and token ids; gives activations at TransformerLens hook names,
+Takes a Hugging Face folder and token ids; gives activations at TransformerLens hook names,
 and logits with activations changed on the way. Activations are the model's own numbers: no norm is
 folded, nothing is centred. Knows nothing of dictionaries, corpora or what activations are for.
 """
@@ -34,20 +34,21 @@ HOOKS_PER_BLOCK = tuple(PLACES)
 class LanguageModel:
     """A model ready to run; made by `LanguageModel.load`."""
 
-    def __init__(self, name: str, plain: nn.Module, tokenizer: Any) -> None:
-        """`plain` is the Hugging Face module; it stays as it is.
+    def __init__(self, folder: str, plain: nn.Module, tokenizer: Any, named: str = "") -> None:
+        """`plain` is the Hugging Face module, read from `folder`; it stays as it is.
 
         The bridge gets a copy of the module tree that shares the parameters (what it splits for
         itself, joint query-key-value matrices, comes on top). AtlasError if TransformerLens does
         not know the architecture.
         """
-        self.name = name
+        self.folder = folder
+        self.name = named or folder
         """As the user wrote it."""
         self.tokenizer = tokenizer
         self.plain = plain
         twin = _twin(plain)
         self._paths = {id(module): path for path, module in twin.named_modules()}
-        self.bridge = _boot(name, twin, tokenizer, self.device)
+        self.bridge = _boot(folder, self.name, twin, tokenizer, self.device)
         self._hooks = self.bridge.hook_dict
         blocks = [f"blocks.{i}.{hook}" for i in range(self.n_layers) for hook in HOOKS_PER_BLOCK]
         self.hook_names = tuple(name for name in ("hook_embed", *blocks) if self._has(name))
@@ -62,18 +63,20 @@ class LanguageModel:
     @classmethod
     def load(
         cls,
-        name_or_path: str | Path,
+        folder: str | Path,
         device: str = "cpu",
         dtype: Literal["float32", "bfloat16"] = "float32",
+        named: str = "",
     ) -> "LanguageModel":
-        """Weights and tokenizer from a local folder (offline) or by Hugging Face name.
+        """Weights and tokenizer from a Hugging Face folder; asks nothing of a network.
+
+        `named` is what sentences call it, by default the folder.
 
         AtlasError if the folder is missing, is no causal language model, has no tokenizer, or holds
         NaN, if the device is not there, or if TransformerLens does not know the architecture.
         """
-        name = str(name_or_path)
-        plain, tokenizer = load_pretrained(name, getattr(torch, dtype), device)
-        return cls(name, plain, tokenizer)
+        plain, tokenizer = load_pretrained(Path(folder), getattr(torch, dtype), device, named)
+        return cls(str(folder), plain, tokenizer, named)
 
     @property
     def n_layers(self) -> int:
@@ -111,6 +114,26 @@ class LanguageModel:
         """How far two ways of computing one activation may differ; see `TOLERANCE`."""
         return TOLERANCE[self.dtype]
 
+    @property
+    def runs(self) -> bool:
+        """Always."""
+        return True
+
+    @property
+    def takes_masks(self) -> bool:
+        """Whether it may be given masks and positions; if it honours them, is seen on the way."""
+        return True
+
+    @property
+    def fill(self) -> int:
+        """What stands to the right of shorter texts: a causal model never sees it from there."""
+        return 0
+
+    @property
+    def one_at_a_time(self) -> bool:
+        """Twins have modules of their own, so several threads may run side by side."""
+        return False
+
     def way(self, hook_names: Iterable[str]) -> str:
         """What a pass that reads all these hooks, each of them read before, runs through."""
         apart = (self._agreement.differences[name] for name in hook_names)
@@ -141,7 +164,7 @@ class LanguageModel:
         Parameters are shared (but for what the bridge splits), and so is what was found out about
         hooks, so that both run them the same way.
         """
-        twin = LanguageModel(self.name, _twin(self.plain), self.tokenizer)
+        twin = LanguageModel(self.folder, _twin(self.plain), self.tokenizer, self.name)
         twin._agreement.share(self._agreement)
         twin._widths = self._widths
         return twin
@@ -390,10 +413,12 @@ def _twin(module: nn.Module) -> nn.Module:
     return copy.deepcopy(module, {id(tensor): tensor for tensor in shared})
 
 
-def _boot(name: str, twin: nn.Module, tokenizer: Any, device: torch.device) -> TransformerBridge:
+def _boot(
+    folder: str, name: str, twin: nn.Module, tokenizer: Any, device: torch.device
+) -> TransformerBridge:
     try:
         return TransformerBridge.boot_transformers(
-            name, hf_model=twin, tokenizer=tokenizer, device=device
+            folder, hf_model=twin, tokenizer=tokenizer, device=device
         )
     except Exception as error:
         raise AtlasError(

@@ -1,10 +1,9 @@
-"""Weights and tokenizer of a Hugging Face model, from a local folder or by name.
+"""Weights and tokenizer of a Hugging Face model, from a folder on this machine.
 
-Every way in which that can fail is one sentence. Knows nothing of hooks or bridges.
+Every way in which that can fail is one sentence. Asks nothing of a network and runs no code that
+lies beside the weights. Knows nothing of hooks or bridges.
 """
 
-import os
-import re
 from pathlib import Path
 from typing import Any
 
@@ -15,20 +14,22 @@ from transformers.utils import logging as transformers_logging
 
 from app.errors import AtlasError
 
-_HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
+_HERE = {"local_files_only": True, "trust_remote_code": False}
 
 
-def load_pretrained(name: str, dtype: torch.dtype, device: str) -> tuple[nn.Module, Any]:
-    """`(causal language model in evaluation mode, tokenizer)`; a folder is read without a network.
+def load_pretrained(
+    folder: Path, dtype: torch.dtype, device: str, named: str = ""
+) -> tuple[nn.Module, Any]:
+    """`(causal language model in evaluation mode, tokenizer)`; `named` is what sentences say.
 
     Attention runs through PyTorch's fused kernel where the architecture has it. AtlasError if the
     folder is missing, holds no causal language model or no tokenizer, the device is not there, or a
     parameter is not finite.
     """
-    _check_location(name)
-    local = Path(name).is_dir()
-    tokenizer = _load_tokenizer(name, local)
-    model = _load_weights(name, dtype, local)
+    name = named or str(folder)
+    _check_folder(folder, name)
+    tokenizer = _load_tokenizer(folder, name)
+    model = _load_weights(folder, name, dtype)
     for parameter_name, parameter in model.named_parameters():
         if not bool(torch.isfinite(parameter).all()):
             raise AtlasError(
@@ -45,24 +46,27 @@ def load_pretrained(name: str, dtype: torch.dtype, device: str) -> tuple[nn.Modu
     return model.eval().requires_grad_(False), tokenizer
 
 
-def _check_location(name: str) -> None:
-    path = Path(name)
-    if path.is_dir():
-        if not (path / "config.json").is_file():
-            raise AtlasError(
-                f"{name} is not a Hugging Face model: it has no config.json; "
-                "name the folder that save_pretrained wrote."
-            )
-    elif path.exists() or not _HUB_NAME.fullmatch(name) or name.startswith("."):
+def load_tokenizer(folder: Path, named: str = "") -> Any:
+    """A tokenizer alone; `named` is what sentences say. AtlasError if there is none."""
+    return _load_tokenizer(folder, named or str(folder))
+
+
+def _check_folder(folder: Path, name: str) -> None:
+    if not folder.is_dir():
         raise AtlasError(
             f"The model folder {name} does not exist; name a folder with config.json, weights and "
             "tokenizer, or a model on the Hugging Face hub."
         )
+    if not (folder / "config.json").is_file():
+        raise AtlasError(
+            f"{name} is not a Hugging Face model: it has no config.json; "
+            "name the folder that save_pretrained wrote."
+        )
 
 
-def _load_tokenizer(name: str, local: bool) -> Any:
+def _load_tokenizer(folder: Path, name: str) -> Any:
     try:
-        tokenizer = AutoTokenizer.from_pretrained(name, local_files_only=local)
+        tokenizer = AutoTokenizer.from_pretrained(folder, **_HERE)
     except Exception as error:
         raise AtlasError(_cannot_load(name, "tokenizer", error)) from error
     # Without its files some architectures get an empty tokenizer that knows special tokens only.
@@ -71,16 +75,18 @@ def _load_tokenizer(name: str, local: bool) -> Any:
     return tokenizer
 
 
-def _load_weights(name: str, dtype: torch.dtype, local: bool) -> nn.Module:
+def _load_weights(folder: Path, name: str, dtype: torch.dtype) -> nn.Module:
     bars = transformers_logging.is_progress_bar_enabled()
     transformers_logging.disable_progress_bar()
     try:
-        config = AutoConfig.from_pretrained(name, local_files_only=local)
-        options = {"config": config, "dtype": dtype, "local_files_only": local}
+        config = AutoConfig.from_pretrained(folder, **_HERE)
+        options: dict[str, Any] = {"config": config, "dtype": dtype, **_HERE}
         try:
-            return AutoModelForCausalLM.from_pretrained(name, attn_implementation="sdpa", **options)
+            return AutoModelForCausalLM.from_pretrained(
+                folder, attn_implementation="sdpa", **options
+            )
         except (ValueError, ImportError):  # an architecture without the fused kernel
-            return AutoModelForCausalLM.from_pretrained(name, **options)
+            return AutoModelForCausalLM.from_pretrained(folder, **options)
     except Exception as error:
         raise AtlasError(_cannot_load(name, "causal language model", error)) from error
     finally:
@@ -89,10 +95,9 @@ def _load_weights(name: str, dtype: torch.dtype, local: bool) -> nn.Module:
 
 
 def _cannot_load(name: str, what: str, error: Exception) -> str:
-    where = f"the folder {name}" if os.path.isdir(name) else f"{name} (no such folder)"
     return (
-        f"No {what} could be loaded from {where}: {_first_line(error)}; name a folder written by "
-        "save_pretrained, or a model on the Hugging Face hub that this machine can reach."
+        f"No {what} could be loaded from {name}: {_first_line(error)}; name a folder written by "
+        "save_pretrained, or a model on the Hugging Face hub."
     )
 
 

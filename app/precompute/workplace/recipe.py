@@ -7,7 +7,7 @@ so that an atlas that is sent away tells what was run, not where.
 import hashlib
 import shlex
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +31,15 @@ def generator() -> dict[str, str]:
 
 
 def run_recipe(
-    settings: PrecomputeSettings, model_hash: str, targets: Sequence[Target]
+    settings: PrecomputeSettings,
+    model_hash: str,
+    targets: Sequence[Target],
+    commits: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """Everything that changes the content of what a run writes."""
+    """Everything that changes the content of what a run writes.
+
+    `commits` say where names on the hub led: a branch leads elsewhere tomorrow.
+    """
     # Names are the keys of "saes".
     options = settings.model_dump(mode="json", exclude=WITHOUT_EFFECT | {"name"})
     options["model"] = without_folder(settings.model)
@@ -50,6 +56,7 @@ def run_recipe(
             }
             for target in targets
         },
+        **({"commits": dict(commits)} if commits else {}),
     }
 
 

@@ -15,11 +15,11 @@ from typing import Any
 from sqlalchemy import Connection
 
 from app.db.catalog import Sae
+from app.db.chosen import choose_saes
 from app.db.feature_numbers import read_features
 from app.settings import Settings
 from app.web import urls
 from app.web.export.ask import Server
-from app.web.export.chosen import choose_saes
 from app.web.export.dictionaries import map_dictionary, write_dictionary
 from app.web.export.features import feature_files, map_feature
 from app.web.export.folder import SiteFolder

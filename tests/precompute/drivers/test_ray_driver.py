@@ -308,10 +308,11 @@ def test_paths_hold_in_any_folder(job: Job, tmp_path: Path, monkeypatch: Any) ->
     monkeypatch.chdir(tmp_path)
     own = any_settings(tmp_path, model="model", sae=["dictionary"])
     sent = elsewhere(replace(job, settings=own), "cuda").settings
-    assert (sent.model, sent.sae) == (str(tmp_path / "model"), [tmp_path / "dictionary"])
+    assert (sent.model, sent.sae) == (str(tmp_path / "model"), [str(tmp_path / "dictionary")])
     assert sent.device == "cuda"
-    hub = any_settings(tmp_path, model="some/model")
-    assert elsewhere(replace(job, settings=hub), "cpu").settings.model == "some/model"
+    hub = any_settings(tmp_path, model="some/model", sae=["hf://some/saes/layer_3"])
+    sent = elsewhere(replace(job, settings=hub), "cpu").settings
+    assert (sent.model, sent.sae) == ("some/model", ["hf://some/saes/layer_3"])
 
 
 @pytest.mark.parametrize(

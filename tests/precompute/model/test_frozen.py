@@ -29,7 +29,7 @@ def bare_model(
     """A model whose layers add nothing of their own: every bias is zero."""
 
     def load(architecture: str) -> LanguageModel:
-        plain, tokenizer = load_pretrained(str(model_folder(architecture)), torch.float32, "cpu")
+        plain, tokenizer = load_pretrained(model_folder(architecture), torch.float32, "cpu")
         for name, parameter in plain.named_parameters():
             if name.endswith(".bias"):
                 parameter.zero_()

@@ -61,7 +61,7 @@ def test_what_was_planted_is_found(
     small: Callable[..., PrecomputeSettings], quiet: Reporter
 ) -> None:
     settings = small(skip=SKIP, verify=False)
-    W_dec = plant(settings.sae[0])
+    W_dec = plant(Path(settings.sae[0]))
     found, features = measured(settings, quiet)
     _, cosine = nearest(W_dec, RANKS)
     np.testing.assert_allclose(found.cosine, cosine, atol=1e-5)
@@ -87,7 +87,7 @@ def test_what_was_planted_is_found(
     assert found.pairs.n_directions == sum(dense)
     assert found.pairs.mean == pytest.approx(cosines.mean(), abs=1e-9)
     assert found.pairs.variance == pytest.approx(cosines.var())
-    tensors = load_file(settings.sae[0] / "sae_weights.safetensors")
+    tensors = load_file(Path(settings.sae[0]) / "sae_weights.safetensors")
     lengths = np.linalg.norm(tensors["W_enc"], axis=0)
     np.testing.assert_allclose(column(features, "encoder_norm"), lengths, rtol=1e-5)
 

@@ -1,0 +1,194 @@
+"""One feature's stored records as the reader's: ids get their texts, NaN becomes None.
+
+Takes records of `app.db` and lookups of tokens and contexts, gives a `Feature`. Knows no SQL.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Integer
+from numpy import ndarray
+
+from app.db.records import (
+    GROUPS,
+    AblationGroup,
+    ExampleGroup,
+    FeaturePanels,
+    FeatureRecord,
+    Group,
+    HistogramPanel,
+    LogitLensPanel,
+    TokenPanel,
+)
+from app.exchange.reader.records import (
+    Ablation,
+    Band,
+    Coactive,
+    Context,
+    Effects,
+    Example,
+    Feature,
+    Histogram,
+    LogitLens,
+    Logits,
+    Neighbor,
+    TokenLogit,
+    TokenStatistic,
+)
+
+Groups = Mapping[Group, tuple[ExampleGroup, AblationGroup | None]]
+Texts = Callable[[Integer[ndarray, " n"]], list[str]]
+ContextOf = Callable[[int], Context]
+DocumentOf = Callable[[int], str | None]
+
+
+def make_feature(
+    model: str,
+    sae: str,
+    record: FeatureRecord,
+    panels: FeaturePanels,
+    groups: Groups,
+    texts: Texts,
+    context_of: ContextOf,
+    document_of: DocumentOf,
+) -> Feature:
+    """The feature whole."""
+    near, both = panels.neighbors, panels.coactive
+    return Feature(
+        model=model,
+        sae=sae,
+        statistics=record,
+        histogram=None if panels.histogram is None else _histogram(panels.histogram),
+        logit_lens=None if panels.logit_lens is None else _lens(panels.logit_lens, texts),
+        tokens=() if panels.tokens is None else tuple(_tokens(panels.tokens, texts)),
+        neighbors=() if near is None else tuple(map(Neighbor, *_lists(near))),
+        coactive=()
+        if both is None
+        else tuple(
+            map(
+                Coactive,
+                *(
+                    values.tolist()
+                    for values in (both.feature_index, both.n_joint, both.jaccard, both.lift)
+                ),
+            )
+        ),
+        examples=tuple(
+            example
+            for group in GROUPS
+            if group in groups
+            for example in _examples(group, *groups[group], context_of, document_of)
+        ),
+    )
+
+
+def known(value: Any) -> float | None:
+    """A number, or None for NaN and what isn't there."""
+    return None if value is None or value != value else float(value)
+
+
+def _lists(panel: Any) -> list[list[Any]]:
+    return [panel.feature_index.tolist(), panel.cosine_similarity.tolist()]
+
+
+def _histogram(panel: HistogramPanel) -> Histogram:
+    n = panel.counts.size
+    edges = panel.max_activation * np.arange(n + 1) / max(1, n)
+    return Histogram(edges.astype(np.float64), panel.counts.astype(np.int64))
+
+
+def _lens(panel: LogitLensPanel, texts: Texts) -> LogitLens:
+    def side(ids: Integer[ndarray, " k"], values: Float[ndarray, " k"]) -> tuple[TokenLogit, ...]:
+        rows = zip(ids.tolist(), texts(ids), values.tolist(), strict=True)
+        return tuple(TokenLogit(i, text, known(value)) for i, text, value in rows)
+
+    edges, counts = panel.histogram_edges, panel.histogram_counts
+    found = Histogram(edges.astype(np.float64), counts.astype(np.int64)) if counts.size else None
+    return LogitLens(
+        Logits(
+            side(panel.raw_positive_ids, panel.raw_positive),
+            side(panel.raw_negative_ids, panel.raw_negative),
+        ),
+        Logits(
+            side(panel.adjusted_positive_ids, panel.adjusted_positive),
+            side(panel.adjusted_negative_ids, panel.adjusted_negative),
+        ),
+        found,
+        known(panel.std),
+        known(panel.skewness),
+        known(panel.kurtosis),
+    )
+
+
+def _tokens(panel: TokenPanel, texts: Texts) -> Iterator[TokenStatistic]:
+    rows = zip(
+        panel.token_id.tolist(), texts(panel.token_id), panel.n_active.tolist(),
+        panel.n_occurrences.tolist(), panel.share.tolist(), panel.mean.tolist(),
+        panel.max.tolist(), strict=True,
+    )  # fmt: skip
+    for token_id, text, n_active, n_occurrences, *values in rows:
+        yield TokenStatistic(token_id, text, n_active, n_occurrences, *map(known, values))
+
+
+def _examples(
+    name: Group,
+    group: ExampleGroup,
+    ablations: AblationGroup | None,
+    context_of: ContextOf,
+    document_of: DocumentOf,
+) -> Iterator[Example]:
+    of_rank = {} if ablations is None else {int(r): i for i, r in enumerate(ablations.rank)}
+    for rank in range(group.position.size):
+        context, position = context_of(int(group.context_id[rank])), int(group.position[rank])
+        firings = slice(int(group.firing_indptr[rank]), int(group.firing_indptr[rank + 1]))
+        row = of_rank.get(rank)
+        yield Example(
+            group=name,
+            rank=rank,
+            context=context,
+            position=position,
+            activation=float(group.activation[rank]),
+            hidden_pre=known(group.hidden_pre[rank]),
+            band=_band(group, int(group.band[rank])),
+            repeats=int(group.repeats[rank]),
+            document=document_of(int(context.document_ids[position])),
+            window_start=int(group.window_start[rank]),
+            window_stop=int(group.window_stop[rank]),
+            firing_positions=group.firing_position[firings].astype(np.int64),
+            firing_activations=group.firing_activation[firings].astype(np.float32),
+            ablation=None if ablations is None or row is None else _ablation(ablations, row),
+        )
+
+
+def _band(group: ExampleGroup, number: int) -> Band | None:
+    if number < 0 or number >= group.band_low.size:
+        return None
+    return Band(
+        number,
+        float(group.band_low[number]),
+        float(group.band_high[number]),
+        int(group.band_n_active[number]) if number < group.band_n_active.size else None,
+        known(group.band_share[number]) if number < group.band_share.size else None,
+    )
+
+
+def _ablation(group: AblationGroup, row: int) -> Ablation:
+    def effects(kind: str) -> Effects:
+        indptr = getattr(group, f"{kind}_indptr")
+        inside = slice(int(indptr[row]), int(indptr[row + 1]))
+        return Effects(
+            getattr(group, f"{kind}_position")[inside].astype(np.int64),
+            getattr(group, f"{kind}_effect")[inside].astype(np.float32),
+            getattr(group, f"{kind}_hidden_pre_effect")[inside].astype(np.float32),
+        )
+
+    return Ablation(
+        float(group.baseline[row]),
+        float(group.hidden_pre_baseline[row]),
+        effects("delete"),
+        effects("replace"),
+        group.kept.astype(np.int64),
+        group.context_filled[row].astype(np.float32),
+        group.context_truncated[row].astype(np.float32),
+    )

@@ -61,7 +61,7 @@ def _sentence(name: str, material: Material, group: str, drawn: bool) -> str:
     match name:
         case "lens":
             return (
-                f"There is no linear path from {sae.record.hook_name} to the logits, so the "
+                f"There is no linear path from {sae.record.output_hook} to the logits, so the "
                 "feature has no direct effect on them that a table could show."
                 if not sae.record.linear_path
                 else "The logit lens was not computed for this dictionary."

@@ -20,6 +20,7 @@ from app.precompute.corpus.token_array import ArrayRows
 from app.precompute.corpus.tokens import ContextPlan, TokenSettings, first_known, write_contexts
 from app.precompute.drivers.interruption import Stop
 from app.precompute.given.events import GivenEvents
+from app.precompute.given.source import Source
 from app.precompute.given.unknown import UnknownCoder, UnknownModel
 from app.precompute.model.language_model import LanguageModel
 from app.precompute.model.pretrained import load_tokenizer
@@ -31,24 +32,6 @@ from app.precompute.settings import PrecomputeSettings
 from app.precompute.target import Target
 from app.precompute.workplace.recipe import run_recipe
 from app.sae.dictionary import DictionaryConfig
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where the firings came from, in words of its format."""
-
-    format: str
-    name: str
-    """of the file or folder"""
-    model_name: str
-    saes: Mapping[str, str]
-    """what the source calls each dictionary, by its address part; in the order of the settings"""
-    hooks: Mapping[str, str]
-    """where each of them reads, as the source says it"""
-    settings: dict[str, Any]
-    """the source's own"""
-    absent: Sequence[str] = ()
-    approximate: Sequence[str] = ()
 
 
 def precompute_given(

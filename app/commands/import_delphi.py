@@ -125,9 +125,9 @@ def _source(
     """What the atlas says of where the firings came from."""
     record = import_module("app.precompute.given.source").Source
     first = next(iter(given.values()))
-    absent = ["firings of 0.00001 and less, which delphi leaves out"]
+    left_out = ["firings of 0.00001 and less, which delphi leaves out"]
     if tokenizer is None and model is None:
-        absent.append(
+        left_out.append(
             "texts of tokens, and which of them are special: no tokenizer was given, so all but "
             "position 0 are counted"
         )
@@ -139,6 +139,6 @@ def _source(
         saes={sae: each.name for sae, each in given.items()},
         hooks={sae: each.name for sae, each in given.items()},
         settings=first.config,
-        absent=absent,
+        left_out=left_out,
         approximate=["activations, kept in half precision (11 significant bits)"] if halves else [],
     )

@@ -19,5 +19,6 @@ class Source:
     """where each of them reads, as the source says it"""
     settings: dict[str, Any]
     """the source's own"""
-    absent: Sequence[str] = ()
+    left_out: Sequence[str] = ()
+    """what the source doesn't keep, and what was done where it doesn't say"""
     approximate: Sequence[str] = ()

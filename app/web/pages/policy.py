@@ -6,6 +6,7 @@ Takes a dictionary with its corpus; knows no feature.
 from typing import Any
 
 from app.db.catalog import Sae
+from app.web.pages.given import why_absent
 
 _ABLATION_WORDS = {
     "top_examples": "top examples",
@@ -34,7 +35,8 @@ def ablation_sentence(sae: Sae) -> str:
     """The settings of the ablated text of this run, as they were stored."""
     settings = {k: v for k, v in sae.record.ablation.items() if v not in (None, "", {}, [])}
     if not settings:
-        return "No ablated text: the job that built this atlas skipped it."
+        skipped = "No ablated text: the job that built this atlas skipped it."
+        return why_absent(sae.record, "ablated") or skipped
     named = ", ".join(
         f"{_ABLATION_WORDS.get(k, _words(k))} {_value(v)}" for k, v in settings.items()
     )

@@ -5,6 +5,10 @@ Takes a feature's material and the names of the panels that have nothing to show
 
 from app.web.pages.examples.near_misses import Sample
 from app.web.pages.feature.material import Material
+from app.web.pages.given import why_absent
+
+_OF_WEIGHTS = ("lens", "neighbors")
+"""Panels that features have that never fired"""
 
 
 def absences(material: Material, missing: set[str], group: str, drawn: bool) -> dict[str, str]:
@@ -14,7 +18,12 @@ def absences(material: Material, missing: set[str], group: str, drawn: bool) -> 
         group: of the examples shown.
         drawn: whether they were drawn from a band; without the events a band shows stored ones.
     """
-    return {name: _sentence(name, material, group, drawn) for name in sorted(missing)}
+    record, never = material.sae.record, material.record.n_active == 0
+    return {
+        name: ((name in _OF_WEIGHTS or not never) and why_absent(record, name, group))
+        or _sentence(name, material, group, drawn)
+        for name in sorted(missing)
+    }
 
 
 def _sentence(name: str, material: Material, group: str, drawn: bool) -> str:

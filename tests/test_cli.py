@@ -186,7 +186,7 @@ def bad(what: str, sentence: str, **options: Any) -> Any:
         bad("no sae", "No dictionary at /none: the path does not exist", sae="/none"),
         bad("no corpus", "The corpus '/none.txt' does not exist", corpus="/none.txt"),
         bad("no output", "--output is missing: the atlas to write or add to.", output=None),
-        bad("no options", "--model is missing: folder or hub name of the", model=None, sae=None),
+        bad("no options", "--model is missing: folder, hub name or hf://owner/repo[@revision] of the", model=None, sae=None),
         bad("folder", "there is no folder /none", output="/none/atlas.db"),
         bad("not a folder", "there is no folder /dev/null", output="/dev/null/atlas.db"),
         bad("read-only", "Can't write /proc/atlas.db: ", output="/proc/atlas.db"),
@@ -474,7 +474,7 @@ def test_help_names_every_option_and_default(
     shown = command("precompute", "--help")
     assert shown.code == 0
     for line in (
-        "--sae PATH ", "[repeatable; required]", "--name MODEL/SAE", "--packing packed|document",
+        "--sae PATH|hf://… ", "[repeatable; required]", "--name MODEL/SAE", "--packing packed|document",
         "--verify / --no-verify", "[default: yes]", "--ablation-window N", "[default: 32]",
     ):  # fmt: skip
         assert line in shown.stdout, line

@@ -15,12 +15,13 @@ from app.exchange.exporting.chosen import Part, described
 from app.exchange.exporting.dashboard import Scale, sides
 from app.exchange.exporting.folder import OutputFolder
 from app.exchange.exporting.naming import Named, Names, name_of
-from app.exchange.exporting.values import numbers, optional, strongest_band_first, to_json
+from app.exchange.exporting.values import number, numbers, optional, strongest_band_first, to_json
 from app.exchange.reader.records import Example, Feature
 
 FORMAT = "circuit-tracer"
-TOP, INTERVAL = "Top Activations", "Subsample Interval {}"
-"""What the groups are called in files it is used with; interval 0 is the strongest."""
+TOP, INTERVAL = "Top Activations", "Subsample Interval {}: {} to {}"
+"""What the groups are called in files it is used with, and the interval's ends, which have no other
+place there; interval 0 is the strongest."""
 
 
 def what(parts: Sequence[Part]) -> str:
@@ -83,9 +84,10 @@ def _groups(feature: Feature) -> Iterable[dict[str, Any]]:
         yield _group(TOP, feature.top_examples, seen)
     in_bands = strongest_band_first(feature.group("interval"))
     bands = {one.band.number: one.band for one in in_bands if one.band is not None}
-    for place, number in enumerate(bands):
-        own = [one for one in in_bands if one.band is not None and one.band.number == number]
-        yield _group(INTERVAL.format(place), own, seen)
+    for place, which in enumerate(bands):
+        own = [one for one in in_bands if one.band is not None and one.band.number == which]
+        low, high = (number(end) for end in (bands[which].low, bands[which].high))
+        yield _group(INTERVAL.format(place, 0 if which == 0 else low, high), own, seen)
 
 
 def _group(name: str, examples: Iterable[Example], seen: set[tuple[int, int]]) -> dict[str, Any]:

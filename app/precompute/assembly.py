@@ -77,11 +77,11 @@ def assemble(
     corpus_id = writer.add_corpus(
         model_id, corpus_record(run.corpus), run.corpus.occurrences, run.corpus.document_names
     )
-    scale = findings.single(FINAL_NORM)
+    scale = next(findings.of(FINAL_NORM), None)
     qualities = quality_records(run, findings.of(QUALITY))
     told = {
-        **recipe,
         "command": command_of(settings),
+        **recipe,
         "batch_contexts": run.job.batch_contexts,
         "tile_features": run.job.tile_features,
         "model_run_through": run.model.way(hooks_of(run.targets)),
@@ -89,7 +89,8 @@ def assemble(
     wanted, sae_ids = np.zeros(run.corpus.n_contexts, np.bool_), dict[str, int]()
     for target in run.targets:
         parts = findings.of(stage_name("weights", target.sae))
-        weights = joined_weights(parts, run.model.d_vocab)
+        d_sae = target.dictionary.config.d_sae
+        weights = joined_weights(parts, d_sae, run.model.d_vocab)
         record = sae_record(
             run.model_record.model, target, qualities[target.sae], weights.lens, scale, told,
             ablation=ablation_record(settings),
@@ -100,13 +101,13 @@ def assemble(
         rankings = Rankings.of_weights(weights, run.corpus.occurrences)
         bundles = _bundles(run, target, findings, weights, measured, rankings, wanted)
         writer.add_features(sae_id, _counted(_with_studies(bundles, harvests, target), advance))
-        if directions.kept(target.dictionary.W_dec, settings.decoder_megabytes):
-            writer.add_directions(sae_id, directions.unit_rows(target.dictionary.W_dec))
+        rows = target.dictionary.directions
+        if rows is not None and directions.kept(rows, settings.decoder_megabytes):
+            writer.add_directions(sae_id, directions.unit_rows(rows))
         store_rankings(writer, sae_id, rankings)
-        if settings.direction_map != "none":
-            found = findings.single(stage_name("map", target.sae)).found
-            if found is not None:
-                writer.add_direction_map(sae_id, found)
+        for drawn in findings.of(stage_name("map", target.sae)):
+            if drawn.found is not None:
+                writer.add_direction_map(sae_id, drawn.found)
     harvests.store(writer, run.model_record.model, sae_ids)
     _store_contexts(writer, corpus_id, wanted, run.corpus)
 
@@ -166,10 +167,11 @@ def _record(
     threshold: np.ndarray | None,
 ) -> FeatureRecord:
     index = bundle.record.feature_index
-    cosines, lens = weights.encoder_decoder_cosine, weights.lenses[index]
+    norms, cosines = weights.decoder_norm, weights.encoder_decoder_cosine
+    lens = weights.lenses[index]
     return replace(
         bundle.record,
-        decoder_norm=float(weights.decoder_norm[index]),
+        decoder_norm=None if norms is None else float(norms[index]),
         threshold=None if threshold is None else float(threshold[index]),
         encoder_decoder_cosine=None if cosines is None else float(cosines[index]),
         max_logit=None if lens is None else float(lens.adjusted_positive[0]),

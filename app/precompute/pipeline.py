@@ -44,7 +44,7 @@ from app.precompute.studies.registry import asked_for
 from app.precompute.studies.storing import Harvests
 from app.precompute.weights.direction_map import check_map_choice
 from app.precompute.weights.map_stage import MAP, map_pieces
-from app.precompute.weights.norm_scale import NORM_SCALE, norm_piece
+from app.precompute.weights.norm_scale import NORM_SCALE, norm_pieces
 from app.precompute.weights.stage import WEIGHTS, weight_pieces
 from app.precompute.workplace.findings import Findings
 from app.precompute.workplace.ledger import fingerprint
@@ -77,6 +77,20 @@ def run(
         AtlasError: anything a user can put right. Nothing that looks like an atlas is left behind.
         Interrupted: the user stopped it; what is finished is kept.
     """
+
+    def inputs_in(folder: Path, reporter: Reporter) -> Inputs:
+        return read_inputs(settings, documents, folder, fetched(settings, reporter))
+
+    run_on(settings, inputs_in, reporter, stop)
+
+
+def run_on(
+    settings: PrecomputeSettings,
+    inputs_in: Callable[[Path, Reporter], Inputs],
+    reporter: Reporter | None = None,
+    stop: Stop | None = None,
+) -> None:
+    """The same for inputs that come another way; `inputs_in` is given the building folder."""
     reporter, stop = reporter or Reporter(kind=settings.progress), stop or Stop()
     stop.say = reporter.say
     check_writable(settings.output)
@@ -85,8 +99,7 @@ def run(
     if settings.threads:
         torch.set_num_threads(settings.threads)
     with Workplace(settings.output) as workplace, _workers(settings) as driver_of:
-        commits = _fetched(settings, reporter)
-        inputs = read_inputs(settings, documents, workplace.folder, commits)
+        inputs = inputs_in(workplace.folder, reporter)
         recipe = fingerprint(inputs.recipe | {"corpus": inputs.corpus})
         if workplace.has_published(recipe):
             reporter.say("An earlier run published this atlas; only its events were left to ship.")
@@ -102,7 +115,7 @@ def run(
     reporter.say(f"Wrote {settings.output} (build {build_id}).")
 
 
-def _fetched(settings: PrecomputeSettings, reporter: Reporter) -> dict[str, str]:
+def fetched(settings: PrecomputeSettings, reporter: Reporter) -> dict[str, str]:
     """What the user named on the hub is in its cache from here on; where the names led."""
     found = [fetch_model(settings.model, reporter)]
     found += [fetch_dictionary(named, reporter) for named in settings.sae]
@@ -184,7 +197,7 @@ class _Stages:
         prepared = self._run
         for stage, task, pieces in (
             (QUALITY, QUALITIES, quality_pieces(prepared)),
-            (FINAL_NORM, NORM_SCALE, [norm_piece(prepared)]),
+            (FINAL_NORM, NORM_SCALE, norm_pieces(prepared)),
         ):
             self._workplace.verify(stage, self._reporter.say)
             tokens = sum(piece.units for piece in pieces) * prepared.corpus.context_size
@@ -194,9 +207,10 @@ class _Stages:
         self._do("weights", "features", WEIGHTS, pieces, stages)
         stages, pieces = self._verified("map"), map_pieces(prepared)
         self._do("map", "features", MAP, pieces, stages)
-        for stage in stages if pieces else []:
-            for sentence in self._findings.single(stage).said:
-                self._reporter.say(f"Warning: {stage}: {sentence}")
+        for stage in stages:
+            for drawn in self._findings.of(stage):
+                for sentence in drawn.said:
+                    self._reporter.say(f"Warning: {stage}: {sentence}")
 
     def _counting(self) -> None:
         """Stage 3: every statistic that events alone give."""
@@ -223,6 +237,10 @@ class _Stages:
             groups = self._findings.examples([sae], ["silent"])
             asked.append(asked_of(sae, ((index, found) for _, index, _, found in groups)))
         self._n_silent = {item.sae: len(item.row) for item in asked}
+        can_tell = {
+            target.sae for target in self._run.targets if target.dictionary.gives_hidden_pre
+        }
+        asked = [item for item in asked if item.sae in can_tell]
         pieces = silent_pieces(asked, job.batch_contexts)
         self._workplace.verify(SILENT, self._reporter.say)
         tokens = sum(piece.units for piece in pieces) * self._run.corpus.context_size

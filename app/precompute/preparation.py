@@ -4,26 +4,29 @@ Takes settings, gives the things of a run, checked against each other; each misf
 Leaves the token contexts (stage 1) in the workplace and every stage bound to its recipe there.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Int64
+from jaxtyping import Float, Int64
+from torch import Tensor
 
 from app.db.addition import check_addition
 from app.db.beside import dictionaries_beside
 from app.db.records import ModelRecord
 from app.hub.finding import find_model
-from app.precompute.corpus.documents import Named, Source, from_documents, open_corpus
+from app.precompute.corpus.documents import Named, from_documents, open_corpus
 from app.precompute.corpus.tokens import TokenSettings, build_contexts
 from app.precompute.events.batching import Sizes, Trial, try_sizes
 from app.precompute.events.events import contexts_per_shard
 from app.precompute.events.kept_activations import KeptActivations, has_room
+from app.precompute.given.events import GivenEvents
 from app.precompute.job import ACTIVATIONS, TOKENS, Job
 from app.precompute.model.language_model import LanguageModel
+from app.precompute.model.model import Model
 from app.precompute.model.vocabulary import Vocabulary, vocabulary
 from app.precompute.progress.reporter import Reporter
 from app.precompute.run_records import model_record
@@ -41,6 +44,7 @@ from app.precompute.workplace.recipe import corpus_stamp, run_recipe, without_fo
 from app.precompute.workplace.seals import seal
 from app.precompute.workplace.stage_recipes import Facts, stage_recipes
 from app.precompute.workplace.workplace import Workplace
+from app.sae.dictionary import Dictionary
 from app.sae.expected_average import settle_input_scale
 from app.sae.verify import verify
 from app.stats.corpus import Corpus
@@ -52,10 +56,14 @@ VERIFIED_TOKENS = 2_000
 class Loaded:
     """The model and what goes with it, read."""
 
-    model: LanguageModel
+    model: Model
     model_record: ModelRecord
     vocabulary: Vocabulary
     targets: list[Target]
+
+
+WriteContexts = Callable[[TokenSettings, Path, Callable[[int], None]], object]
+"""Writes the token contexts (stage 1) into a folder; the last is told the tokens written."""
 
 
 @dataclass(frozen=True)
@@ -63,13 +71,15 @@ class Inputs:
     """What the user named, read."""
 
     loaded: Loaded
-    source: Source
+    write_contexts: WriteContexts
     recipe: dict[str, Any]
     """what is stored in the atlas"""
     corpus: str
     """the corpus' name and the state of its content"""
     commits: Mapping[str, str] = field(default_factory=dict)
     """where names on the hub lead, by name"""
+    given: Mapping[str, GivenEvents] = field(default_factory=dict)
+    """firings that need not be found any more, of every dictionary or of none"""
 
 
 @dataclass(frozen=True)
@@ -77,12 +87,21 @@ class Run:
     """What is at hand where the model is needed. Not picklable: `equip` makes it from a job."""
 
     job: Job
-    model: LanguageModel
+    model: Model
     model_record: ModelRecord
     vocabulary: Vocabulary
     targets: list[Target]
     """the dictionaries as they are run: input scale settled"""
     corpus: Corpus
+    given: Mapping[str, GivenEvents] = field(default_factory=dict)
+    """firings that need not be found any more, of every dictionary or of none"""
+
+    @property
+    def language_model(self) -> LanguageModel:
+        """The model, where one can look inside it. ValueError where one can't."""
+        if not isinstance(self.model, LanguageModel):
+            raise ValueError(f"{self.model.name} is no language model read from files")
+        return self.model
 
     def target(self, sae: str) -> Target:
         """The dictionary of that name."""
@@ -116,11 +135,18 @@ def read_inputs(
         if documents is None
         else from_documents(documents, settings.corpus)
     )
-    loaded = _load(settings, folder, commits)
+    loaded = load(settings, folder, commits)
     recipe = run_recipe(settings, loaded.model_record.weights_hash, loaded.targets, commits)
     name = without_folder(settings.corpus)
     stamp = corpus_stamp(settings, documents)
-    return Inputs(loaded, source, recipe, f"{name} {stamp}", commits)
+    model = loaded.model
+    assert isinstance(model, LanguageModel)
+
+    def write(options: TokenSettings, into: Path, advance: Callable[[int], None]) -> None:
+        tokenizer, d_vocab = model.tokenizer, model.d_vocab
+        build_contexts(source, tokenizer, options, into, d_vocab, model.n_ctx, advance)
+
+    return Inputs(loaded, write, recipe, f"{name} {stamp}", commits)
 
 
 def prepare(
@@ -171,7 +197,9 @@ def prepare(
     way = loaded.model.way(hook_names)
     for sentence in loaded.model.ways(hook_names):
         reporter.say(sentence)
-    if sizes is None:
+    if sizes is None and not loaded.model.runs:
+        sizes = Sizes(1, 1)
+    elif sizes is None:
         trial = _trial(loaded.model, targets, corpus, reporter)
         sizes = _told(settings, trial.sizes)
         workplace.ledger.keep(pace, trial.seconds_per_token)
@@ -196,7 +224,7 @@ def prepare(
         settings, workplace.folder, record.model, saes, per_shard, keeps, **vars(sizes),
         commits=inputs.commits,
     )  # fmt: skip
-    return Run(job, loaded.model, record, words, targets, corpus)
+    return Run(job, loaded.model, record, words, targets, corpus, inputs.given)
 
 
 def equip(job: Job) -> Run:
@@ -204,13 +232,14 @@ def equip(job: Job) -> Run:
 
     Equal to what `prepare` gave in the process that started the job.
     """
-    loaded = _load(job.settings, job.folder, job.commits)
+    loaded = load(job.settings, job.folder, job.commits)
     corpus = Corpus.open(job.corpus_folder)
     targets = settled(loaded.model, loaded.targets, corpus, check=False)
     return Run(job, loaded.model, loaded.model_record, loaded.vocabulary, targets, corpus)
 
 
-def _load(settings: PrecomputeSettings, folder: Path, commits: Mapping[str, str]) -> Loaded:
+def load(settings: PrecomputeSettings, folder: Path, commits: Mapping[str, str]) -> Loaded:
+    """Model and dictionaries as the settings name them. AtlasError for what can't be read."""
     found = find_model(settings.model, commits.get(settings.model))
     model = LanguageModel.load(found.path, device_of(settings.device), settings.dtype, found.named)
     model_slug, targets = load_targets(settings, model, folder / "events", commits)
@@ -229,19 +258,12 @@ def _contexts(
     reporter: Reporter,
 ) -> Corpus:
     """Stage 1: the stored contexts, made unless they are there and whole."""
-    folder, model = workplace.folder / TOKENS, inputs.loaded.model
+    folder = workplace.folder / TOKENS
     workplace.verify(TOKENS, reporter.say)
     if not workplace.done(TOKENS):
         with reporter.stage(TOKENS, settings.max_tokens, "tokens") as advance:
-            build_contexts(
-                inputs.source,
-                model.tokenizer,
-                TokenSettings(context_size, settings.packing, bos, settings.max_tokens),
-                folder,
-                model.d_vocab,
-                model.n_ctx,
-                advance,
-            )
+            options = TokenSettings(context_size, settings.packing, bos, settings.max_tokens)
+            inputs.write_contexts(options, folder, advance)
         workplace.ledger.finish(TOKENS, "contexts", seal(workplace.folder, folder.iterdir()))
     return Corpus.open(folder)
 
@@ -251,9 +273,7 @@ def first_contexts(corpus: Corpus, n: int) -> Int64[np.ndarray, " n_chosen"]:
     return np.flatnonzero(corpus.counted.any(axis=1))[:n]
 
 
-def _trial(
-    model: LanguageModel, targets: Sequence[Target], corpus: Corpus, reporter: Reporter
-) -> Trial:
+def _trial(model: Model, targets: Sequence[Target], corpus: Corpus, reporter: Reporter) -> Trial:
     with reporter.stage("trial", len(targets), "dictionaries") as advance:
         trial = try_sizes(model, targets, corpus)
         advance(len(targets))
@@ -276,19 +296,33 @@ def _dictionaries(inputs: Inputs, sample: str) -> dict[str, dict[str, str]]:
     }
 
 
-def settled(
-    model: LanguageModel, targets: Sequence[Target], corpus: Corpus, check: bool
-) -> list[Target]:
+def settled(model: Model, targets: Sequence[Target], corpus: Corpus, check: bool) -> list[Target]:
     """The dictionaries, their input scale settled on the first tokens and, if asked, checked."""
+    if not model.runs:
+        return list(targets)
+    found = []
+    for target, x, y in sampled(model, targets, corpus):
+        # What a user brought was checked when it was brought.
+        if check and isinstance(target.dictionary, Dictionary):
+            verify(target.dictionary, x, y, target.hooks)
+        found.append(target)
+    return found
+
+
+def sampled(
+    model: Model, targets: Sequence[Target], corpus: Corpus
+) -> Iterator[tuple[Target, Float[Tensor, "n _d_in"], Float[Tensor, "n _d_out"]]]:
+    """Each dictionary, its input scale settled, with what it reads and what it reconstructs.
+
+    On the counted ones of the first `VERIFIED_TOKENS` tokens, more or less a context.
+    """
     chosen = first_contexts(corpus, -(-VERIFIED_TOKENS // (corpus.context_size - 1)))
     tokens = torch.from_numpy(corpus.tokens[chosen].astype(np.int64))
     counted = torch.from_numpy(corpus.counted[chosen]).to(model.device)
     activations = model.activations(tokens, hooks_of(targets))
-    found = []
     for target in targets:
         x, y = (activations[name][counted].float() for name in target.hooks)
-        dictionary = settle_input_scale(target.dictionary, x, y)
-        if check:
-            verify(dictionary, x, y, target.hooks)
-        found.append(replace(target, dictionary=dictionary))
-    return found
+        dictionary = target.dictionary
+        if isinstance(dictionary, Dictionary):
+            dictionary = settle_input_scale(dictionary, x, y)
+        yield replace(target, dictionary=dictionary), x, y

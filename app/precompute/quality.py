@@ -106,7 +106,7 @@ def _record(
     n_active = EventStore.open(target.folder).n_active()
     known = QualityRecord.__dataclass_fields__
     return QualityRecord(
-        l0=figures.l0,
+        l0=float(n_active.sum()) / n_tokens if n_tokens else None,
         mse=figures.mse,
         explained_variance=figures.explained_variance,
         cosine=figures.cosine,

@@ -15,11 +15,11 @@ from jaxtyping import Float, Float32, Int64
 from torch import Tensor
 
 from app.db.records import ExampleGroup
+from app.precompute.coder import Coder
 from app.precompute.drivers.driver import Piece, Task
 from app.precompute.preparation import Run
 from app.precompute.target import Target
 from app.precompute.workplace.stage_recipes import SILENT
-from app.sae.dictionary import Dictionary
 
 BATCHES_A_PIECE = 16
 PAIRS_AT_ONCE = 2**14
@@ -61,7 +61,7 @@ def asked_of(sae: str, groups: Iterable[tuple[int, ExampleGroup]]) -> Asked:
 def silent_pieces(asked: Iterable[Asked], batch_contexts: int) -> list[Piece]:
     """The distinct contexts, ascending, in stretches, each with the examples in it."""
     asked = list(asked)
-    wanted = np.unique(np.concatenate([item.context_id for item in asked]))
+    wanted = np.unique(np.concatenate([np.zeros(0, np.int64), *(a.context_id for a in asked)]))
     size = BATCHES_A_PIECE * batch_contexts
     stretches = [wanted[start : start + size] for start in range(0, len(wanted), size)]
     return [
@@ -148,9 +148,9 @@ def _through_model(
 
 
 def _hidden_pre(
-    dictionary: Dictionary, x: Float[Tensor, "n d_in"], feature_index: Int64[np.ndarray, " n"]
+    dictionary: Coder, x: Float[Tensor, "n d_in"], feature_index: Int64[np.ndarray, " n"]
 ) -> Float32[np.ndarray, " n"]:
     """Of one feature on each row."""
-    device = dictionary.W_enc.device
+    device = dictionary.device
     feature = torch.from_numpy(feature_index).to(device)
     return dictionary.encode_pairs(x.to(device).float(), feature)[1].float().cpu().numpy()

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float64
 
+from app.precompute.coder import Coder
 from app.sae.dictionary import Dictionary
 
 
@@ -20,7 +21,7 @@ class Target:
 
     sae: str
     """its part of the address"""
-    dictionary: Dictionary
+    dictionary: Coder
     hook_name: str
     """whose activations it reads"""
     folder: Path
@@ -41,7 +42,14 @@ class Target:
     @property
     def d_out(self) -> int:
         """Width of what it writes."""
-        return self.dictionary.W_dec.shape[1]
+        return self.dictionary.d_out
+
+    @property
+    def weights(self) -> Dictionary:
+        """The dictionary, where its matrices are at hand. ValueError where they are not."""
+        if not isinstance(self.dictionary, Dictionary):
+            raise ValueError(f"{self.sae} has no matrices to look at")
+        return self.dictionary
 
     def firing_threshold(self) -> Float64[np.ndarray, " d_sae"] | None:
         """The `hidden_pre` above which each feature fires; None under per-token top-k."""

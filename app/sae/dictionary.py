@@ -178,6 +178,31 @@ class Dictionary:
         )
         return self._finished(reconstruction + self.b_dec, x)
 
+    @property
+    def device(self) -> torch.device:
+        """Of its tensors."""
+        return self.W_enc.device
+
+    @property
+    def d_out(self) -> int:
+        """Width of what it writes."""
+        return self.W_dec.shape[1]
+
+    @property
+    def directions(self) -> Float[Tensor, "d_sae d_out"]:
+        """What each feature adds for one unit of activation."""
+        return self.W_dec
+
+    @property
+    def gives_hidden_pre(self) -> bool:
+        """Always: the values before ReLU, threshold or top-k are computed."""
+        return True
+
+    @property
+    def selects_across_features(self) -> bool:
+        """Whether features compete (per-token top-k)."""
+        return self.activation.selects_across_features
+
     @cached_property
     def encoder_rows(self) -> Float[Tensor, "d_sae d_in"]:
         """W_enc with each feature's numbers side by side; a copy, unless it lay so before."""

@@ -27,7 +27,7 @@ from app.precompute.ablation.texts import (
     texts_of,
 )
 from app.precompute.ablation.tree_attention import TAIL_TOKENS
-from app.precompute.model.language_model import LanguageModel
+from app.precompute.model.model import Model
 from app.precompute.model.workers import Workers
 
 SPARE_DRAWS = 16
@@ -141,7 +141,7 @@ def cost(examples: Sequence[Example], settings: AblationSettings) -> Cost:
 
 
 def ablate(
-    model: LanguageModel,
+    model: Model,
     mounts: Sequence[Mount],
     examples: Sequence[Example],
     unigram: Float[np.ndarray, " d_vocab"] | Integer[np.ndarray, " d_vocab"],
@@ -164,7 +164,7 @@ def ablate(
         longest = max(texts, key=lambda text: text.position)
         runner.check([plan_of(longest, replacements, settings)])
 
-    def of_chunk(twin: LanguageModel, chunk: Sequence[Text]) -> list[AblatedExample]:
+    def of_chunk(twin: Model, chunk: Sequence[Text]) -> list[AblatedExample]:
         plans = [plan_of(text, replacements, settings) for text in chunk]
         ends = np.cumsum([len(plan.branches) for plan in plans])
         rows = [
@@ -201,7 +201,7 @@ def plan_of(text: Text, replacements: Replacements, settings: AblationSettings) 
 def _effects(
     reading: Reading, example: Example, mounts: Sequence[Mount], settings: AblationSettings
 ) -> AblatedExample:
-    topk = mounts[example.mount].dictionary.activation.selects_across_features
+    topk = mounts[example.mount].dictionary.selects_across_features
     position = example.position
     deleted = ablated_positions(position, settings.window)
     replaced = np.append(deleted, position)

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from app.precompute.ablation import tree_attention
 from app.precompute.model.agreement import relative_difference
-from app.precompute.model.language_model import LanguageModel
+from app.precompute.model.model import Model
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ class BranchRunner:
 
     def __init__(
         self,
-        model: LanguageModel,
+        model: Model,
         hook_names: Iterable[str],
         batch_tokens: int | None = None,
         tail_tokens: int = tree_attention.TAIL_TOKENS,
@@ -71,7 +71,7 @@ class BranchRunner:
         """`batch_tokens`: tokens of one pass; `tail_tokens`: tail tokens beside one trunk."""
         self.model = model
         self.hook_names = tuple(dict.fromkeys(hook_names))
-        self.uses_trees = True
+        self.uses_trees = model.takes_masks
         """False once the model was seen not to honour the mask or the positions."""
         self._tail_tokens = tail_tokens
         kind = "cpu" if model.device.type == "cpu" else "cuda"
@@ -81,7 +81,7 @@ class BranchRunner:
     def run(
         self,
         plans: Sequence[Plan],
-        model: LanguageModel | None = None,
+        model: Model | None = None,
         hook_names: Sequence[str] | None = None,
     ) -> dict[str, Float[Tensor, "n_branches _d_in"]]:
         """The activation at every branch's last token, plan after plan, branch after branch.
@@ -102,7 +102,7 @@ class BranchRunner:
             self._checked_tokens = longest
 
     def _run(
-        self, plans: Sequence[Plan], trees: bool, model: LanguageModel, hook_names: Sequence[str]
+        self, plans: Sequence[Plan], trees: bool, model: Model, hook_names: Sequence[str]
     ) -> dict[str, Float[Tensor, "n_branches _d_in"]]:
         n_branches = sum(len(plan.branches) for plan in plans)
         result = {
@@ -118,7 +118,7 @@ class BranchRunner:
         return result
 
     def _as_trees(
-        self, plans: Sequence[Plan], model: LanguageModel, hook_names: Sequence[str]
+        self, plans: Sequence[Plan], model: Model, hook_names: Sequence[str]
     ) -> Iterator[tuple[Integer[np.ndarray, " n"], dict[str, Float[Tensor, "n _d_in"]]]]:
         pieces = tree_attention.trees(
             [
@@ -133,7 +133,7 @@ class BranchRunner:
             yield np.concatenate([piece.branch_index for piece in chosen]), found
 
     def _as_sequences(
-        self, plans: Sequence[Plan], model: LanguageModel, hook_names: Sequence[str]
+        self, plans: Sequence[Plan], model: Model, hook_names: Sequence[str]
     ) -> Iterator[tuple[Integer[np.ndarray, " n"], dict[str, Float[Tensor, "n _d_in"]]]]:
         texts = [
             np.concatenate([plan.trunk[: branch.attach], branch.tail])
@@ -143,7 +143,7 @@ class BranchRunner:
         for batch in batches([len(text) for text in texts], self._batch_tokens):
             chosen = [texts[i] for i in batch]
             lengths = [len(text) for text in chosen]
-            tokens = np.zeros((len(chosen), max(lengths)), dtype=np.int64)
+            tokens = np.full((len(chosen), max(lengths)), model.fill, dtype=np.int64)
             for row, text in zip(tokens, chosen, strict=True):
                 row[: len(text)] = text
             # Padding stands to the right of what is read: a causal model never sees it from there.

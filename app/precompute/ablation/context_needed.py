@@ -25,7 +25,7 @@ from app.precompute.ablation.texts import (
     read_features,
     texts_of,
 )
-from app.precompute.model.language_model import LanguageModel
+from app.precompute.model.model import Model
 from app.precompute.model.workers import Workers
 
 KEPT = (0, 1, 2, 4, 8, 16, 32)
@@ -122,7 +122,7 @@ def cost(examples: Sequence[Example], settings: ContextNeededSettings) -> Cost:
 
 
 def context_needed(
-    model: LanguageModel,
+    model: Model,
     mounts: Sequence[Mount],
     examples: Sequence[Example],
     contexts: Integer[np.ndarray, "n_contexts n_ctx"],
@@ -148,7 +148,7 @@ def context_needed(
     if texts:
         runner.check(plans_of(max(texts, key=lambda text: text.position)))
 
-    def of_chunk(twin: LanguageModel, chunk: Sequence[Text]) -> list[ContextNeeded]:
+    def of_chunk(twin: Model, chunk: Sequence[Text]) -> list[ContextNeeded]:
         plans: list[Plan] = []
         branches_of: list[tuple[Text, slice]] = []
         end = 0

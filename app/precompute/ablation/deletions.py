@@ -13,7 +13,7 @@ from jaxtyping import Float, Integer
 
 from app.precompute.ablation.branches import Branch, BranchRunner, Plan
 from app.precompute.ablation.texts import Mount
-from app.precompute.model.language_model import LanguageModel
+from app.precompute.model.model import Model
 
 TEXTS_AT_ONCE = 64
 """Shortened texts between two calls of `pause`."""
@@ -24,7 +24,7 @@ class Deletions:
 
     def __init__(
         self,
-        model: LanguageModel,
+        model: Model,
         mount: Mount,
         feature_index: int,
         tokens: Integer[np.ndarray, " n_tokens"],
@@ -70,7 +70,7 @@ class Deletions:
         x = self._runner.run([plan])[self._mount.hook_name]
         dictionary = self._mount.dictionary
         feature = torch.full((len(deleted),), self._feature_index)
-        read = dictionary.encode_pairs(x.to(dictionary.W_enc.device), feature)
+        read = dictionary.encode_pairs(x.to(dictionary.device), feature)
         return np.stack([part.cpu().double().numpy() for part in read])
 
     def _branch(self, positions: Collection[int]) -> Branch:

@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Float, Integer
 from torch import Tensor
 
+from app.precompute.coder import Coder
 from app.precompute.target import Target
 from app.sae.dictionary import Dictionary
 
@@ -29,7 +30,7 @@ PAIRS = 8192
 class Mount:
     """A dictionary and the hook it sits on."""
 
-    dictionary: Dictionary
+    dictionary: Coder
     hook_name: str
     """where it reads"""
     hook_name_out: str | None = None
@@ -44,6 +45,13 @@ class Mount:
     def output_hook(self) -> str:
         """Where its features write, and what its reconstruction stands for."""
         return self.hook_name_out or self.hook_name
+
+    @property
+    def weights(self) -> Dictionary:
+        """The dictionary, where its matrices are at hand. ValueError where they are not."""
+        if not isinstance(self.dictionary, Dictionary):
+            raise ValueError(f"what reads {self.hook_name} has no matrices to look at")
+        return self.dictionary
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +150,7 @@ def read_features(
 
 
 def _encode(
-    dictionary: Dictionary,
+    dictionary: Coder,
     activations: Float[Tensor, "n_branches _d_in"],
     row_index: Integer[np.ndarray, " n_pairs"],
     features: Integer[np.ndarray, " n_pairs"],
@@ -153,7 +161,7 @@ def _encode(
         part = slice(start, start + PAIRS)
         x = activations[torch.from_numpy(row_index[part]).to(activations.device)]
         acts, hidden_pre = dictionary.encode_pairs(
-            x.to(dictionary.W_enc.device), torch.from_numpy(features[part])
+            x.to(dictionary.device), torch.from_numpy(features[part])
         )
         read[0, part] = acts.cpu().double().numpy()
         read[1, part] = hidden_pre.cpu().double().numpy()

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Bool, Float, Int, Integer
 from torch import Tensor
 
-from app.precompute.model.language_model import LanguageModel
+from app.precompute.model.model import Model
 
 TAIL_TOKENS = 320
 """Tail tokens beside one trunk: more make attention dearer, fewer repeat the trunk more often."""
@@ -68,7 +68,7 @@ def trees(
 
 
 def run(
-    model: LanguageModel, hook_names: Sequence[str], rows: Sequence[Tree]
+    model: Model, hook_names: Sequence[str], rows: Sequence[Tree]
 ) -> dict[str, Float[Tensor, "n_tails _d_in"]]:
     """The activations at the last token of every tail, row after row, in one pass.
 

@@ -7,7 +7,7 @@ and the longest context are handed in.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -43,6 +43,26 @@ class TokenSettings:
     """token between packed documents; auto: EOS, else SEP, else BOS, else nothing"""
 
 
+@dataclass(frozen=True)
+class ContextPlan:
+    """Where rows come from and what to say about them."""
+
+    rows: Iterable[Rows]
+    names: deque[str]
+    """filled while `rows` is read"""
+    packing: Literal["packed", "document", "array"]
+    context_size: int
+    bos_token_id: int | None
+    separator_token_id: int | None
+    special_token_ids: Sequence[int]
+    name: str
+    """of the corpus"""
+    spec: str
+    """what was asked for"""
+    n_tokens_read: Callable[[], int] | None = None
+    """of documents, so far; None where rows came as they are"""
+
+
 def build_contexts(
     source: Source,
     tokenizer: PreTrainedTokenizerBase,
@@ -66,8 +86,26 @@ def build_contexts(
             can't be read, or `folder` can't be written.
     """
     plan = _plan(source, tokenizer, settings, d_vocab)
+    return write_contexts(plan, settings, folder, d_vocab, n_ctx, advance)
+
+
+def write_contexts(
+    plan: ContextPlan,
+    settings: TokenSettings,
+    folder: Path,
+    d_vocab: int,
+    n_ctx: int,
+    advance: Callable[[int], None] = lambda _: None,
+) -> dict[str, Any]:
+    """The same for rows that are ids already; what is asked of `settings` is `max_tokens` and what
+    the metadata say.
+
+    Raises:
+        AtlasError: the context doesn't fit the model, none of the tokens counts, or `folder` can't
+            be written.
+    """
     max_contexts = _max_contexts(settings, plan.context_size, n_ctx)
-    special_ids = special_token_ids(tokenizer)
+    special_ids = plan.special_token_ids
     all_bos = plan.bos_token_id is not None
     with ContextsWriter(folder, plan.context_size, _token_dtype(d_vocab)) as writer:
         for rows in _first(plan.rows, max_contexts):
@@ -79,11 +117,11 @@ def build_contexts(
             while writer.n_documents <= rows.document_ids.max():
                 writer.name_document(plan.names.popleft())
         if not writer.n_tokens:
-            raise _too_short(source, plan, writer.n_contexts)
+            raise _too_short(plan, writer.n_contexts)
         return writer.finish(
             {
-                "name": source.name,
-                "source": source.spec,
+                "name": plan.name,
+                "source": plan.spec,
                 "context_size": plan.context_size,
                 "d_vocab": d_vocab,
                 "packing": plan.packing,
@@ -97,28 +135,13 @@ def build_contexts(
         )
 
 
-@dataclass(frozen=True)
-class _Plan:
-    """Where rows come from and what to say about them."""
-
-    rows: Iterable[Rows]
-    names: deque[str]
-    """filled while `rows` is read"""
-    packing: Literal["packed", "document", "array"]
-    context_size: int
-    bos_token_id: int | None
-    separator_token_id: int | None
-    documents: DocumentTokens | None
-    """None for an array"""
-
-
 def _plan(
     source: Source, tokenizer: PreTrainedTokenizerBase, settings: TokenSettings, d_vocab: int
-) -> _Plan:
-    bos = _first_known(tokenizer, "bos", "eos")
+) -> ContextPlan:
+    bos = first_known(tokenizer, "bos", "eos")
     if isinstance(source, TokenArray):
         array = open_array(source.path)
-        borders = {_first_known(tokenizer, "bos", "eos"), _first_known(tokenizer, "eos", "bos")}
+        borders = {first_known(tokenizer, "bos", "eos"), first_known(tokenizer, "eos", "bos")}
         rows = ArrayRows(
             array,
             source.name,
@@ -126,7 +149,10 @@ def _plan(
             border_ids=sorted(i for i in borders if i is not None),
             special_ids=special_token_ids(tokenizer),
         )
-        return _Plan(rows, rows.names, "array", array.shape[1], bos, None, None)
+        return ContextPlan(
+            rows, rows.names, "array", array.shape[1], bos, None, special_token_ids(tokenizer),
+            source.name, source.spec,
+        )  # fmt: skip
     return _text_plan(source, tokenizer, settings, d_vocab, bos)
 
 
@@ -136,14 +162,14 @@ def _text_plan(
     settings: TokenSettings,
     d_vocab: int,
     bos: int | None,
-) -> _Plan:
+) -> ContextPlan:
     if settings.prepend_bos and bos is None:
         raise AtlasError(
             "The dictionary wants a BOS in front of every context, but the tokenizer has neither "
             "BOS nor EOS: set prepend_bos to false or use the model's own tokenizer."
         )
     packed = settings.packing == "packed"
-    pad = _first_known(tokenizer, "pad", "eos", "bos")
+    pad = first_known(tokenizer, "pad", "eos", "bos")
     layout = RowLayout(
         settings.context_size,
         bos if settings.prepend_bos else None,
@@ -151,14 +177,17 @@ def _text_plan(
         0 if pad is None else pad,
     )
     documents = DocumentTokens(source, tokenizer, d_vocab)
-    return _Plan(
+    return ContextPlan(
         (packing.pack if packed else packing.by_document)(documents, layout),
         documents.names,
         settings.packing,
         layout.context_size,
         bos,
         layout.separator_token_id,
-        documents,
+        special_token_ids(tokenizer),
+        source.name,
+        source.spec,
+        lambda: documents.n_tokens,
     )
 
 
@@ -166,8 +195,8 @@ def _separator(tokenizer: PreTrainedTokenizerBase, settings: TokenSettings) -> i
     if settings.separator == "none":
         return None
     if settings.separator == "auto":
-        return _first_known(tokenizer, "eos", "sep", "bos")
-    token_id = _first_known(tokenizer, settings.separator)
+        return first_known(tokenizer, "eos", "sep", "bos")
+    token_id = first_known(tokenizer, settings.separator)
     if token_id is None:
         raise AtlasError(
             f"The tokenizer has no {settings.separator.upper()} to put between documents: choose "
@@ -176,7 +205,7 @@ def _separator(tokenizer: PreTrainedTokenizerBase, settings: TokenSettings) -> i
     return token_id
 
 
-def _first_known(tokenizer: PreTrainedTokenizerBase, *roles: str) -> int | None:
+def first_known(tokenizer: PreTrainedTokenizerBase, *roles: str) -> int | None:
     """The id of the first of these special tokens that the tokenizer has."""
     ids = (getattr(tokenizer, f"{role}_token_id", None) for role in roles)
     return next((token_id for token_id in ids if token_id is not None), None)
@@ -216,14 +245,14 @@ def _first(blocks: Iterable[Rows], n_rows: int | None) -> Iterator[Rows]:
         return
 
 
-def _too_short(source: Source, plan: _Plan, n_contexts: int) -> AtlasError:
-    if n_contexts or plan.documents is None:
+def _too_short(plan: ContextPlan, n_contexts: int) -> AtlasError:
+    if n_contexts or plan.n_tokens_read is None:
         return AtlasError(
-            f"The corpus {source.spec!r} holds {n_contexts:,} contexts of {plan.context_size:,} "
+            f"The corpus {plan.spec!r} holds {n_contexts:,} contexts of {plan.context_size:,} "
             "tokens and none of the tokens counts: all are special, padding or at position 0."
         )
     return AtlasError(
-        f"The corpus {source.spec!r} holds {plan.documents.n_tokens:,} tokens, less than one "
+        f"The corpus {plan.spec!r} holds {plan.n_tokens_read():,} tokens, less than one "
         f"context of {plan.context_size:,}: give more text or a smaller context_size."
     )
 

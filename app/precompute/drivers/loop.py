@@ -13,7 +13,7 @@ import torch
 
 from app.precompute.drivers.driver import Outcome, Piece, Task, do
 from app.precompute.drivers.interruption import Stop
-from app.precompute.model.language_model import LanguageModel
+from app.precompute.model.model import Model
 from app.precompute.model.workers import Workers
 from app.precompute.preparation import Run
 
@@ -39,7 +39,7 @@ class Loop:
             yield from ways[task.needs](task, self._until_stopped(pieces))
 
     def _with_twins(self, task: Task, pieces: Iterable[Piece]) -> Iterator[Done]:
-        def work(model: LanguageModel, piece: Piece) -> Done:
+        def work(model: Model, piece: Piece) -> Done:
             return piece, do(task, replace(self._run, model=model), self._run.job, piece)
 
         if self._workers is None:

@@ -17,7 +17,7 @@ import torch
 
 from app.precompute.events.finder import finder
 from app.precompute.events.harvest import ROWS_AT_ONCE
-from app.precompute.model.language_model import LanguageModel
+from app.precompute.model.model import Model
 from app.precompute.model.workers import Workers
 from app.precompute.target import Target, hooks_of
 from app.stats.corpus import Corpus
@@ -52,7 +52,7 @@ class Trial:
     else: time of one thread on the CPU, else wall time"""
 
 
-def try_sizes(model: LanguageModel, targets: Sequence[Target], corpus: Corpus) -> Trial:
+def try_sizes(model: Model, targets: Sequence[Target], corpus: Corpus) -> Trial:
     """The sizes with the most tokens a second in one worker, each at its best of `ROUNDS`.
 
     First the batch, by the model alone, then the tile on such batches, one for all dictionaries.
@@ -60,7 +60,7 @@ def try_sizes(model: LanguageModel, targets: Sequence[Target], corpus: Corpus) -
     return next(Workers(model, 1).map(partial(_try, targets=targets), [corpus]))
 
 
-def _try(model: LanguageModel, corpus: Corpus, targets: Sequence[Target]) -> Trial:
+def _try(model: Model, corpus: Corpus, targets: Sequence[Target]) -> Trial:
     kind = model.device.type
     hook_names = hooks_of(targets)
 
@@ -87,7 +87,7 @@ def _try(model: LanguageModel, corpus: Corpus, targets: Sequence[Target]) -> Tri
 
 
 def _fastest(
-    model: LanguageModel, ways: dict[int, Callable[[], object]], per_size: bool = True
+    model: Model, ways: dict[int, Callable[[], object]], per_size: bool = True
 ) -> tuple[int, float]:
     """The size whose way takes least time, divided by the size where that is how much it does, and
     that time in seconds.

@@ -17,7 +17,7 @@ from jaxtyping import Bool
 
 from app.precompute.events.harvest import Harvest, PositionZeroSums
 from app.precompute.events.kept_activations import KeptActivations
-from app.precompute.model.language_model import LanguageModel
+from app.precompute.model.model import Model
 from app.precompute.target import Target, hooks_of
 from app.stats.corpus import Corpus
 from app.stats.event_writer import write_manifest
@@ -56,7 +56,7 @@ def write_manifests(targets: Sequence[Target], corpus: Corpus, per_shard: int) -
 
 
 def extract_shard(
-    model: LanguageModel,
+    model: Model,
     targets: Sequence[Target],
     corpus: Corpus,
     index: int,

@@ -7,6 +7,7 @@ long runs on the device of the activations, and only what fires comes back. Know
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -173,15 +174,27 @@ class Harvest:
             zero.add(*on_host(firings.feature, firings.activation.float()))
         place = np.concatenate([np.zeros(0, np.int64), *(part for part, _ in self._sample)])
         write_hidden_pre(self.target.folder, index, [rows for _, rows in self._sample])
-        with replacing(sums_path(self.target.folder, index)) as file:
-            np.savez(
-                file,
-                zero_n_active=zero.n_active,
-                zero_total=zero.total,
-                zero_max=zero.max,
-                sample_place=place,
-                quality=json.dumps(self._quality.state()),
-            )
+        write_sums(self.target.folder, index, zero, place, self._quality)
+
+
+def write_sums(
+    folder: Path,
+    index: int,
+    zero: PositionZeroSums,
+    sample_place: Int64[np.ndarray, " n"],
+    quality: QualitySums,
+) -> None:
+    """The sums of a shard, beside it, whole or not at all; `sample_place`: the tokens whose
+    `hidden_pre` is kept."""
+    with replacing(sums_path(folder, index)) as file:
+        np.savez(
+            file,
+            zero_n_active=zero.n_active,
+            zero_total=zero.total,
+            zero_max=zero.max,
+            sample_place=sample_place,
+            quality=json.dumps(quality.state()),
+        )
 
 
 def on_host(*tensors: Tensor) -> list[np.ndarray]:

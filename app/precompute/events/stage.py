@@ -10,6 +10,7 @@ from functools import lru_cache
 
 from app.precompute.drivers.driver import Piece, Task, Written
 from app.precompute.events.events import extract_shard, sampled_contexts, shard_files
+from app.precompute.given.events import rewrite_shard
 from app.precompute.preparation import Run
 from app.precompute.target import hooks_of
 from app.precompute.workplace.stage_recipes import stage_name
@@ -45,17 +46,21 @@ def n_shards(run: Run) -> int:
 
 
 def extract(run: Run, shard: EventShard) -> Written:
-    """Stage 2: one shard through the model, for all its dictionaries at once."""
+    """Stage 2: one shard through the model, for all its dictionaries at once; or, where firings
+    are given, rewritten."""
     targets = [run.target(sae) for sae in shard.saes]
-    settings = run.job.settings
-    extract_shard(
-        run.model, targets, run.corpus, shard.index,
-        per_shard=run.job.per_shard,
-        batch_contexts=run.job.batch_contexts,
-        tile_features=run.job.tile_features,
-        sample=_sampled(run.corpus.n_contexts, settings.hidden_pre_contexts, settings.seed),
-        kept=run.kept,
-    )  # fmt: skip
+    settings, per_shard = run.job.settings, run.job.per_shard
+    if run.given:
+        rewrite_shard(run.given, targets, run.corpus, shard.index, per_shard=per_shard)
+    else:
+        extract_shard(
+            run.model, targets, run.corpus, shard.index,
+            per_shard=per_shard,
+            batch_contexts=run.job.batch_contexts,
+            tile_features=run.job.tile_features,
+            sample=_sampled(run.corpus.n_contexts, settings.hidden_pre_contexts, settings.seed),
+            kept=run.kept,
+        )  # fmt: skip
     files = {
         stage_name("events", target.sae): shard_files(target.folder, shard.index)
         for target in targets

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from app.precompute.coder import Coder
 from app.precompute.events.firings import FiringFinder, Firings
 from app.sae.dictionary import ROW_BLOCK_ELEMENTS
 
@@ -18,16 +19,38 @@ class WholeRowFinder(FiringFinder):
     def find(
         self, x: Float[Tensor, "n d_in"], kept: Int[Tensor, " m"] | None = None
     ) -> tuple[Firings, Float[Tensor, "m d_sae"]]:
-        feature, row, activation = [], [], []
-        rows = max(1, ROW_BLOCK_ELEMENTS // self.dictionary.W_enc.shape[1])
-        for start in range(0, max(len(x), 1), rows):
-            feature_acts = self.dictionary.encode(x[start : start + rows])
-            found, fired = feature_acts.nonzero(as_tuple=True)
-            feature.append(fired)
-            row.append(found + start)
-            activation.append(feature_acts[found, fired])
-        hidden_pre = self.dictionary.hidden_pre(x[:0] if kept is None else x[kept])
-        return _by_feature(*map(torch.cat, (feature, row, activation)), len(x)), hidden_pre
+        return find_in_rows(self.dictionary, x, kept)
+
+
+class CoderFinder:
+    """The same for what encodes without being a dictionary."""
+
+    def __init__(self, coder: Coder) -> None:
+        self._coder = coder
+
+    def find(
+        self, x: Float[Tensor, "n d_in"], kept: Int[Tensor, " m"] | None = None
+    ) -> tuple[Firings, Float[Tensor, "m d_sae"]]:
+        """(the firings on these rows, the `hidden_pre` of all features on the rows `kept`)."""
+        return find_in_rows(self._coder, x, kept)
+
+
+def find_in_rows(
+    coder: Coder, x: Float[Tensor, "n d_in"], kept: Int[Tensor, " m"] | None
+) -> tuple[Firings, Float[Tensor, "m d_sae"]]:
+    """What every finder gives, from whole rows of features."""
+    feature, row, activation = [], [], []
+    d_sae = coder.config.d_sae
+    rows = max(1, ROW_BLOCK_ELEMENTS // d_sae)
+    for start in range(0, max(len(x), 1), rows):
+        feature_acts = coder.encode(x[start : start + rows])
+        found, fired = feature_acts.nonzero(as_tuple=True)
+        feature.append(fired)
+        row.append(found + start)
+        activation.append(feature_acts[found, fired])
+    chosen = x[:0] if kept is None else x[kept]
+    hidden_pre = coder.forward_encoder(chosen)[0] if len(chosen) else x.new_zeros(0, d_sae)
+    return _by_feature(*map(torch.cat, (feature, row, activation)), len(x)), hidden_pre
 
 
 def _by_feature(

@@ -114,6 +114,26 @@ class LanguageModel:
         """How far two ways of computing one activation may differ; see `TOLERANCE`."""
         return TOLERANCE[self.dtype]
 
+    @property
+    def runs(self) -> bool:
+        """Always."""
+        return True
+
+    @property
+    def takes_masks(self) -> bool:
+        """Whether it may be given masks and positions; if it honours them, is seen on the way."""
+        return True
+
+    @property
+    def fill(self) -> int:
+        """What stands to the right of shorter texts: a causal model never sees it from there."""
+        return 0
+
+    @property
+    def one_at_a_time(self) -> bool:
+        """Twins have modules of their own, so several threads may run side by side."""
+        return False
+
     def way(self, hook_names: Iterable[str]) -> str:
         """What a pass that reads all these hooks, each of them read before, runs through."""
         apart = (self._agreement.differences[name] for name in hook_names)

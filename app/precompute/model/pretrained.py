@@ -46,6 +46,11 @@ def load_pretrained(
     return model.eval().requires_grad_(False), tokenizer
 
 
+def load_tokenizer(folder: Path, named: str = "") -> Any:
+    """A tokenizer alone; `named` is what sentences say. AtlasError if there is none."""
+    return _load_tokenizer(folder, named or str(folder))
+
+
 def _check_folder(folder: Path, name: str) -> None:
     if not folder.is_dir():
         raise AtlasError(

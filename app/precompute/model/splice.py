@@ -18,7 +18,7 @@ from torch import Tensor
 
 from app.precompute.ablation.texts import Mount
 from app.precompute.model.forward import Visitor
-from app.precompute.model.language_model import LanguageModel
+from app.precompute.model.model import Model
 
 LOGIT_ELEMENTS = 2**24
 """Most logits of one batch: some 400 MB for each worker, with what is computed of them."""
@@ -96,7 +96,7 @@ class SpliceSums:
 
 
 def splice_sums(
-    model: LanguageModel,
+    model: Model,
     mounts: Mapping[str, Mount],
     tokens: Integer[np.ndarray, "n_contexts n_ctx"],
     counted: Bool[np.ndarray, "n_contexts n_ctx"],
@@ -158,7 +158,7 @@ def splice_figures(sums: SpliceSums, sae: str, hook_name: str) -> SpliceQuality 
 
 
 def _quantities(
-    model: LanguageModel, mounts: Mapping[str, Mount], batch: "_Batch", fills: Mapping[str, Tensor]
+    model: Model, mounts: Mapping[str, Mount], batch: "_Batch", fills: Mapping[str, Tensor]
 ) -> Iterator[tuple[str, Float[Tensor, " n"]]]:
     """Each quantity by name, at every predicted token of a batch."""
     clean = batch.log_probs(model.logits(batch.tokens))
@@ -227,7 +227,7 @@ def _reconstructing(batch: _Batch, mount: Mount) -> dict[str, Visitor]:
     dictionary, seen = mount.dictionary, list[Tensor]()
 
     def reconstruct(x: Float[Tensor, "n d_in"]) -> Float[Tensor, "n d_out"]:
-        own = x.to(dictionary.W_enc.device)
+        own = x.to(dictionary.device)
         return dictionary.decode(dictionary.encode(own), own).to(x.device)
 
     def read(activation: Tensor) -> None:

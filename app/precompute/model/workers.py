@@ -16,7 +16,7 @@ from typing import TypeVar
 
 import torch
 
-from app.precompute.model.language_model import LanguageModel
+from app.precompute.model.model import Model
 
 Piece = TypeVar("Piece")
 Result = TypeVar("Result")
@@ -25,16 +25,20 @@ Result = TypeVar("Result")
 class Workers:
     """A model and its twins."""
 
-    def __init__(self, model: LanguageModel, n_workers: int | None = None) -> None:
-        """`n_workers`: by default as many as torch has threads; two on a GPU; else one."""
+    def __init__(self, model: Model, n_workers: int | None = None) -> None:
+        """`n_workers`: by default as many as torch has threads; two on a GPU; else one. A model
+        that must run one at a time gets one, with all of torch's threads."""
         self._device = model.device
+        self._alone = model.one_at_a_time
+        if self._alone:
+            n_workers = 1
         if n_workers is None:
             own = {"cpu": torch.get_num_threads(), "cuda": 2}
             n_workers = own.get(self._device.type, 1)
         self._models = [model, *(model.twin() for _ in range(n_workers - 1))]
 
     def map(
-        self, task: Callable[[LanguageModel, Piece], Result], pieces: Iterable[Piece]
+        self, task: Callable[[Model, Piece], Result], pieces: Iterable[Piece]
     ) -> Iterator[Result]:
         """`task(model, piece)` of every piece, in the order of the pieces, without gradients.
 
@@ -42,7 +46,7 @@ class Workers:
         memory. The model that a task is given is its own while it runs. A task's error is raised
         where its result would have been; pieces not yet begun are then dropped.
         """
-        idle: SimpleQueue[LanguageModel] = SimpleQueue()
+        idle: SimpleQueue[Model] = SimpleQueue()
         for model in self._models:
             idle.put(model)
 
@@ -55,7 +59,10 @@ class Workers:
                 idle.put(model)
 
         pool = ThreadPoolExecutor(
-            len(self._models), "worker", initializer=_compute_alone, initargs=(self._device,)
+            len(self._models),
+            "worker",
+            initializer=None if self._alone else _compute_alone,
+            initargs=() if self._alone else (self._device,),
         )
         ahead: deque[Future[Result]] = deque()
         try:

@@ -13,9 +13,7 @@ from jaxtyping import Bool, Float, Int, Integer
 from torch import Tensor
 
 from app.errors import AtlasError
-from app.precompute.model.direct_path import direct_path
-from app.precompute.model.language_model import LanguageModel
-from app.precompute.model.norms import read_norm
+from app.precompute.weights.lens_ground import LensGround
 from app.stats.norms import norm_outliers
 
 N_TOKENS = 10
@@ -75,26 +73,20 @@ class LensFacts:
 class LogitLens:
     """The lens of one hook; everything that does not depend on the feature is computed once."""
 
-    def __init__(
-        self, model: LanguageModel, hook_name: str, producible: Bool[np.ndarray, " d_vocab"]
-    ) -> None:
+    def __init__(self, ground: LensGround, producible: Bool[np.ndarray, " d_vocab"]) -> None:
         """`producible`: which ids survive id -> text -> id (`Vocabulary.producible`).
 
         A hook without a linear path gives a lens whose blocks can't be asked for (ValueError).
-        AtlasError for an unknown hook, and if no token is left.
+        AtlasError if no token is left.
         """
-        path = direct_path(model, hook_name)
-        final = model.module("ln_final")
-        norm = read_norm(final, model.d_model) if final is not None else None
-        if norm is None and not isinstance(path, str):
-            path = f"The final norm of {model.name} is neither a LayerNorm nor an RMSNorm."
+        path = ground.path
         self.linear_path = None if isinstance(path, str) else path.description
         """"directly", "through W_O", "through W_out"; None if there is no linear path."""
         self.no_path_reason = path if isinstance(path, str) else None
         """A sentence for the page where there is no linear path."""
         self._path = None if isinstance(path, str) else path
-        self._norm = norm
-        self._W_U = model.W_U.detach().float()
+        self._norm = ground.norm
+        self._W_U = ground.W_U
         outlier = norm_outliers(self._W_U.norm(dim=0).cpu().numpy(), producible)
         self.kept = producible & ~outlier
         """The remaining vocabulary, `[d_vocab]`."""
@@ -104,7 +96,7 @@ class LogitLens:
         """Left out: an unembedding norm far above the median."""
         if not self.kept.any():
             raise AtlasError(
-                f"No token of {model.name} survives id -> text -> id: its tokenizer belongs to "
+                f"No token of {ground.name} survives id -> text -> id: its tokenizer belongs to "
                 "another model; put the right one into its folder."
             )
         self._kept = torch.from_numpy(self.kept).to(self._W_U.device)

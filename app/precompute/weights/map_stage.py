@@ -25,17 +25,20 @@ class Map:
 def draw_map(run: Run, sae: str) -> Map:
     """The decoder directions of one dictionary in two dimensions."""
     settings, said = run.job.settings, list[str]()
-    W_dec = run.target(sae).dictionary.W_dec
+    W_dec = run.target(sae).dictionary.directions
+    if W_dec is None:
+        raise ValueError(f"{sae} has no decoder rows")
     return Map(direction_map(W_dec, settings.direction_map, settings.seed, said.append), said)
 
 
 def map_pieces(run: Run) -> list[Piece]:
-    """One for each dictionary; none where no map is asked for."""
+    """One for each dictionary whose decoder rows are known; none where no map is asked for."""
     if run.job.settings.direction_map == "none":
         return []
     return [
         Piece((stage_name("map", target.sae),), "all", target.dictionary.config.d_sae, target.sae)
         for target in run.targets
+        if target.dictionary.directions is not None
     ]
 
 

@@ -18,15 +18,18 @@ CONTEXTS = 32
 """Contexts it is measured on, the first in which a token counts."""
 
 
-def norm_piece(run: Run) -> Piece:
-    """All of it: a second of work."""
-    return Piece((FINAL_NORM,), "all", len(first_contexts(run.corpus, CONTEXTS)))
+def norm_pieces(run: Run) -> list[Piece]:
+    """All of it, a second of work; none where no model can be looked into."""
+    if not isinstance(run.model, LanguageModel):
+        return []
+    return [Piece((FINAL_NORM,), "all", len(first_contexts(run.corpus, CONTEXTS)))]
 
 
 def measure_norm_scale(run: Run, _: None) -> float | None:
     """See `mean_final_norm_scale`."""
     chosen = first_contexts(run.corpus, CONTEXTS)
-    return mean_final_norm_scale(run.model, run.corpus.tokens[chosen], run.corpus.counted[chosen])
+    tokens, counted = run.corpus.tokens[chosen], run.corpus.counted[chosen]
+    return mean_final_norm_scale(run.language_model, tokens, counted)
 
 
 NORM_SCALE = Task(measure_norm_scale, "machine")

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
+from torch import Tensor
 
 from app.db.records import LogitLensPanel, NeighborPanel
 from app.precompute.drivers.driver import Piece, Task
@@ -18,11 +19,12 @@ from app.precompute.job import FeatureRange
 from app.precompute.preparation import Run
 from app.precompute.ranges.dense_ranking import DenseRanking
 from app.precompute.ranges.ranking import Ranking
-from app.precompute.target import Target
+from app.precompute.weights.lens_ground import lens_ground
 from app.precompute.weights.logit_lens import LensFacts, LensSummary, LogitLens, StrongestTokens
 from app.precompute.weights.neighbors import encoder_decoder_cosine, nearest_features
 from app.precompute.weights.token_features import N_STRONGEST, JoinedRanking, TokenFeatures
 from app.precompute.workplace.stage_recipes import stage_name
+from app.sae.dictionary import Dictionary
 
 N_NEIGHBORS = 10
 
@@ -53,16 +55,21 @@ class Weights:
     """The same of every feature of a dictionary."""
 
     lens: LensFacts
-    decoder_norm: Float[np.ndarray, " d_sae"]
+    decoder_norm: Float[np.ndarray, " d_sae"] | None
+    """None where decoder rows are not known"""
     encoder_decoder_cosine: Float[np.ndarray, " d_sae"] | None
     lenses: list[LogitLensPanel | None]
-    neighbors: list[NeighborPanel]
+    neighbors: list[NeighborPanel | None]
+    """None where decoder rows are not known"""
     promotes: Ranking
     suppresses: Ranking
 
 
 def weight_pieces(run: Run, sae: str) -> list[Piece]:
-    """The features of a dictionary in ranges of equal size."""
+    """The features of a dictionary in ranges of equal size; none where its decoder rows are not
+    known."""
+    if run.target(sae).dictionary.directions is None:
+        return []
     d_sae = run.target(sae).dictionary.config.d_sae
     size = ROWS * -(-d_sae // (ROWS * MOST_PIECES))
     parts = [FeatureRange(sae, first, min(first + size, d_sae)) for first in range(0, d_sae, size)]
@@ -73,12 +80,14 @@ def weight_pieces(run: Run, sae: str) -> list[Piece]:
 def read_weights(run: Run, part: FeatureRange) -> RangeWeights:
     """All of it. Memory: the result, the unembedding and a block of logits."""
     target = run.target(part.sae)
-    dictionary = target.dictionary
-    lens = LogitLens(run.model, target.output_hook, run.vocabulary.producible)
+    directions, norms = target.dictionary.directions, target.dictionary.decoder_norm()
+    if directions is None or norms is None:
+        raise ValueError(f"{part.sae} has no decoder rows")
+    lens = LogitLens(lens_ground(run.model, target.output_hook), run.vocabulary.producible)
     promotes, suppresses = (DenseRanking(run.model.d_vocab, N_STRONGEST) for _ in range(2))
     lenses: list[LogitLensPanel | None] = []
     for start in range(part.first, part.last, lens.features_per_block):
-        rows = dictionary.W_dec[start : min(start + lens.features_per_block, part.last)]
+        rows = directions[start : min(start + lens.features_per_block, part.last)]
         if lens.linear_path is None:
             lenses += [None] * len(rows)
             continue
@@ -86,16 +95,15 @@ def read_weights(run: Run, part: FeatureRange) -> RangeWeights:
         promotes.add(start, logits, sign=1)
         suppresses.add(start, logits, sign=-1)
         lenses += _lens_panels(lens.summary(rows))
-    own = slice(part.first, part.last)
-    cosine = None
-    if target.hook_name_out is None:
-        cosine = encoder_decoder_cosine(dictionary.W_enc[:, own], dictionary.W_dec[own])
+    own, cosine = slice(part.first, part.last), None
+    if isinstance(target.dictionary, Dictionary) and target.hook_name_out is None:
+        cosine = encoder_decoder_cosine(target.dictionary.W_enc[:, own], directions[own])
     return RangeWeights(
         lens.facts,
-        dictionary.decoder_norm()[own].cpu().numpy(),
+        norms[own].cpu().numpy(),
         None if cosine is None else cosine.cpu().numpy(),
         lenses,
-        list(_neighbors(target, (part.first, part.last))),
+        list(_neighbors(directions, (part.first, part.last))),
         TokenFeatures.of(promotes.result()),
         TokenFeatures.of(suppresses.result()),
     )
@@ -104,13 +112,14 @@ def read_weights(run: Run, part: FeatureRange) -> RangeWeights:
 WEIGHTS = Task(read_weights, "machine")
 
 
-def joined_weights(parts: Iterable[RangeWeights], d_vocab: int) -> Weights:
-    """The ranges of one dictionary, all of them and in order, as one.
+def joined_weights(parts: Iterable[RangeWeights], d_sae: int, d_vocab: int) -> Weights:
+    """The ranges of one dictionary, all of them and in order, as one; without any part, what is
+    known of a dictionary without decoder rows: nothing.
 
     Memory: the result and one range.
     """
     norms, cosines = list[np.ndarray](), list[np.ndarray]()
-    lenses, neighbors = list[LogitLensPanel | None](), list[NeighborPanel]()
+    lenses, neighbors = list[LogitLensPanel | None](), list[NeighborPanel | None]()
     promotes, suppresses = JoinedRanking(d_vocab), JoinedRanking(d_vocab)
     facts: LensFacts | None = None
     for part in parts:
@@ -122,15 +131,20 @@ def joined_weights(parts: Iterable[RangeWeights], d_vocab: int) -> Weights:
         neighbors += part.neighbors
         promotes.add(part.promotes)
         suppresses.add(part.suppresses)
-    assert facts is not None  # every dictionary has a feature
+    if facts is None:
+        none = LensFacts(None, 0, 0)
+        nothing = (promotes.result(), suppresses.result())
+        return Weights(none, None, None, [None] * d_sae, [None] * d_sae, *nothing)
     return Weights(
         facts, np.concatenate(norms), np.concatenate(cosines) if cosines else None,
         lenses, neighbors, promotes.result(), suppresses.result(),
     )  # fmt: skip
 
 
-def _neighbors(target: Target, part: tuple[int, int]) -> Iterator[NeighborPanel]:
-    for index, cosine in nearest_features(target.dictionary.W_dec, N_NEIGHBORS, ROWS, part):
+def _neighbors(
+    directions: Float[Tensor, "d_sae d_out"], part: tuple[int, int]
+) -> Iterator[NeighborPanel]:
+    for index, cosine in nearest_features(directions, N_NEIGHBORS, ROWS, part):
         for row in range(len(index)):
             yield NeighborPanel(
                 index[row].cpu().numpy().astype(np.uint32),

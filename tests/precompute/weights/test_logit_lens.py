@@ -12,6 +12,7 @@ from app.errors import AtlasError
 from app.precompute.model.language_model import LanguageModel
 from app.precompute.model.norms import read_norm
 from app.precompute.model.vocabulary import vocabulary
+from app.precompute.weights.lens_ground import lens_ground
 from app.precompute.weights.logit_lens import (
     LogitLens,
     histogram,
@@ -90,7 +91,7 @@ def test_equals_the_definition(
     parts = parts_of(architecture, model)
     hook_name = f"blocks.1.{hook}"
     producible = vocabulary(model.tokenizer, model.d_vocab).producible
-    lens = LogitLens(model, hook_name, producible)
+    lens = LogitLens(lens_ground(model, hook_name), producible)
     W_dec = directions(model.hook_width(hook_name))
 
     written = numpy_of(W_dec) if matrix is None else numpy_of(W_dec) @ parts[matrix]
@@ -136,7 +137,7 @@ def test_equals_the_models_own_logits_at_a_held_norm_scale(
 
     slope = (unscaled(0.5) - unscaled(0.0)) / 0.5
     slope -= slope.mean(axis=-1, keepdims=True)
-    expected = LogitLens(model, LAST, all_ids(model))
+    expected = LogitLens(lens_ground(model, LAST), all_ids(model))
     kept = expected.kept
     lens = expected.block(direction[None])[0].numpy()
     centred = slope[..., kept] - slope[..., kept].mean(axis=-1, keepdims=True)
@@ -147,7 +148,7 @@ def test_summary_is_of_the_remaining_vocabulary(tiny_model: Models) -> None:
     model = tiny_model("neox")
     producible = vocabulary(model.tokenizer, model.d_vocab).producible
     assert not producible.all()
-    lens = LogitLens(model, LAST, producible)
+    lens = LogitLens(lens_ground(model, LAST), producible)
     W_dec = directions(16)
     summary = lens.summary(W_dec)
     logits = lens.block(W_dec).double().numpy()[:, lens.kept]
@@ -178,14 +179,14 @@ def test_left_out_tokens_are_two_lists(tiny_model: Models) -> None:
     with torch.no_grad():
         model.W_U[:, 5] *= 50
         try:
-            lens = LogitLens(model, LAST, producible)
+            lens = LogitLens(lens_ground(model, LAST), producible)
         finally:
             model.W_U[:, 5] /= 50
     assert lens.unproducible_ids.tolist() == [7, 9]
     assert 5 in lens.norm_outlier_ids
     assert lens.kept.sum() == model.d_vocab - 2 - len(lens.norm_outlier_ids)
     with pytest.raises(AtlasError, match="No token of"):
-        LogitLens(model, LAST, ~all_ids(model))
+        LogitLens(lens_ground(model, LAST), ~all_ids(model))
 
 
 def test_norm_outliers_by_hand() -> None:
@@ -217,7 +218,7 @@ def test_histogram_edges_hold_the_ends() -> None:
 @pytest.mark.parametrize("hook_name", ["blocks.0.mlp.hook_in", "blocks.0.mlp.hook_pre"])
 def test_no_linear_path_is_a_sentence(tiny_model: Models, hook_name: str) -> None:
     model = tiny_model("neox")
-    lens = LogitLens(model, hook_name, all_ids(model))
+    lens = LogitLens(lens_ground(model, hook_name), all_ids(model))
     assert lens.linear_path is None
     assert lens.no_path_reason is not None and hook_name in lens.no_path_reason
     with pytest.raises(ValueError, match="no linear path"):
@@ -265,7 +266,7 @@ def test_paths_are_named(tiny_model: Models) -> None:
         "blocks.0.mlp.hook_post": "through W_out and the block's post-norm",
     }
     for hook_name, path in named.items():
-        assert LogitLens(model, hook_name, all_ids(model)).linear_path == path
+        assert LogitLens(lens_ground(model, hook_name), all_ids(model)).linear_path == path
 
 
 def test_what_is_no_norm_is_not_taken_for_one() -> None:

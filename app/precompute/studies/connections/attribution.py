@@ -80,7 +80,7 @@ class Attributor:
         self._model = model
         self._above = above
         self._below = below
-        self._finders = {t.sae: finder(t.dictionary, tile_features) for t in below}
+        self._finders = {t.sae: finder(t.weights, tile_features) for t in below}
 
     def attribute(self, batch: Batch) -> Attributed:
         """One pass forward and one back."""
@@ -91,7 +91,7 @@ class Attributor:
         with torch.enable_grad():
             y = held.above.flatten(start_dim=2)
             at_peak = y[torch.arange(len(y)), torch.from_numpy(batch.position)]
-            h = held_hidden_pre(self._above.dictionary, at_peak, batch.feature_index)
+            h = held_hidden_pre(self._above.weights, at_peak, batch.feature_index)
             summed = h.sum()  # rows don't meet: its gradient in a row is that of the row's own h
         seen = {
             name: x.detach().flatten(start_dim=2) for name, x in (held.below | held.seen).items()

@@ -47,12 +47,12 @@ def pairs_of(run: Run) -> list[Below]:
             if height(other.output_hook) < height(target.hook_name)
         ]
         names = list(dict.fromkeys(other.output_hook for other in lower))
-        reached = _reached(run.model, names, target.hook_name) if lower else set()
+        reached = _reached(run.language_model, names, target.hook_name) if lower else set()
         below = [
             other
             for other in lower
             if other.output_hook in reached
-            and run.model.plain_way([other.hook_name, target.hook_name]) is not None
+            and run.language_model.plain_way([other.hook_name, target.hook_name]) is not None
         ]
         if below:
             found.append(Below(target, below))

@@ -80,12 +80,12 @@ def remove(
             until = batch.counted[one] & (np.arange(batch.tokens.shape[1]) <= batch.position[one])
             there = torch.from_numpy(until).to(x.device)
             feature = int(found.feature_index[chosen[entry]])
-            taken[place, there] = written(below.dictionary, x[one, there], feature).to(taken)
+            taken[place, there] = written(below.weights, x[one, there], feature).to(taken)
         y = model.changed(tokens[rows], _taking(below.output_hook, taken), above.hook_name)
         at_peak = y[torch.arange(len(rows)), torch.from_numpy(batch.position[row[part]])]
         features = batch.feature_index[row[part]]
         with torch.no_grad():
-            h = held_hidden_pre(above.dictionary, at_peak, features)
+            h = held_hidden_pre(above.weights, at_peak, features)
         after[part] = h.cpu().double().numpy()
     return Removed(
         sae=above.sae,

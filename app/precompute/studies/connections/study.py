@@ -96,7 +96,7 @@ def connection_pieces(run: Run, findings: Findings) -> list[Piece]:
 def measure_connections(run: Run, asked: Asked) -> Measured | Checked:
     """One piece."""
     pair = Below(run.target(asked.sae), [run.target(sae) for sae in asked.below])
-    with frozen(run.model, pair.hook_names) as model:
+    with frozen(run.language_model, pair.hook_names) as model:
         assert model is not None, (
             pair.hook_names
         )  # pieces are made of pairs that the plain modules reach

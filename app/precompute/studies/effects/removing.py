@@ -183,12 +183,12 @@ class _AtHook:
 
     def _added(self, x: Float[Tensor, "n d_in"], firings: Firings) -> Float[Tensor, "n d_out"]:
         """What every firing's activation at the hook that is written gains by its removal."""
-        d_out = self.mounts[int(firings.mount[0])].dictionary.W_dec.shape[1]
+        d_out = self.mounts[int(firings.mount[0])].weights.W_dec.shape[1]
         added = x.new_empty(len(x), d_out)
         for number in np.unique(firings.mount).tolist():
             own = np.flatnonzero(firings.mount == number)
             some, at = firings.take(own), torch.from_numpy(own).to(x.device)
-            dictionary = self.mounts[number].dictionary
+            dictionary = self.mounts[number].weights
             change = difference(dictionary, x[at], some.feature_index, some.activation)
             added[at] = change.to(added)
         return added

@@ -55,7 +55,7 @@ def price(run: Run) -> Price:
         n_texts = min(n * a_feature, run.corpus.n_contexts)
         n_tokens += most_tokens(
             *(n * a_feature, n_texts, size, min(settings.effect_tokens, size)),
-            *(run.model.d_vocab, ways[hook_name].trees),
+            *(run.language_model.d_vocab, ways[hook_name].trees),
         )
         if site_of(hook_name).entry != hook_name or not run.job.keeps_activations:
             n_tokens += n_texts * size
@@ -90,7 +90,7 @@ def measure(run: Run, asked: Asked) -> Removed:
     targets = [run.target(sae) for sae in _order(run)]
     mounts = [Mount.of(target) for target in targets]
     return remove(
-        run.model,
+        run.language_model,
         mounts,
         asked.ways,
         run.corpus.tokens,
@@ -190,7 +190,7 @@ def _ways(run: Run) -> dict[str, Way]:
     tokens = np.asarray(run.corpus.tokens[first_contexts(run.corpus, 1)[0]])
     n_read = run.job.settings.effect_tokens
     names = dict.fromkeys(target.output_hook for target in run.targets)
-    return {name: choose_way(run.model, name, tokens, n_read) for name in names}
+    return {name: choose_way(run.language_model, name, tokens, n_read) for name in names}
 
 
 def _kept(run: Run) -> Kept:

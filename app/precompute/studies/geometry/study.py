@@ -84,7 +84,7 @@ def geometry_pieces(run: Run, _: Findings) -> list[Piece]:
 def measure(run: Run, part: Part) -> OfFeatures | OfPairs | OfChance:
     """One piece."""
     target = run.target(part.sae)
-    W_dec, seed = target.dictionary.W_dec, run.job.settings.seed
+    W_dec, seed = target.weights.W_dec, run.job.settings.seed
     if part.kind == "features":
         own = slice(part.first, part.last)
         living = firings_of(target) > 0
@@ -92,7 +92,7 @@ def measure(run: Run, part: Part) -> OfFeatures | OfPairs | OfChance:
             part,
             near_of_range(W_dec, (part.first, part.last), living),
             neurons_of(W_dec[own]),
-            target.dictionary.W_enc[:, own].float().norm(dim=0).cpu().numpy(),
+            target.weights.W_enc[:, own].float().norm(dim=0).cpu().numpy(),
         )
     if part.kind == "pairs":
         dense = np.flatnonzero(firings_of(target) > DENSER_THAN * run.corpus.n_tokens)
@@ -143,7 +143,7 @@ def firings_of(target: Target) -> Int64[ndarray, " d_sae"]:
 
 
 def _parts(target: Target) -> Iterator[Part]:
-    d_sae, d_out = target.dictionary.W_dec.shape
+    d_sae, d_out = target.weights.W_dec.shape
     rows = ROWS * max(1, OPERATIONS // (ROWS * d_sae * d_out))
     yield from (
         Part(target.sae, "features", first, min(first + rows, d_sae))
@@ -166,7 +166,7 @@ def _record(
     target: Target, ranges: list[OfFeatures], pairs: list[OfPairs], chance: list[OfChance]
 ) -> tuple[Geometry, Float32[ndarray, " d_sae"]]:
     """(the record, the share of the L1 norm in each row's largest entry)."""
-    d_sae, d_out = target.dictionary.W_dec.shape
+    d_sae, d_out = target.weights.W_dec.shape
     forest = spanning_forest(d_sae, [each.near.forest for each in ranges])
     neurons = [each.neurons for each in ranges]
     record = Geometry(

@@ -61,11 +61,11 @@ def pairs_of(run: Run) -> list[tuple[Side, Side]]:
 def rows_of(run: Run, side: Side) -> Rows:
     """The directions of a side. Memory: those of a dictionary of the run as they are at hand, of
     another one the blocks asked for."""
-    device = run.targets[0].dictionary.W_dec.device
+    device = run.targets[0].weights.W_dec.device
     if not side.older:
         target = run.target(side.sae)
         n_active = EventStore.open(target.folder).n_active()
-        return Rows(lambda start, stop: unit(target.dictionary.W_dec[start:stop]), n_active > 0)
+        return Rows(lambda start, stop: unit(target.weights.W_dec[start:stop]), n_active > 0)
     (beside,) = [each for each in _beside(run) if each.sae == side.sae]
     found = directions_beside(run.job.output, beside.sae_id)
     assert found is not None, "pieces are made of dictionaries that have rows"
@@ -98,5 +98,5 @@ def _beside(run: Run) -> list[Beside]:
 
 
 def _side(target: Target) -> Side:
-    n, d_out = target.dictionary.W_dec.shape
+    n, d_out = target.weights.W_dec.shape
     return Side(target.sae, *target.hooks, d_out, n, older=False)

@@ -170,7 +170,7 @@ def _measure_chance(run: Run, asked: Chance) -> OfChance:
     if asked.kind == "covariance":
         covariance = covariance_of(run, asked.output_hook, asked.d_out)
         root, n_tokens = covariance.root(), covariance.n
-    seed, device = run.job.settings.seed, run.targets[0].dictionary.W_dec.device
+    seed, device = run.job.settings.seed, run.targets[0].weights.W_dec.device
     found = {n: random_matches(asked.kind, n, asked.d_out, seed, root, device) for n in asked.sizes}
     return OfChance(asked, found, n_tokens)
 

@@ -49,7 +49,7 @@ def pieces(run: Run, _findings: Findings) -> list[Piece]:
 
 def harvest(run: Run, findings: Findings) -> Harvest:
     """A record for each dictionary."""
-    columns = run.model.W_U.detach().float().norm(dim=0).cpu().numpy()
+    columns = run.language_model.W_U.detach().float().norm(dim=0).cpu().numpy()
     producible = run.vocabulary.producible
     return Harvest(
         of_dictionaries={

@@ -100,7 +100,7 @@ def prune(run: Run, stretch: Stretch) -> SweepSums:
         means = stretch.dictionaries[sae].means
         asked[sae] = ToPrune(mount, means, ladders_of(plan), before)
     ids, corpus = stretch.context_ids, run.corpus
-    return sweep(run.model, asked, corpus.tokens[ids], corpus.counted[ids], stretch.means)
+    return sweep(run.language_model, asked, corpus.tokens[ids], corpus.counted[ids], stretch.means)
 
 
 def pruning_harvest(run: Run, findings: Findings) -> Harvest:
@@ -184,4 +184,4 @@ def ladders_of(plan: Plan) -> dict[str, Ladder]:
 
 
 def _selects(target: Target) -> bool:
-    return target.dictionary.activation.selects_across_features
+    return target.dictionary.selects_across_features

@@ -172,7 +172,7 @@ class _Batch:
         self, item: ToPrune, x: Float[Tensor, "n d_in"], y: Float[Tensor, "n d_out"]
     ) -> dict[str, Costs]:
         """Every ladder gone down; `x` is what is encoded, `y` what is replaced."""
-        dictionary, hook_name = item.mount.dictionary, item.mount.output_hook
+        dictionary, hook_name = item.mount.weights, item.mount.output_hook
         own = x.to(dictionary.W_enc)
         found = fired(dictionary, own)
         costs = {}

@@ -30,18 +30,18 @@ def measure_batch(run: Run, stretch: Stretch) -> Batch:
     hooks = hooks_of(run.targets)
     ys: dict[str, list[np.ndarray]] = {hook: [] for hook in stretch.means}
     hats: dict[str, list[np.ndarray]] = {target.sae: [] for target in run.targets}
-    for part in texts.parts(run.model.d_vocab):
-        seen, logits = _clean(run.model, part.tokens, hooks)
+    for part in texts.parts(run.language_model.d_vocab):
+        seen, logits = _clean(run.language_model, part.tokens, hooks)
         before = logits.float().log_softmax(dim=-1)
         clean += part.cross_entropy(before)
         for hook in ys:
             ys[hook].append(seen[hook].cpu().numpy())
-            losses = _with(run.model, part, hook, torch.zeros_like(seen[hook]), before)
+            losses = _with(run.language_model, part, hook, torch.zeros_like(seen[hook]), before)
             zero[hook] = _added(zero.get(hook), losses)
         for target in run.targets:
             y_hat = _reconstructed(target, seen[target.hook_name])
             hats[target.sae].append(y_hat.cpu().numpy())
-            losses = _with(run.model, part, target.output_hook, y_hat, before)
+            losses = _with(run.language_model, part, target.output_hook, y_hat, before)
             spliced[target.sae] = _added(spliced.get(target.sae), losses)
     real, counted = texts.real.cpu().numpy(), run.corpus.counted[ids]
     found = {
@@ -63,7 +63,7 @@ class _Texts:
 
     @classmethod
     def of(cls, run: Run, stretch: Stretch) -> "_Texts":
-        ids, device = stretch.context_ids, run.model.device
+        ids, device = stretch.context_ids, run.language_model.device
         tokens = torch.from_numpy(run.corpus.tokens[ids].astype(np.int64)).to(device)
         return cls(tokens, torch.from_numpy(~run.corpus.padding(ids)).to(device))
 
@@ -119,7 +119,7 @@ def _added(one: Losses | None, other: Losses) -> Losses:
 
 
 def _reconstructed(target: Target, x: Float[Tensor, "rows pos d_in"]) -> Tensor:
-    dictionary = target.dictionary
+    dictionary = target.weights
     own = x.to(dictionary.W_enc.device)
     return dictionary.decode(dictionary.encode(own), own).to(x.device)
 

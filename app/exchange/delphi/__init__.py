@@ -1,0 +1,1 @@
+"""Caches of firings that Eleuther's delphi writes, read as they lie."""

@@ -1,0 +1,1 @@
+"""Firings that somebody else counted: a job over them, with or without the model they came from."""

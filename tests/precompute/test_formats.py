@@ -223,7 +223,7 @@ def gemma_scope_1(folder: Path, p: Parts) -> tuple[Path, Encoder]:
         "threshold": p.threshold,
     }
     kept = {name: value.astype(np.float32) for name, value in arrays.items()}
-    np.savez(path / "params.npz", **kept)
+    np.savez(path / "params.npz", **kept)  # pyright: ignore[reportArgumentType]
     return path, lambda x: above(p.pre(x), p.threshold)
 
 

@@ -22,12 +22,13 @@ class WholeRowFinder(FiringFinder):
         rows = max(1, ROW_BLOCK_ELEMENTS // self.dictionary.W_enc.shape[1])
         for start in range(0, max(len(x), 1), rows):
             feature_acts = self.dictionary.encode(x[start : start + rows])
-            found, fired = feature_acts.nonzero(as_tuple=True)
+            fired_row, fired = feature_acts.nonzero(as_tuple=True)
             feature.append(fired)
-            row.append(found + start)
-            activation.append(feature_acts[found, fired])
+            row.append(fired_row + start)
+            activation.append(feature_acts[fired_row, fired])
         hidden_pre = self.dictionary.hidden_pre(x[:0] if kept is None else x[kept])
-        return _by_feature(*map(torch.cat, (feature, row, activation)), len(x)), hidden_pre
+        found = _by_feature(torch.cat(feature), torch.cat(row), torch.cat(activation), len(x))
+        return found, hidden_pre
 
 
 def _by_feature(

@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -114,5 +114,5 @@ def _checked_lines(checked: "Checked | None") -> list[str]:
     ]
 
 
-def _as_json(found: "Inspection", checked: "Checked | None") -> dict[str, object]:
+def _as_json(found: "Inspection", checked: "Checked | None") -> dict[str, Any]:
     return asdict(found) | {"checked": None if checked is None else asdict(checked)}

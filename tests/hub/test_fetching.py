@@ -6,6 +6,7 @@ import time
 from collections import namedtuple
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -94,7 +95,8 @@ def test_readers_see_the_names_of_the_repository_and_its_folders(
 ) -> None:
     """Gemma Scope has no config: the site and the layer are what its folders are called."""
     shapes = {"W_enc": (4, 6), "b_enc": 6, "W_dec": (6, 4), "b_dec": 4, "threshold": 6}
-    np.savez(tmp_path / "params.npz", **{k: np.ones(v, np.float32) for k, v in shapes.items()})
+    arrays: dict[str, Any] = {k: np.ones(shape, np.float32) for k, shape in shapes.items()}
+    np.savez(tmp_path / "params.npz", **arrays)
     folder = "layer_20/width_16k/average_l0_71"
     content = (tmp_path / "params.npz").read_bytes()
     hub.add("google/gemma-scope-2b-pt-res", {f"{folder}/params.npz": content})

@@ -24,7 +24,9 @@ CLOSE = 1e-6
 def token_figure_problems(connection: Connection) -> Iterator[str]:
     """Distributions sum to their tokens, means are those of the quality, tokens are the model's."""
     for sae in list_saes(connection):
-        quality, n_tokens = sae.record.quality, sae.corpus.n_tokens
+        if sae.record.imported is not None:
+            continue
+        quality, n_tokens = sae.record.quality, sae.corpus.n_counted
         single = get_study(connection, Reconstruction, sae.sae_id)
         if single is not None:
             yield from _reconstruction(connection, sae, single)
@@ -40,7 +42,7 @@ def token_figure_problems(connection: Connection) -> Iterator[str]:
                     f"{variants.n_all}; the corpus has {n_tokens}."
                 )
         if single is not None and quality.mse is not None and single.squared_error.n:
-            mean = single.squared_error.mean / sae.record.d_in
+            mean = single.squared_error.mean / sae.record.width
             if not np.isclose(mean, quality.mse, rtol=CLOSE):
                 yield (
                     f"{sae.address}, study reconstruction: the mean of the squared errors over "

@@ -60,7 +60,7 @@ def figure_groups(measured: Measured) -> list[FigureGroup]:
 
 def _tokens(measured: Measured) -> Iterator[QualityFigure]:
     sae, quality = measured.sae, measured.sae.record.quality
-    d_in, single, variants = sae.record.d_in, measured.single, measured.variants
+    d_in, single, variants = sae.record.width, measured.single, measured.variants
     if quality.l0 is not None:
         median = "" if measured.l0_median is None else count(measured.l0_median)
         yield _figure("L0", number(quality.l0), median, "Σ n_active / N", "features active")
@@ -138,7 +138,7 @@ def _losses(measured: Measured) -> Iterator[QualityFigure]:
 
 def _features(measured: Measured) -> Iterator[QualityFigure]:
     sae, quality = measured.sae, measured.sae.record.quality
-    d_sae, n_living = sae.record.d_sae, measured.n_living
+    d_sae, n_living = sae.record.n_features, measured.n_living
 
     def one(
         name: str, n: int | None, of: int, formula: str, note: str, **filters: str

@@ -10,7 +10,7 @@ from app.exchange.foreign import ForeignExample, ForeignFeature, ForeignSource
 from app.exchange.importing.circuit_tracer import open_circuit_tracer
 from app.exchange.importing.neuronpedia import open_neuronpedia
 from app.exchange.reader.atlas import Atlas
-from app.exchange.reader.records import Example, Feature, TokenLogit
+from app.exchange.reader.records import Example, Feature, Histogram, TokenLogit
 from tests.exchange.conftest import FIRST, N_FEATURES, SECOND, Export
 
 
@@ -20,6 +20,13 @@ def same_text(found: ForeignExample, tokens: Sequence[str], example: Example, st
     expected = example.context_activations[start : start + len(tokens)]
     np.testing.assert_array_equal(found.activations.astype(np.float32), expected)
     assert found.position + start == example.position
+
+
+def same_ends(found: ForeignExample, example: Example) -> None:
+    """Of their ranges; exports let the lowest begin at 0."""
+    assert found.band is not None and example.band is not None
+    same_float(found.band.low, example.band.low if example.band.number else 0.0)
+    same_float(found.band.high, example.band.high)
 
 
 def held(feature: Feature, group: Any) -> list[Example]:
@@ -67,24 +74,25 @@ def test_neuronpedia(export: Export, atlas: Atlas, address: str) -> None:
             same_text(one, example.context.tokens[1 : 1 + n], example, 1)
             assert (one.band is None) == (example.band is None)
             if one.band is not None and example.band is not None:
-                ends = np.array([one.band.low, one.band.high], np.float32)
-                low = example.band.low if example.band.number else 0.0
-                expected_ends = np.array([low, example.band.high], np.float32)
-                np.testing.assert_array_equal(ends, expected_ends, "the lowest begins at 0")
+                same_ends(one, example)
                 if one.band.share is not None:
                     assert expected.statistics.density
                     off = 3e-5 / expected.statistics.density
                     assert one.band.share == pytest.approx(example.band.share, abs=off)
 
 
+def same_histogram(found: ForeignFeature, expected: Histogram | None) -> None:
+    assert (found.histogram is None) == (expected is None)
+    if found.histogram is not None and expected is not None:
+        np.testing.assert_allclose(found.histogram.edges, expected.edges, rtol=1e-6, atol=1e-6)
+        np.testing.assert_array_equal(found.histogram.counts, expected.counts)
+
+
 def compare_numbers(found: ForeignFeature, expected: Feature) -> None:
-    statistics, histogram = expected.statistics, expected.histogram
+    statistics = expected.statistics
     assert found.density == pytest.approx(statistics.density, abs=6e-6)
     same_float(found.max_activation, statistics.max_activation)
-    assert (found.histogram is None) == (histogram is None)
-    if found.histogram is not None and histogram is not None:
-        np.testing.assert_allclose(found.histogram.edges, histogram.edges, rtol=1e-6, atol=1e-6)
-        np.testing.assert_array_equal(found.histogram.counts, histogram.counts)
+    same_histogram(found, expected.histogram)
     lens = expected.logit_lens
     assert (found.logits is None) == (lens is None)
     if found.logits is not None and lens is not None:
@@ -116,6 +124,7 @@ def compare_circuit_tracer(found: ForeignFeature, expected: Feature) -> None:
     statistics = expected.statistics
     assert found.density == statistics.density
     same_float(found.max_activation, statistics.max_activation)
+    same_histogram(found, expected.histogram)
     if expected.logit_lens is not None:
         assert found.logits is not None
         side = expected.logit_lens.adjusted.negative
@@ -128,5 +137,4 @@ def compare_circuit_tracer(found: ForeignFeature, expected: Feature) -> None:
         tokens = [token.replace("\x00", "") for token in example.context.tokens]
         same_text(one, tokens[start : example.window_stop], example, start)
         if example.band is not None and one.band is not None:
-            low, high = np.float32(one.band.low), np.float32(one.band.high)
-            assert low < example.activation <= high <= np.float32(example.band.high)
+            same_ends(one, example)

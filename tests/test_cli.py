@@ -481,7 +481,7 @@ def test_help_names_every_option_and_default(
     assert "list[" not in shown.stdout
     overview = command()
     assert (overview.code, overview.stderr) == (0, "")
-    for name in ("precompute", "explain", "serve", "demo", "export", "info", "check"):
+    for name in ("precompute", "inspect", "explain", "serve", "demo", "export", "info", "check"):
         assert f"\n  {name} " in overview.stdout
     assert "..." not in overview.stdout.partition("Commands:")[2]
 

@@ -486,7 +486,10 @@ def test_help_names_every_option_and_default(
     assert "list[" not in shown.stdout
     overview = command()
     assert (overview.code, overview.stderr) == (0, "")
-    for name in ("precompute", "presets", "explain", "serve", "demo", "export", "info", "check"):
+    for name in (
+        "precompute", "presets", "inspect", "explain", "serve", "demo", "export", "import", "info",
+        "check",
+    ):  # fmt: skip
         assert f"\n  {name} " in overview.stdout
     assert "..." not in overview.stdout.partition("Commands:")[2]
 

@@ -51,7 +51,7 @@ def inspect(
     device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:
-    """Print what a dictionary's files were recognised as, and from what.
+    """Print what a dictionary's files are, and from what.
 
     With a model, run it on about 2,000 tokens as precompute does after every load: explained
     variance, L0, and how it would do without its pre-bias.

@@ -186,7 +186,12 @@ def bad(what: str, sentence: str, **options: Any) -> Any:
         bad("no sae", "No dictionary at /none: the path does not exist", sae="/none"),
         bad("no corpus", "The corpus '/none.txt' does not exist", corpus="/none.txt"),
         bad("no output", "--output is missing: the atlas to write or add to.", output=None),
-        bad("no options", "--model is missing: folder, hub name or hf://owner/repo[@revision] of the", model=None, sae=None),
+        bad(
+            "no options",
+            "--model is missing: folder, hub name or hf://owner/repo[@revision] of the",
+            model=None,
+            sae=None,
+        ),
         bad("folder", "there is no folder /none", output="/none/atlas.db"),
         bad("not a folder", "there is no folder /dev/null", output="/dev/null/atlas.db"),
         bad("read-only", "Can't write /proc/atlas.db: ", output="/proc/atlas.db"),

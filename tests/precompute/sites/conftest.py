@@ -255,7 +255,7 @@ def run_at(
         }
         settings = PrecomputeSettings(
             model=str(model_folder("gpt2")),
-            sae=[folders[name] for name in names],
+            sae=[str(folders[name]) for name in names],
             name=[f"tiny/{name}" for name in names],
             corpus=str(text_folder),
             output=tmp_path_factory.mktemp("run") / "atlas.db",
@@ -277,7 +277,7 @@ def placed_in(
     seen = [by_hand.read(row) for row in tokens]
     hooks = {name: (hook, hook) for name, (hook, _, _) in SITES.items()} | TRANSCODERS
     found = {}
-    for path in settings.sae:
+    for path in map(Path, settings.sae):
         stored = find_sae(connection, "tiny", path.name)
         assert stored is not None
         weights = load_file(path / "sae_weights.safetensors")

@@ -29,6 +29,7 @@ from app.precompute.model.language_model import LanguageModel
 from app.precompute.studies.connections.attribution import Attributor, Batch
 from app.precompute.studies.connections.removal import remove
 from app.precompute.target import Target
+from app.sae.dictionary import Dictionary
 from app.sae.readers import load_dictionary
 from app.settings import Settings
 from app.web.factory import create_app
@@ -158,7 +159,8 @@ def test_features_below_act_where_they_write(
     """Given the gradient at the hook that is written, every part is a product by hand."""
     model, below, above = tiny_model("gpt2"), target_of(folders, name), target_of(folders, "post")
     tokens = torch.from_numpy(peaks.tokens)
-    upper = above.dictionary
+    upper, own = above.dictionary, below.dictionary
+    assert isinstance(upper, Dictionary) and isinstance(own, Dictionary)
     with frozen(model, [*below.hooks, ABOVE]) as held:
         assert held is not None
         found = Attributor(held, above, [below], 16).attribute(peaks)
@@ -169,9 +171,9 @@ def test_features_below_act_where_they_write(
         columns = upper.W_enc.T[torch.from_numpy(peaks.feature_index)]
         h = (upper.encoder_input(at_peak) * columns).sum()
         gradient = passed.gradients(h)[below.output_hook].double().numpy()
-    lower = {key: getattr(below.dictionary, key) for key in ("W_enc", "b_enc", "W_dec", "b_dec")}
-    weights = {key: value.double().numpy() for key, value in lower.items()}
-    skip = below.dictionary.W_skip
+    named = ("W_enc", "b_enc", "W_dec", "b_dec")
+    weights = {key: getattr(own, key).double().numpy() for key in named}
+    skip = own.W_skip
     for row, position in enumerate(peaks.position.tolist()):
         seen = by_hand.read(peaks.tokens[row])
         x, y, g = seen[below.hook_name], seen[below.output_hook], gradient[row]
@@ -229,7 +231,7 @@ def test_connections_run_from_where_one_writes_to_where_the_other_reads(
 
 def test_checks_find_nothing_wrong(transcoders: dict[str, Placed]) -> None:
     settings = transcoders["skip"].settings
-    asked = Asked(24, 0, Path(settings.model), settings.sae)
+    asked = Asked(24, 0, Path(settings.model), [Path(sae) for sae in settings.sae])
     checks = {check.name: check for check in check_whole(settings.output, asked)}
     assert {name: check.problems for name, check in checks.items() if check.problems} == {}
     assert [name for name, check in checks.items() if check.skipped] == []
@@ -242,7 +244,7 @@ def test_steering_changes_what_is_written(
 ) -> None:
     found = transcoders[name]
     settings = found.settings
-    held = load(Sources(settings.output, settings.model, tuple(settings.sae), "cpu"))
+    held = load(Sources(settings.output, settings.model, tuple(map(Path, settings.sae)), "cpu"))
     sae, above = held.saes[f"tiny/{name}"], held.saes["tiny/post"]
     tokens = found.tokens[0]
     index, strength = 5, 4.0

@@ -62,7 +62,7 @@ def section(path: Path, folder: Path) -> str:
     with opened.connect() as connection:
         sae = list_saes(connection)[0]
     opened.close()
-    n = sae.record.d_sae
+    n = sae.record.n_features
     rows = [_row(form, path, sae.address, n, folder) for form in FORMATS]
     head = (
         "format", "bytes a feature", "CPU s per 1,000 features",

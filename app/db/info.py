@@ -55,7 +55,7 @@ def _describe(sae: Sae) -> list[str]:
     if record.imported is not None:
         return _describe_import(sae, record.imported)
     return [
-        f"{sae.address}: {record.d_sae:,} features on {record.hook_name} ({record.architecture})",
+        f"{sae.address}: {record.d_sae:,} features on {record.place} ({record.architecture})",
         f"  corpus  {corpus.name}: {corpus.n_tokens:,} tokens in {corpus.n_contexts:,} contexts "
         f"of {corpus.context_size}",
         f"  quality {measured or 'not measured'}",

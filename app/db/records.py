@@ -265,6 +265,11 @@ class SaeRecord:
         return self.d_out or self.width
 
     @property
+    def width_name(self) -> str:
+        """What that number is called."""
+        return "d_in" if self.d_out is None else "d_out"
+
+    @property
     def place(self) -> str:
         """Its hook as pages name it, a transcoder's both."""
         if self.hook_name_out is None:

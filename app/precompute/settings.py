@@ -27,8 +27,8 @@ class PrecomputeSettings(BaseModel):
     model: str
     """folder, hub name or hf://owner/repo[@revision] of the language model"""
     sae: list[str] = Field(min_length=1)
-    """folders or files of the dictionaries, or hf://owner/repo[@revision][/folder]; all are run
-    over the corpus in one pass"""
+    """folders, files or hf://owner/repo[@revision][/folder] of the dictionaries; all are run over
+    the corpus in one pass"""
     corpus: str
     """text file, folder, .jsonl, .parquet, .npy of token ids, or the name of a dataset"""
     output: Path

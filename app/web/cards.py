@@ -70,7 +70,7 @@ def dictionary_card(page: DictionaryPage) -> bytes:
     pen = _Pen()
     record = page.sae.record
     kind = record.architecture if record.imported is None else f"from {record.imported.title}"
-    pen.write(MARGIN, 58, "  ·  ".join(filter(None, (record.hook_name, kind))), 28, palette.INK_3)
+    pen.write(MARGIN, 58, "  ·  ".join(filter(None, (record.place, kind))), 28, palette.INK_3)
     pen.write_right(WIDTH - MARGIN, 58, "Feature Atlas", 28, palette.INK_3)
     y = pen.write_lines(MARGIN, 112, page.sae.address, 54, palette.INK, most=2)
     y = pen.write_lines(MARGIN, y + 6, one_line(page.lede), 28, palette.INK_2, most=3)

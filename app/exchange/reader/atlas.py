@@ -64,7 +64,7 @@ class Dictionary:
         return self.stored.corpus
 
     def __len__(self) -> int:
-        """Its features, dead ones included."""
+        """The features the atlas holds of it, dead ones included."""
         return self.record.n_features
 
     def __iter__(self) -> Iterator[Feature]:
@@ -99,11 +99,8 @@ class Dictionary:
 
     def features(self, feature_indices: Iterable[int] | None = None) -> Iterator[Feature]:
         """Features one after the other, all of them or those named; each is read when asked for."""
-        wanted: Iterable[int] = (
-            read_features(self.connection, self.stored, "all")
-            if feature_indices is None
-            else feature_indices
-        )
+        every = feature_indices is None
+        wanted = read_features(self.connection, self.stored, "all") if every else feature_indices
         return (self.feature(int(index)) for index in wanted)
 
     def features_frame(self, feature_indices: Iterable[int] | None = None) -> "DataFrame":

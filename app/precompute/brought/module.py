@@ -139,7 +139,10 @@ def precompute_module(
             weights_hash="", tokenizer_hash=vocabulary.hash(),
         )  # fmt: skip
         targets = [Target(sae, coder, hook_name, folder / "events" / sae)]
-        told = run_recipe(settings, "", targets) | {"command": "precompute_module(…)"}
+        told = run_recipe(settings, "", targets) | {
+            "command": "precompute_module(…)",
+            "given": {"format": FORMAT, "absent": absent(has)},
+        }
         stamp = f"{corpus} {found.stamp()} {separator_id} {sorted(words.special_ids)}"
         return Inputs(Loaded(model, record, vocabulary, targets), write, told, stamp)
 

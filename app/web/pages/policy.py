@@ -7,6 +7,7 @@ from typing import Any
 
 from app.db.catalog import Sae
 from app.web.pages import imported
+from app.web.pages.given import why_absent
 from app.web.text import number
 
 _ABLATION_WORDS = {
@@ -40,7 +41,8 @@ def ablation_sentence(sae: Sae) -> str:
         return ""
     settings = {k: v for k, v in sae.record.ablation.items() if v not in (None, "", {}, [])}
     if not settings:
-        return "No ablated text: the job that built this atlas skipped it."
+        skipped = "No ablated text: the job that built this atlas skipped it."
+        return why_absent(sae.record, "ablated") or skipped
     named = ", ".join(
         f"{_ABLATION_WORDS.get(k, _words(k))} {_value(v)}" for k, v in settings.items()
     )
@@ -48,10 +50,10 @@ def ablation_sentence(sae: Sae) -> str:
 
 
 def scale_sentence(sae: Sae, decoder_norm: float | None) -> str:
-    """What a feature's activations are measured in; "" for an import."""
-    if decoder_norm is None:
-        return ""
-    return f"‖W_dec‖ = {number(decoder_norm)}; {sae.record.convention}."
+    """What a feature's activations are measured in; "" where nothing is known of it."""
+    norm = "" if decoder_norm is None else f"‖W_dec‖ = {number(decoder_norm)}"
+    said = "; ".join(filter(None, (norm, sae.record.convention)))
+    return f"{said}." if said else ""
 
 
 def context_counts(sae: Sae) -> str:

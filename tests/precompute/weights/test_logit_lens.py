@@ -228,7 +228,7 @@ def test_no_linear_path_is_a_sentence(tiny_model: Models, hook_name: str) -> Non
 @pytest.mark.parametrize("architecture", ["neox", "gpt2", "gemma2", "bloom"])
 def test_embeddings_are_added_to_the_stream(tiny_model: Models, architecture: str) -> None:
     model = tiny_model(architecture)
-    lens = LogitLens(model, "hook_embed", all_ids(model))
+    lens = LogitLens(lens_ground(model, "hook_embed"), all_ids(model))
     assert lens.linear_path == "directly"
     rows = directions(model.d_model)
     assert torch.allclose(lens.raw_block(rows), rows @ model.W_U)
@@ -248,12 +248,12 @@ def test_an_embedding_that_is_scaled_or_normed_is_seen(
         return run
 
     monkeypatch.setattr(model, "logits", beneath(lambda x: 4 * x))
-    scaled = LogitLens(model, "hook_embed", all_ids(model))
+    scaled = LogitLens(lens_ground(model, "hook_embed"), all_ids(model))
     assert scaled.linear_path == "directly, times 4"
     rows = directions(model.d_model)
     assert torch.allclose(scaled.raw_block(rows), 4 * rows @ model.W_U)
     monkeypatch.setattr(model, "logits", beneath(lambda x: x / x.norm(dim=-1, keepdim=True)))
-    normed = LogitLens(model, "hook_embed", all_ids(model))
+    normed = LogitLens(lens_ground(model, "hook_embed"), all_ids(model))
     assert normed.linear_path is None
     assert normed.no_path_reason is not None and "a norm or a matrix" in normed.no_path_reason
 

@@ -164,13 +164,13 @@ def _material(connection: Connection, home: Sae, sae: Sae, index: int, memory: M
     return replace(found, elsewhere="" if isinstance(named, int) else named)
 
 
-def _directions(connection: Connection, places: Places) -> dict[Named, Float32[ndarray, " d_in"]]:
+def _directions(connection: Connection, places: Places) -> dict[Named, Float32[ndarray, " d_out"]]:
     """Unit decoder rows, as far as they are kept."""
-    found: dict[Named, Float32[ndarray, " d_in"]] = {}
+    found: dict[Named, Float32[ndarray, " d_out"]] = {}
     for named, (sae, index) in places.items():
         if sae.record.d_in is None:
             continue
-        rows = get_directions(connection, sae.sae_id, sae.record.d_in, [index])
+        rows = get_directions(connection, sae.sae_id, sae.record.output_width, [index])
         if index in rows:
             found[named] = rows[index]
     return found

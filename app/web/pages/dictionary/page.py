@@ -38,6 +38,7 @@ from app.web.pages.dictionary.feature_list import FeatureList, feature_list, rec
 from app.web.pages.dictionary.quality_figures import Figure, quality_figures, quality_sentence
 from app.web.pages.dictionary.scatter import ScatterPanel, scatter_panel
 from app.web.pages.feature_row import FeatureRow, make_rows
+from app.web.pages.given import said
 from app.web.pages.imported import Origin, lede_of, not_held, origin_of
 from app.web.pages.index import sae_json
 from app.web.pages.policy import context_counts, corpus_sentence, deletion_counts
@@ -103,6 +104,8 @@ class DictionaryPage:
     deletion_counts: str
     """how many examples an effect of deletion rests on; empty if not stored"""
     corpus_note: str
+    given: list[tuple[str, str]]
+    """rows on where it came from, if it was no ordinary run"""
 
     def as_json(self) -> dict[str, Any]:
         """The dictionary, then the page of `features`, then `next` and `next_url`."""
@@ -186,6 +189,7 @@ def build(
         context_counts=context_counts(sae),
         deletion_counts=deletion_counts(sae),
         corpus_note=corpus_sentence(sae),
+        given=said(sae.record),
     )
 
 

@@ -5,7 +5,11 @@ Takes a feature's material and the names of the panels that have nothing to show
 
 from app.web.pages.examples.near_misses import Sample
 from app.web.pages.feature.material import Material
+from app.web.pages.given import why_absent
 from app.web.pages.imported import not_held
+
+_OF_WEIGHTS = ("lens", "neighbors")
+"""Panels that features have that never fired"""
 
 
 def absences(material: Material, missing: set[str], group: str, drawn: bool) -> dict[str, str]:
@@ -15,9 +19,14 @@ def absences(material: Material, missing: set[str], group: str, drawn: bool) -> 
         group: of the examples shown.
         drawn: whether they were drawn from a band; without the events a band shows stored ones.
     """
-    if material.sae.record.imported is not None:
+    record, never = material.sae.record, material.record.n_active == 0
+    if record.imported is not None:
         return {name: _not_imported(name, material, group) for name in sorted(missing)}
-    return {name: _sentence(name, material, group, drawn) for name in sorted(missing)}
+    return {
+        name: ((name in _OF_WEIGHTS or not never) and why_absent(record, name, group))
+        or _sentence(name, material, group, drawn)
+        for name in sorted(missing)
+    }
 
 
 _WHAT = {
@@ -37,7 +46,7 @@ _WHAT = {
 
 
 def _not_imported(name: str, material: Material, group: str) -> str:
-    if material.record.never_fired and name not in ("lens", "neighbors"):
+    if material.record.never_fired and name not in _OF_WEIGHTS:
         return "This feature never fired, says the source it was read from."
     what = _WHAT[name]
     if name == "sections" and material.groups:
@@ -61,7 +70,7 @@ def _sentence(name: str, material: Material, group: str, drawn: bool) -> str:
     match name:
         case "lens":
             return (
-                f"There is no linear path from {sae.record.hook_name} to the logits, so the "
+                f"There is no linear path from {sae.record.output_hook} to the logits, so the "
                 "feature has no direct effect on them that a table could show."
                 if not sae.record.linear_path
                 else "The logit lens was not computed for this dictionary."

@@ -36,6 +36,7 @@ def feature_json(material: Material) -> dict[str, Any]:
         "sae": sae.record.sae,
         "feature_index": record.feature_index,
         "hook_name": sae.record.hook_name or None,
+        "hook_name_out": sae.record.hook_name_out,
         "summary": {"sentence": plain(record.summary), "short": plain(record.short)},
         "statistics": {
             "n_tokens": sae.corpus.n_tokens,

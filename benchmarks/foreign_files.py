@@ -16,8 +16,85 @@ from pathlib import Path
 MODEL, SOURCE = "gpt2-small", "6-res_invented"
 N_TEXTS, N_TOKENS = 30, 64
 D_MODEL = 768
+PROMPT = 128
+PER_DASHBOARD = 128
 _BATCH = 1024
 _PIECES = 300
+
+
+def write_saedashboard(folder: Path, n_features: int) -> None:
+    """Batches as SAEDashboard's own defaults make them: 45 texts a feature, whole prompts of 128
+    tokens. As many prompts as features, as in its run over a dictionary of 24,576."""
+    draw = random.Random(3)
+    folder.mkdir(parents=True)
+    words = [_token(draw) for _ in range(30_000)]
+    weights = [1 / (rank + 3) for rank in range(len(words))]
+    prompts = [json.dumps(draw.choices(words, weights, k=PROMPT - 1)) for _ in range(n_features)]
+    pieces = [_dashboard_values(draw) for _ in range(_PIECES)]
+    measured = [_dashboard_feature(draw) for _ in range(_PIECES)]
+    for number, start in enumerate(range(0, n_features, PER_DASHBOARD)):
+        features = (
+            f'{{"feature_index":{index},{measured[index % _PIECES][1:-1]},"activations":['
+            f"{','.join(_dashboard_texts(draw, index, prompts, pieces))}]}}"
+            for index in range(start, min(start + PER_DASHBOARD, n_features))
+        )
+        with (folder / f"batch-{number}.json").open("w") as file:
+            file.write(f'{{"model_id":"{MODEL}","layer":6,"sae_set":"res_invented",')
+            file.write('"sae_id_suffix":null,"features":[')
+            for place, feature in enumerate(features):
+                file.write(f"{',' if place else ''}{feature}")
+            file.write("]}")
+
+
+def _dashboard_texts(
+    draw: random.Random, index: int, prompts: list[str], pieces: list[tuple[str, int]]
+) -> Iterator[str]:
+    """20 of the strongest, then 5 of each fifth; a prompt has the same activations in all."""
+    own = draw.sample(range(len(prompts)), min(35, len(prompts)))
+    groups = [("-1", "16.0", "-1", own[:20])]
+    for fifth in range(5, 0, -1):
+        low, high = 16 * (fifth - 1) / 5, 16 * fifth / 5
+        groups.append((f"{low:.3f}", f"{high:.3f}", "0.0002", draw.choices(own, k=5)))
+    for low, high, share, chosen in groups:
+        for prompt in chosen:
+            values, peak = pieces[(7 * index + prompt) % _PIECES]
+            yield (
+                f'{{"bin_min":{low},"bin_max":{high},"bin_contains":{share},'
+                f'"tokens":{prompts[prompt]},"values":{values},"qualifying_token_index":{peak}}}'
+            )
+
+
+def _dashboard_values(draw: random.Random) -> tuple[str, int]:
+    peak, values = draw.randrange(PROMPT - 1), [0.0] * (PROMPT - 1)
+    for place in (peak, *draw.sample(range(PROMPT - 1), 5)):
+        values[place] = round(draw.random() * 8, 3)
+    values[peak] = round(8 + draw.random() * 8, 3)
+    return json.dumps(values), peak
+
+
+def _dashboard_feature(draw: random.Random) -> str:
+    bars = [round(0.2 * place + 0.1, 3) for place in range(50)]
+    empty = ("neuron_alignment", "correlated_neurons", "correlated_features")
+    return json.dumps(
+        {
+            **{f"{name}_indices": [1, 2, 3] for name in empty},
+            **{f"{name}_l1": [0.1, 0.1, 0.1] for name in empty},
+            "neg_str": [_token(draw) for _ in range(10)],
+            "neg_values": sorted(round(-draw.random(), 3) for _ in range(10)),
+            "pos_str": [_token(draw) for _ in range(10)],
+            "pos_values": sorted((round(draw.random(), 3) for _ in range(10)), reverse=True),
+            "frac_nonzero": 0.00123,
+            "freq_hist_data_bar_values": bars,
+            "freq_hist_data_bar_heights": [float(draw.randrange(500)) for _ in bars],
+            "logits_hist_data_bar_values": bars,
+            "logits_hist_data_bar_heights": [float(draw.randrange(2000)) for _ in bars],
+            "n_prompts_total": 24_576,
+            "n_tokens_in_prompt": PROMPT,
+            "dataset": "invented",
+            "decoder_weights_dist": [],
+            "vector": [],
+        }
+    )
 
 
 def write_neuronpedia(folder: Path, n_features: int) -> None:

@@ -104,8 +104,8 @@ class FeatureColumns:
 
     @cached_property
     def living(self) -> Bool[ndarray, " n"]:
-        """All but the features known to fire nowhere."""
-        return self["n_active"] != 0
+        """All but the features known to fire nowhere: of an import a density may be unknown."""
+        return self["density"] != 0
 
     def beside(self, feature_index: int) -> tuple[int | None, int | None]:
         """The numbers of the features before and after one, None where there is none."""

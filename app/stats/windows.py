@@ -31,7 +31,10 @@ class ContextActivations:
 
 
 def windows(
-    position: Integer[np.ndarray, " n"], context_size: int, before: int = 47, after: int = 16
+    position: Integer[np.ndarray, " n"],
+    context_size: int | Integer[np.ndarray, " n"],
+    before: int = 47,
+    after: int = 16,
 ) -> Windows:
     """`before` tokens, the peak, `after` tokens, cut at the context's edges."""
     start = np.maximum(position.astype(np.int32) - before, 0)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import fields
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Int, UInt32
 from numpy import ndarray
 from sqlalchemy import Connection, func, insert, select
 
@@ -86,7 +86,7 @@ def _write_words(connection: Connection, corpus_id: int, model_id: int) -> None:
         schema.text_layout,
         [{"corpus_id": corpus_id, "layout": codec.pack(layout)}],
     )
-    places = _grouped(np.array(of_place, np.int64), len(ids))
+    places = _grouped(np.frombuffer(of_place, np.uint32), len(ids))
     _insert(
         connection,
         schema.text_word,
@@ -102,7 +102,7 @@ def _write_words(connection: Connection, corpus_id: int, model_id: int) -> None:
     )
 
 
-def _grouped(of_place: Int[ndarray, " n"], n_words: int) -> list[Int[ndarray, " m"]]:
+def _grouped(of_place: UInt32[ndarray, " n"], n_words: int) -> list[Int[ndarray, " m"]]:
     """For every word its places, ascending."""
     order = np.argsort(of_place, kind="stable")
     return np.split(order, np.cumsum(np.bincount(of_place, minlength=n_words))[:-1])

@@ -1,6 +1,6 @@
 """The texts of examples as stored contexts, each once.
 
-Takes the ids of a text, gives the number of its context, and hands new ones on in batches. Holds 24
+Takes an example, gives the number of its context, and hands new ones on in batches. Holds 24
 bytes for each text (see `seen.py`). Knows no feature and no table.
 """
 
@@ -8,10 +8,11 @@ from collections.abc import Callable, Sequence
 from hashlib import blake2b
 
 import numpy as np
-from jaxtyping import Int32
 
 from app.db.records import ContextRecord
 from app.exchange.building.seen import Seen
+from app.exchange.building.vocabulary import Vocabulary
+from app.exchange.foreign import ForeignExample
 
 _AT_ONCE = 512
 
@@ -47,21 +48,24 @@ class Contexts:
         """Of all texts in their order."""
         return self._digest.hexdigest()
 
-    def add(
-        self, token_ids: Int32[np.ndarray, " n"], document: str | None, first_position: int | None
-    ) -> int:
-        """The number of a text; the same text of another document is another."""
-        number = -1
-        if document:
-            number = self._documents.setdefault(document, len(self._documents))
-        digest = blake2b(token_ids.tobytes(), digest_size=16, salt=b"%d" % number).digest()
+    def add(self, example: ForeignExample, vocabulary: Vocabulary) -> int:
+        """The number of an example's text; the same text of another document is another."""
+        number, tokens, given = -1, example.tokens, example.token_ids
+        if example.document:
+            number = self._documents.setdefault(example.document, len(self._documents))
+        # Half of a character, which nothing but a fault can bring here, must not end the import.
+        text = "\0".join(tokens).encode("utf-8", "surrogatepass")
+        ids = b"" if given is None else np.asarray(given, np.int64).tobytes()
+        salt = b"%d %d" % (number, len(tokens))
+        digest = blake2b(text + ids, digest_size=16, salt=salt[:16]).digest()
         found = self._seen.get(digest)
         if found is not None:
             return found
+        token_ids = vocabulary.ids(tokens, given)
         context_id, self.n_contexts = self.n_contexts, self.n_contexts + 1
         self._seen.put(digest, context_id)
         self._digest.update(digest)
-        self._first_positions.add(first_position)
+        self._first_positions.add(example.first_position)
         self.longest = max(self.longest, token_ids.size)
         self._waiting.append(
             ContextRecord(context_id, token_ids, np.full(token_ids.size, number, np.int32))

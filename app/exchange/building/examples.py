@@ -68,8 +68,7 @@ def _placed(
         raise AtlasError(f"{where} has an example chosen for token {position} of {n}.")
     if not np.isfinite(activations).all():
         raise AtlasError(f"{where} has an example with a value that is no finite number.")
-    token_ids = vocabulary.ids(example.tokens, example.token_ids)
-    context_id = contexts.add(token_ids, example.document, example.first_position)
+    context_id = contexts.add(example, vocabulary)
     firing = np.flatnonzero(activations > 0).astype(np.int32)
     activation = max(float(activations[position]), 0.0)
     group = example.group if activation > 0 else "silent"
@@ -92,7 +91,7 @@ def _packed(group: Group, placed: list[_Placed]) -> ExampleGroup:
     n = len(placed)
     sizes = [one.firing_position.size for one in placed]
     position = np.array([one.position for one in placed], np.int32)
-    spans = [windows(position[i : i + 1], one.n_tokens) for i, one in enumerate(placed)]
+    spans = windows(position, np.array([one.n_tokens for one in placed]))
     none = np.zeros(0, np.float32)
     return ExampleGroup(
         context_id=np.array([one.context_id for one in placed], np.int64),
@@ -101,8 +100,8 @@ def _packed(group: Group, placed: list[_Placed]) -> ExampleGroup:
         hidden_pre=np.full(n, np.nan, np.float32),
         band=np.array([number[id(one)] for one in placed], np.int64),
         repeats=np.array([one.repeats for one in placed], np.int64),
-        window_start=np.array([int(span.start[0]) for span in spans], np.int32),
-        window_stop=np.array([int(span.stop[0]) for span in spans], np.int32),
+        window_start=spans.start,
+        window_stop=spans.stop,
         firing_indptr=np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
         firing_position=np.concatenate([one.firing_position for one in placed]),
         firing_activation=np.concatenate([one.firing_activation for one in placed]),

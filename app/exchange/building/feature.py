@@ -44,7 +44,7 @@ def feature_bundle(
     record = FeatureRecord(
         feature_index=feature.feature_index,
         n_active=0 if dead else feature.n_active,
-        density=0.0 if dead else feature.density,
+        density=0.0 if dead else feature.density or None,
         max_activation=feature.max_activation,
         mean_activation=feature.mean_activation,
         std_activation=feature.std_activation,

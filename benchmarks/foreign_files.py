@@ -20,6 +20,8 @@ PROMPT = 128
 PER_DASHBOARD = 128
 _BATCH = 1024
 _PIECES = 300
+_numbers: dict[str, int] = {}
+"""Ids of tokens: the same text is the same token in every file"""
 
 
 def write_saedashboard(folder: Path, n_features: int) -> None:
@@ -207,6 +209,7 @@ def _circuit_tracer(draw: random.Random) -> dict[str, object]:
 
 def _openai(draw: random.Random) -> dict[str, object]:
     texts = [_text(draw) for _ in range(N_TEXTS)]
+    number = _numbers.setdefault
     examples = [
         {
             "doc_id": draw.randrange(1000),
@@ -214,7 +217,7 @@ def _openai(draw: random.Random) -> dict[str, object]:
             "acts": values,
             "act": values[peak],
             "tokens": tokens,
-            "token_ints": [draw.randrange(50_000) for _ in tokens],
+            "token_ints": [number(token, len(_numbers)) for token in tokens],
         }
         for tokens, values, peak in texts
     ]

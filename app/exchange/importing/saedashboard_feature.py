@@ -43,7 +43,7 @@ def feature_of(entry: Entry, prompt_size: int | None, whole: bool) -> ForeignFea
     density = entry.number("frac_nonzero", 0, 1)
     histogram = histogram_of(entry, "freq_hist_data_bar_values", "freq_hist_data_bar_heights")
     largest, examples = _examples(entry, density, prompt_size, whole)
-    if _is_dead(density, histogram, examples):
+    if not largest and _is_dead(density, histogram, examples):
         return ForeignFeature(index, density=0.0, logits=_logits(entry))
     return ForeignFeature(
         index,

@@ -144,7 +144,10 @@ class _Import:
                 raise AtlasError(f"{self._asked.path} holds feature {index} twice.")
             self._seen.add(index)
             dead.discard(index)
-            yield feature_bundle(feature, is_dead(feature), vocabulary, contexts)
+            silent = is_dead(feature)
+            if silent and feature.examples:
+                feature = replace(feature, examples=())
+            yield feature_bundle(feature, silent, vocabulary, contexts)
             if self._explained is not None:
                 for explanation in feature.explanations:
                     self._explained(self._address, index, explanation)

@@ -235,7 +235,7 @@ def _settled(
         )
     target = Target(sae.record.sae, dictionary.to(model.device), sae.record.hook_name, Path())
     if not dictionary.config.input_scale_unsettled:
-        return target.dictionary
+        return target.weights
     if corpus is None:
         raise AtlasError(
             f"The input scale of {sae.address} was estimated on its corpus, which is not beside "

@@ -97,7 +97,8 @@ class Split:
                 f"{path} holds locations {locations} and activations {activations}, expected "
                 "[n, 3] and [n]."
             )
-        return cls(path, int(named[1]), int(named[2]), activations[0], *tokens, dtype)
+        shape = (tokens[0], tokens[1])
+        return cls(path, int(named[1]), int(named[2]), activations[0], *shape, dtype)
 
     def tokens(self, start: int, stop: int) -> Int64[np.ndarray, "n context_size"]:
         """The token ids of the sequences [start, stop)."""

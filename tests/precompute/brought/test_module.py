@@ -24,7 +24,7 @@ from app.sae.readers import load_dictionary
 from app.settings import Settings
 from app.web.factory import create_app
 
-ACIDS = list("ACDEFGHIKLMNPQRSTVWY") + ["<mask>"]
+ACIDS = [*"ACDEFGHIKLMNPQRSTVWY", "<mask>"]
 D_IN, D_SAE, SIZE = 6, 9, 12
 
 

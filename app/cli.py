@@ -14,6 +14,7 @@ from app.commands.check import check
 from app.commands.demo import demo
 from app.commands.explain import explain
 from app.commands.export import export
+from app.commands.importing import importing
 from app.commands.info import info
 from app.commands.inspect import inspect
 from app.commands.keys import keys
@@ -33,7 +34,7 @@ cli = typer.Typer(
 )
 for command in (demo, precompute, presets, inspect, explain, serve, info, check):
     cli.command()(command)
-for group in (export, notebook, keys, shares):
+for group in (export, importing, notebook, keys, shares):
     cli.add_typer(group)
 
 

@@ -479,14 +479,17 @@ def test_help_names_every_option_and_default(
     shown = command("precompute", "--help")
     assert shown.code == 0
     for line in (
-        "--sae PATH|hf://… ", "[repeatable; required]", "--name MODEL/SAE", "--packing packed|document",
+        "--sae PATH ", "[repeatable; required]", "--name MODEL/SAE", "--packing packed|document",
         "--verify / --no-verify", "[default: yes]", "--ablation-window N", "[default: 32]",
     ):  # fmt: skip
         assert line in shown.stdout, line
     assert "list[" not in shown.stdout
     overview = command()
     assert (overview.code, overview.stderr) == (0, "")
-    for name in ("precompute", "explain", "serve", "demo", "export", "info", "check"):
+    for name in (
+        "precompute", "presets", "inspect", "explain", "serve", "demo", "export", "import", "info",
+        "check",
+    ):  # fmt: skip
         assert f"\n  {name} " in overview.stdout
     assert "..." not in overview.stdout.partition("Commands:")[2]
 
@@ -494,3 +497,16 @@ def test_help_names_every_option_and_default(
 def test_commands_and_options_that_do_not_exist(command: Callable[..., Ended]) -> None:
     assert command("view").sentence == "No such command 'view' (--help lists the options)."
     assert "Missing argument" in command("serve").sentence
+
+
+def test_presets_are_listed_and_an_unknown_one_is_a_sentence(
+    place: Place, command: Callable[..., Ended]
+) -> None:
+    listed = command("presets")
+    assert (listed.code, listed.stderr) == (0, "")
+    assert "pythia-70m-deduped/resid-{layer}   layer 0 to 5\n" in listed.stdout
+    sentence = command(*place.options(preset="pythia-70m/resid-3")).sentence
+    assert (
+        "There is no preset 'pythia-70m/resid-3'; the closest are pythia-70m-deduped/" in sentence
+    )
+    place.check_clean()

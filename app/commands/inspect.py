@@ -4,10 +4,11 @@ import json
 from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from app.commands.given import given_dictionaries, given_model
 from app.commands.running import needs
 from app.errors import AtlasError
 from app.precompute.settings import PrecomputeSettings
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from app.sae.inspection import Inspection
 
 Dictionary = Annotated[
-    Path, typer.Argument(metavar="PATH", help="A dictionary: a folder, a file, or FILE.pt#3.")
+    str, typer.Argument(metavar="PATH", help="A dictionary: a folder, a file, FILE.pt#3, or hf://…")
 ]
 Format = Annotated[
     str | None, typer.Option(help="Its format, where it is not recognised.", metavar="NAME")
@@ -50,7 +51,7 @@ def inspect(
     device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:
-    """Print what a dictionary's files were recognised as, and from what.
+    """Print what a dictionary's files are, and from what.
 
     With a model, run it on about 2,000 tokens as precompute does after every load: explained
     variance, L0, and how it would do without its pre-bias.
@@ -59,12 +60,13 @@ def inspect(
         raise AtlasError("--corpus is text for a model to read: give --model too.")
     load = needs("precompute", lambda: import_module("app.sae.readers").load_dictionary)
     describe = needs("precompute", lambda: import_module("app.sae.inspection").inspect_dictionary)
-    found = describe(load(path, sae_format=sae_format))
+    (place,) = given_dictionaries([path])
+    found = describe(load(place, sae_format=sae_format))
     checked = None
     if model is not None:
         settings = PrecomputeSettings(
-            model=model,
-            sae=[path],
+            model=str(given_model(model)),
+            sae=[str(place)],
             corpus=corpus or "built-in",
             output=Path("nowhere.db"),
             sae_format=sae_format,
@@ -114,5 +116,5 @@ def _checked_lines(checked: "Checked | None") -> list[str]:
     ]
 
 
-def _as_json(found: "Inspection", checked: "Checked | None") -> dict[str, object]:
+def _as_json(found: "Inspection", checked: "Checked | None") -> dict[str, Any]:
     return asdict(found) | {"checked": None if checked is None else asdict(checked)}

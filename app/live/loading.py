@@ -239,7 +239,7 @@ def _settled(
         record.sae, dictionary.to(model.device), record.hook_name, Path(), record.hook_name_out
     )
     if not dictionary.config.input_scale_unsettled:
-        return target.dictionary
+        return target.weights
     if corpus is None:
         raise AtlasError(
             f"The input scale of {sae.address} was estimated on its corpus, which is not beside "

@@ -24,7 +24,9 @@ CLOSE = 1e-6
 def token_figure_problems(connection: Connection) -> Iterator[str]:
     """Distributions sum to their tokens, means are those of the quality, tokens are the model's."""
     for sae in list_saes(connection):
-        quality, n_tokens = sae.record.quality, sae.corpus.n_tokens
+        if sae.record.imported is not None:
+            continue
+        quality, n_tokens = sae.record.quality, sae.corpus.n_counted
         single = get_study(connection, Reconstruction, sae.sae_id)
         if single is not None:
             yield from _reconstruction(connection, sae, single)

@@ -48,6 +48,11 @@ class DelphiModule:
     def context_size(self) -> int:
         return self.splits[0].context_size
 
+    @property
+    def is_half(self) -> bool:
+        """Whether any file keeps activations in half precision."""
+        return any(split.dtype == "F16" for split in self.splits)
+
     def tokens(self) -> Iterator[Int64[np.ndarray, "n context_size"]]:
         """The token ids of all sequences, block by block."""
         for start in range(0, self.n_sequences, SEQUENCES_AT_ONCE):

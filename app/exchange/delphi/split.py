@@ -66,6 +66,8 @@ class Split:
     n_firings: int
     n_sequences: int
     context_size: int
+    dtype: str
+    """of the activations, as safetensors calls it"""
 
     @classmethod
     def open(cls, path: Path) -> "Split":
@@ -89,17 +91,20 @@ class Split:
             locations = _shape(file, path, "locations", 2, _INTEGERS)
             activations = _shape(file, path, "activations", 1, _FLOATS)
             tokens = _shape(file, path, "tokens", 2, _INTEGERS)
+            dtype = file.get_slice("activations").get_dtype()
         if locations[1] != 3 or locations[0] != activations[0]:
             raise AtlasError(
                 f"{path} holds locations {locations} and activations {activations}, expected "
                 "[n, 3] and [n]."
             )
-        return cls(path, int(named[1]), int(named[2]), activations[0], *tokens)
+        shape = (tokens[0], tokens[1])
+        return cls(path, int(named[1]), int(named[2]), activations[0], *shape, dtype)
 
     def tokens(self, start: int, stop: int) -> Int64[np.ndarray, "n context_size"]:
         """The token ids of the sequences [start, stop)."""
         with _reading(self.path) as file:
-            return file.get_slice("tokens")[start:stop].astype(np.int64)
+            part = file.get_slice("tokens")[start : min(stop, self.n_sequences)]
+            return part.astype(np.int64)
 
     def firings(self, start: int, stop: int) -> Iterator[Firings]:
         """Those in the sequences [start, stop), in the order of the file, block by block.

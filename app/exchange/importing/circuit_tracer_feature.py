@@ -10,6 +10,7 @@ bounds. Knows no files.
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from decimal import Decimal
 
 import numpy as np
 from jaxtyping import Float
@@ -19,6 +20,7 @@ from app.exchange.foreign import (
     ForeignExample,
     ForeignFeature,
     ForeignGroup,
+    ForeignHistogram,
     ForeignLogits,
 )
 from app.exchange.importing.entry import Entry
@@ -29,11 +31,11 @@ ABSENT = (
     "where in its context a text begins",
     "the number of active tokens, and of tokens in all",
     "mean, spread, skewness and kurtosis of the activations",
-    "the bounds of the histogram's bars, and so the histogram",
     "how much a token's logit changes: the tokens are named alone",
     "neighbours among the directions",
 )
 APPROXIMATE = (
+    "the histogram's bars, taken as equal steps from act_min to act_max",
     "an interval's range, from the activations of its own texts where its name doesn't say it",
 )
 _NUMBER = r"(\d+(?:\.\d+)?(?:e[+-]?\d+)?)"
@@ -56,6 +58,7 @@ def feature_of(index: int, entry: Entry) -> ForeignFeature:
         index,
         density=density,
         max_activation=largest if largest or silent else None,
+        histogram=_histogram(entry, entry.number("act_min"), largest),
         logits=_logits(entry),
         examples=tuple(examples),
     )
@@ -99,15 +102,28 @@ def _range_in(name: str, peaks: Sequence[float]) -> ForeignBand | None:
     if bounds is None:
         return None
     low, high = float(bounds[1]), float(bounds[2])
-    # A name is rounded to its last digit.
-    off = max(10.0 ** -len(text.partition(".")[2].partition("e")[0]) for text in bounds.groups())
-    fits = low < high and low - off <= min(peaks) and max(peaks) <= high + off
+    # A name is rounded to its last digit, and some writers round more than that.
+    digits = (10.0 ** int(Decimal(text).as_tuple().exponent) for text in bounds.groups())
+    off = max(*digits, 1e-3 * high)
+    fits = low <= high and low - off <= min(peaks) and max(peaks) <= high + off
     return ForeignBand(low, high) if fits else None
 
 
 def _range_of(peaks: Sequence[float]) -> ForeignBand:
     """From just below the smallest, because a range is without its lower bound."""
     return ForeignBand(float(np.nextafter(np.float32(min(peaks)), np.float32(0))), max(peaks))
+
+
+def _histogram(
+    entry: Entry, smallest: float | None, largest: float | None
+) -> ForeignHistogram | None:
+    """None where a bound is absent, or the heights are no counts (some writers give logarithms)."""
+    counts = entry.numbers("histogram")
+    if counts is None or smallest is None or largest is None or smallest >= largest:
+        return None
+    if len(counts) < 2 or (counts < 0).any():
+        return None
+    return ForeignHistogram(np.linspace(smallest, largest, len(counts) + 1), counts)
 
 
 def _logits(entry: Entry) -> ForeignLogits | None:

@@ -119,6 +119,16 @@ class Entry:
             self.wrong(f"{name}[{at}]", value[at], "a finite number")
         return numbers
 
+    def numbers_or_none(self, name: str) -> Float[np.ndarray, " n"] | None:
+        """The same where single ones may be null, which is NaN here."""
+        value = self._values.get(name)
+        if not isinstance(value, list) or None not in value:
+            return self.numbers(name)
+        known = Entry({name: [0 if held is None else held for held in value]}, self.place)
+        numbers = known.need(known.numbers, name)
+        numbers[[held is None for held in value]] = np.nan
+        return numbers
+
     def wholes(self, name: str) -> list[int] | None:
         numbers = self.numbers(name)
         if numbers is None:

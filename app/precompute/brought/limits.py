@@ -45,24 +45,39 @@ def limited(settings: PrecomputeSettings, has: AtHand) -> PrecomputeSettings:
     return settings.model_copy(update=changes)
 
 
-def absent(has: AtHand) -> list[str]:
-    """What pages lack, each with the reason, in words."""
-    why_model = "the model was not at hand"
-    found = []
-    if not has.own_run:
-        found.append("errors of reconstruction: the firings were given, not the activations")
+def absent(has: AtHand) -> dict[str, str]:
+    """What pages lack, by the name of what is missing, each with the reason: a whole sentence."""
+    found: dict[str, str] = {}
     if not has.model:
-        found.append(f"ablated text and context needed: {why_model}")
+        found["ablated text"] = "There is no ablated text: the model was not at hand."
     if not has.hidden_pre:
-        found.append("pre-activations and near misses: no function hidden_pre was given"
-                     if has.own_run else f"pre-activations: {why_model}")  # fmt: skip
-    elif not has.own_run:
-        found.append("near misses: the firings were given, without pre-activations")
+        found["pre-activations"] = (
+            "There are no pre-activations: no function hidden_pre was given."
+            if has.own_run
+            else "There are no pre-activations: the model was not at hand."
+        )
+    if not (has.own_run and has.hidden_pre):
+        found["near misses"] = "There are no near misses: " + (
+            "they are found by pre-activations, and no function hidden_pre was given."
+            if has.own_run
+            else "the firings were given, without the pre-activations of silent tokens."
+        )
     if not has.directions:
-        found.append("neighbours, decoder norms and the map of directions: decoder rows were not "
-                     "given")  # fmt: skip
-    if not has.directions or not has.unembedding:
-        found.append("logit lens: it takes decoder rows and an unembedding")
-    if not has.logits:
-        found.append("cross-entropies with the reconstruction in place: no logits were given")
+        found["neighbors"] = (
+            "There are no nearest features, decoder norms or map: the decoder rows were not given."
+        )
+    if not (has.directions and has.unembedding):
+        found["logit lens"] = (
+            "There is no logit lens: it takes decoder rows and an unembedding, and "
+            f"{'no unembedding was' if has.directions else 'they were not'} given."
+        )
+    if not has.own_run:
+        found["reconstruction"] = (
+            "How well the dictionary reconstructs is not known: the firings were given, not the "
+            "activations."
+        )
+    elif not has.logits:
+        found["cross-entropy"] = (
+            "What the reconstruction costs the model is not measured: no logits were given."
+        )
     return found

@@ -6,7 +6,7 @@ ordinary run; leaves an atlas through the stages of `app/precompute/pipeline.py`
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,12 @@ import numpy as np
 from app.db.records import ModelRecord
 from app.errors import AtlasError
 from app.hub.finding import find_model
-from app.precompute.brought.limits import AtHand, limited
+from app.precompute.brought.limits import AtHand, absent, limited
 from app.precompute.corpus.token_array import ArrayRows
 from app.precompute.corpus.tokens import ContextPlan, TokenSettings, first_known, write_contexts
 from app.precompute.drivers.interruption import Stop
 from app.precompute.given.events import GivenEvents
+from app.precompute.given.source import Source
 from app.precompute.given.unknown import UnknownCoder, UnknownModel
 from app.precompute.model.language_model import LanguageModel
 from app.precompute.model.pretrained import load_tokenizer
@@ -31,24 +32,6 @@ from app.precompute.settings import PrecomputeSettings
 from app.precompute.target import Target
 from app.precompute.workplace.recipe import run_recipe
 from app.sae.dictionary import DictionaryConfig
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where the firings came from, in words of its format."""
-
-    format: str
-    name: str
-    """of the file or folder"""
-    model_name: str
-    saes: Mapping[str, str]
-    """what the source calls each dictionary, by its address part; in the order of the settings"""
-    hooks: Mapping[str, str]
-    """where each of them reads, as the source says it"""
-    settings: dict[str, Any]
-    """the source's own"""
-    absent: Sequence[str] = ()
-    approximate: Sequence[str] = ()
 
 
 def precompute_given(
@@ -99,10 +82,15 @@ def precompute_given(
 
         hashes = " ".join(each.tokens_hash() for each in given.values())
         told = run_recipe(settings, loaded.model_record.weights_hash, loaded.targets, commits)
-        told["command"] = f"feature-atlas import {source.format} …"
+        told |= {"command": f"feature-atlas import {source.format} …", "given": _told(source, has)}
         return Inputs(loaded, write, told, f"{settings.corpus} {hashes}", commits, given)
 
     run_on(settings, inputs_in, reporter, stop)
+
+
+def _told(source: Source, has: AtHand) -> dict[str, Any]:
+    """What the atlas says of where its firings came from."""
+    return {**asdict(source), "absent": absent(has), "left_out": list(source.left_out)}
 
 
 def refuse_other_texts(given: Mapping[str, GivenEvents]) -> None:

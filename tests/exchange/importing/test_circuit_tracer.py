@@ -100,7 +100,10 @@ def test_a_feature_is_what_its_object_says(tmp_path: Path) -> None:
     ((source, features),) = read(tmp_path)
     found = features[0]
     assert (found.density, found.max_activation) == (0.002, 4.0)
-    assert (found.histogram, found.n_active, found.neighbors) == (None, None, None)
+    assert (found.n_active, found.neighbors) == (None, None)
+    assert found.histogram is not None
+    assert found.histogram.edges.tolist() == [0, 2, 4]
+    assert found.histogram.counts.tolist() == [3, 1]
     assert found.logits is not None
     assert list(found.logits.promoted) == [" yes", "é"]
     assert list(found.logits.suppressed) == [" no"]
@@ -208,6 +211,7 @@ def test_logits_with_numbers_and_missing_keys(tmp_path: Path) -> None:
         pair(1, 1): {"examples_quantiles": None},
         pair(1, 2): feature(2, activation_frequency=0.0, act_max=0, examples_quantiles=[]),
         pair(1, 3): feature(3, act_max=0, examples_quantiles=[]),
+        pair(1, 4): feature(4, histogram=[-0.5, 1.5]),
     }
     ((_, features),) = read(single(tmp_path, files))
     logits = features[0].logits
@@ -215,6 +219,7 @@ def test_logits_with_numbers_and_missing_keys(tmp_path: Path) -> None:
     assert logits.promoted_logits.tolist() == [0.5, 0.25]
     assert features[1] == ForeignFeature(1)
     assert (features[2].density, features[2].max_activation) == (0, 0)
+    assert features[4].histogram is None, "logarithms, which are no counts"
     assert features[3].max_activation is None, "0 is no largest activation of one that fires"
 
 

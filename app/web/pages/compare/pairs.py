@@ -84,7 +84,7 @@ def _pair(
     if first.sae.corpus_id != second.sae.corpus_id:
         return unknown
     if events is not None:
-        both = overlap(events[a], events[b], first.sae.corpus.n_tokens)
+        both = overlap(events[a], events[b], first.sae.corpus.n_counted)
         return Pair(
             a, b, cosine, both.n_joint, both.jaccard, both.lift,
             both.second_given_first, both.first_given_second,

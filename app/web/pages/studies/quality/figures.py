@@ -141,7 +141,7 @@ def _losses(measured: Measured) -> Iterator[QualityFigure]:
 
 def _features(measured: Measured) -> Iterator[QualityFigure]:
     sae, quality = measured.sae, measured.sae.record.quality
-    d_sae, n_living = sae.record.d_sae, measured.n_living
+    d_sae, n_living = sae.record.n_features, measured.n_living
 
     def one(
         name: str, n: int | None, of: int, formula: str, note: str, **filters: str

@@ -38,10 +38,10 @@ class ModelRecord:
     """name or folder name the model was loaded by"""
     architecture: str
     """the model's own class, e.g. GPTNeoXForCausalLM"""
-    n_layers: int
-    d_model: int
+    n_layers: int | None
+    d_model: int | None
     d_vocab: int
-    n_ctx: int
+    n_ctx: int | None
     """longest input, in tokens"""
     weights_hash: str
     tokenizer_hash: str
@@ -221,7 +221,7 @@ class FeatureRecord:
     kurtosis: float | None
     """fourth standardised moment of the active values, 3 for a normal"""
     n_contexts_active: int
-    decoder_norm: float
+    decoder_norm: float | None
     """‖W_dec[f]‖"""
     threshold: float | None
     """the `hidden_pre` above which it fires; None where other features have a say (top-k)"""

@@ -235,14 +235,14 @@ def _settled(
         )
     target = Target(sae.record.sae, dictionary.to(model.device), sae.record.hook_name, Path())
     if not dictionary.config.input_scale_unsettled:
-        return target.dictionary
+        return target.weights
     if corpus is None:
         raise AtlasError(
             f"The input scale of {sae.address} was estimated on its corpus, which is not beside "
             "the atlas: put the events folder back, or leave this dictionary out with --sae."
         )
     (found,) = settled(model, [target], corpus, check=False)
-    return found.dictionary
+    return found.weights
 
 
 def _pool(connection: Connection, atlas: Path, sae: Sae) -> tuple[Pool, Corpus | None]:

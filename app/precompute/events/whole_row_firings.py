@@ -50,7 +50,8 @@ def find_in_rows(
         activation.append(feature_acts[found, fired])
     chosen = x[:0] if kept is None else x[kept]
     hidden_pre = coder.forward_encoder(chosen)[0] if len(chosen) else x.new_zeros(0, d_sae)
-    return _by_feature(*map(torch.cat, (feature, row, activation)), len(x)), hidden_pre
+    firings = _by_feature(torch.cat(feature), torch.cat(row), torch.cat(activation), len(x))
+    return firings, hidden_pre
 
 
 def _by_feature(

@@ -61,8 +61,7 @@ class Workers:
         pool = ThreadPoolExecutor(
             len(self._models),
             "worker",
-            initializer=None if self._alone else _compute_alone,
-            initargs=() if self._alone else (self._device,),
+            initializer=lambda: None if self._alone else _compute_alone(self._device),
         )
         ahead: deque[Future[Result]] = deque()
         try:

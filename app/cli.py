@@ -16,6 +16,7 @@ from app.commands.explain import explain
 from app.commands.export import export
 from app.commands.importing import importing
 from app.commands.info import info
+from app.commands.inspect import inspect
 from app.commands.keys import keys
 from app.commands.notebook import notebook
 from app.commands.precompute import precompute
@@ -31,7 +32,7 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (demo, precompute, presets, explain, serve, info, check):
+for command in (demo, precompute, presets, inspect, explain, serve, info, check):
     cli.command()(command)
 for group in (export, importing, notebook, keys, shares):
     cli.add_typer(group)

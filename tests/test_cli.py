@@ -186,7 +186,12 @@ def bad(what: str, sentence: str, **options: Any) -> Any:
         bad("no sae", "No dictionary at /none: the path does not exist", sae="/none"),
         bad("no corpus", "The corpus '/none.txt' does not exist", corpus="/none.txt"),
         bad("no output", "--output is missing: the atlas to write or add to.", output=None),
-        bad("no options", "--model is missing: folder or hub name of the", model=None, sae=None),
+        bad(
+            "no options",
+            "--model is missing: folder, hub name or hf://owner/repo[@revision] of the",
+            model=None,
+            sae=None,
+        ),
         bad("folder", "there is no folder /none", output="/none/atlas.db"),
         bad("not a folder", "there is no folder /dev/null", output="/dev/null/atlas.db"),
         bad("read-only", "Can't write /proc/atlas.db: ", output="/proc/atlas.db"),
@@ -481,7 +486,10 @@ def test_help_names_every_option_and_default(
     assert "list[" not in shown.stdout
     overview = command()
     assert (overview.code, overview.stderr) == (0, "")
-    for name in ("precompute", "explain", "serve", "demo", "export", "info", "check"):
+    for name in (
+        "precompute", "presets", "inspect", "explain", "serve", "demo", "export", "import", "info",
+        "check",
+    ):  # fmt: skip
         assert f"\n  {name} " in overview.stdout
     assert "..." not in overview.stdout.partition("Commands:")[2]
 
@@ -489,3 +497,16 @@ def test_help_names_every_option_and_default(
 def test_commands_and_options_that_do_not_exist(command: Callable[..., Ended]) -> None:
     assert command("view").sentence == "No such command 'view' (--help lists the options)."
     assert "Missing argument" in command("serve").sentence
+
+
+def test_presets_are_listed_and_an_unknown_one_is_a_sentence(
+    place: Place, command: Callable[..., Ended]
+) -> None:
+    listed = command("presets")
+    assert (listed.code, listed.stderr) == (0, "")
+    assert "pythia-70m-deduped/resid-{layer}   layer 0 to 5\n" in listed.stdout
+    sentence = command(*place.options(preset="pythia-70m/resid-3")).sentence
+    assert (
+        "There is no preset 'pythia-70m/resid-3'; the closest are pythia-70m-deduped/" in sentence
+    )
+    place.check_clean()

@@ -109,7 +109,9 @@ def _weights_hash(subject: Subject) -> str:
 
 def _settled(model: LanguageModel, subject: Subject, dictionary: Dictionary) -> Target:
     record = subject.sae.record
-    target = Target(record.sae, dictionary.to(model.device), record.hook_name, Path())
+    target = Target(
+        record.sae, dictionary.to(model.device), record.hook_name, Path(), record.hook_name_out
+    )
     if not dictionary.config.input_scale_unsettled:
         return target
     if subject.beside is None:

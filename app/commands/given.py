@@ -10,6 +10,7 @@ from pathlib import Path
 from app.commands.running import needs
 from app.errors import AtlasError
 from app.hub.address import dictionary_address, model_address
+from app.hub.finding import is_there
 
 
 def given_model(named: str) -> Path:
@@ -33,7 +34,7 @@ def given_dictionaries(named: Sequence[str]) -> tuple[Path, ...]:
 
 def _existing(named: str) -> Path:
     path = Path(named).expanduser()
-    if not path.exists():
+    if not is_there(path):
         raise AtlasError(
             f"There is no {named}: give a model or a dictionary that is here, or on the hub as "
             "hf://owner/repo/folder."

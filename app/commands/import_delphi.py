@@ -12,9 +12,10 @@ from typing import Annotated
 import typer
 
 from app.commands.running import needs, run_until_stopped, say_how_to_open
+from app.db.slugs import slug_of
 from app.errors import AtlasError, closest
 from app.exchange.delphi.cache import DelphiModule, open_cache
-from app.precompute.settings import PrecomputeSettings, read_settings, slug_of
+from app.precompute.settings import PrecomputeSettings, read_settings
 
 Several = Annotated[list[str] | None, typer.Option(metavar="NAME")]
 

@@ -75,7 +75,7 @@ def _kind_and_metavar(name: str, kind: Any) -> tuple[Any, str | None]:
     if name == "name":
         return kind, "MODEL/SAE"
     if name == "sae":
-        return kind, "PATH|hf://…"
+        return kind, "PATH"
     (value,) = [part for part in get_args(kind) or [kind] if part is not type(None)]
     return kind, {Path: "PATH", str: "TEXT", int: "N"}.get(value)
 

@@ -4,10 +4,10 @@ import typer
 
 
 def presets() -> None:
-    """List the known dictionaries that `precompute --preset NAME` takes.
+    """List dictionaries that have a short name.
 
-    {layer} stands for a number: pythia-70m-deduped/resid-3. A preset fills options in; what is
-    given explicitly wins.
+    `precompute --preset NAME` takes one; {layer} stands for a number, as in
+    pythia-70m-deduped/resid-3. A preset fills options in; what is given explicitly wins.
     """
     from app.precompute.presets import table_lines
 

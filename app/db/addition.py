@@ -46,6 +46,11 @@ def find_model_id(connection: Connection, output: Path, model: ModelRecord) -> i
     ).one_or_none()
     if row is None:
         return None
+    if row.record["imported"] and not model.imported:
+        raise AtlasError(
+            f"{output} knows {model.model!r} from an import, with the tokens its files hold and "
+            "not the model's own: choose another --name, or another file."
+        )
     for name in ("tokenizer_hash", "weights_hash"):
         if row.record[name] != getattr(model, name):
             raise AtlasError(

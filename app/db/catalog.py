@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, select
 
 from app.db import schema
-from app.db.records import CorpusRecord, ModelRecord, QualityRecord, SaeRecord
+from app.db.records import CorpusRecord, ImportRecord, ModelRecord, QualityRecord, SaeRecord
 
 # Made once: the making of a statement takes longer than its answer.
 _DOCUMENT_NAMES = select(schema.document.c.document_id, schema.document.c.name).where(
@@ -31,6 +31,13 @@ class Sae:
     def address(self) -> str:
         """`model/sae`, the identity under which everything refers to it."""
         return f"{self.record.model}/{self.record.sae}"
+
+    @property
+    def numbers(self) -> str:
+        """How its features are numbered, for a sentence: "features 0 to 2,047"."""
+        if self.record.has_gaps:
+            return f"{self.record.n_features:,} features up to {self.record.n_indices - 1:,}"
+        return f"features 0 to {self.record.n_indices - 1:,}"
 
 
 def limit_to(connection: Connection, dictionary: tuple[str, str]) -> None:
@@ -86,7 +93,12 @@ def _select_saes() -> Any:
 
 
 def _sae(row: Row[Any]) -> Sae:
-    record = {**row.record, "quality": QualityRecord(**row.record["quality"])}
+    imported = row.record["imported"]
+    record = {
+        **row.record,
+        "quality": QualityRecord(**row.record["quality"]),
+        "imported": None if imported is None else ImportRecord(**imported),
+    }
     return Sae(
         row.sae_id,
         row.model_id,

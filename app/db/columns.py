@@ -90,9 +90,29 @@ class FeatureColumns:
 
     @cached_property
     def measured(self) -> frozenset[str]:
-        """Names of the columns, without those of studies that were skipped."""
-        empty = {name for name in STUDIED & self._values.keys() if np.isnan(self[name]).all()}
+        """Names of the columns, without those of studies that were skipped and those an import's
+        source knows nothing of."""
+        empty = {name for name in self._may_be_empty if np.isnan(self[name]).all()}
         return frozenset(self._values.keys() - empty)
+
+    @property
+    def _may_be_empty(self) -> frozenset[str]:
+        """Of a dictionary that was run here only studies leave columns empty by being skipped."""
+        names = STUDIED & self._values.keys()
+        run_here = not np.isnan(self["decoder_norm"]).all()
+        return frozenset(names if run_here else self._values.keys())
+
+    @cached_property
+    def living(self) -> Bool[ndarray, " n"]:
+        """All but the features known to fire nowhere."""
+        return self["n_active"] != 0
+
+    def beside(self, feature_index: int) -> tuple[int | None, int | None]:
+        """The numbers of the features before and after one, None where there is none."""
+        index = self["feature_index"]
+        first, last = np.searchsorted(index, [feature_index, feature_index + 1])
+        before = int(index[first - 1]) if first > 0 else None
+        return before, int(index[last]) if last < index.size else None
 
     def __len__(self) -> int:
         return self._values["feature_index"].size
@@ -111,7 +131,7 @@ class FeatureColumns:
             pieces = [(index >= low) & (index <= high) for low, high in query.indices]
             kept &= np.logical_or.reduce(pieces) if pieces else np.zeros(len(self), bool)
         if query.dead is not None:
-            kept &= (self["density"] > 0) != query.dead
+            kept &= self.living != query.dead
         if query.lives_as:
             kept &= self["lives_as"] == LIVES_AS.index(query.lives_as)
         if query.top_token_ids is not None:
@@ -169,7 +189,7 @@ class FeatureColumns:
 
     def living_feature(self, draw: float) -> int | None:
         """The feature at the place `draw` (0 ≤ draw < 1) among those that fired, or None."""
-        living = self["feature_index"][self["density"] > 0]
+        living = self["feature_index"][self.living]
         return int(living[int(draw * living.size)]) if living.size else None
 
     def _rows(self, query: FeatureQuery, kept: Bool[ndarray, " n"]) -> Int[ndarray, " m"]:

@@ -1,6 +1,6 @@
 """The decoder directions of a dictionary: unit rows in a file beside the atlas.
 
-`atlas.decoders/` holds one `.npy` for each dictionary, float16 [d_sae, d_in], named by the SHA-256
+`atlas.decoders/` holds one `.npy` for each dictionary, float16 [d_sae, d_out], named by the SHA-256
 of its bytes, which the atlas keeps: a file that is missing, cut or of another run is not used.
 `DecoderFile` writes one, `get_directions` looks rows up. Knows no page.
 """
@@ -32,7 +32,7 @@ def decoders_folder(atlas: Path) -> Path:
 class DecoderFile:
     """The rows of one dictionary, on their way to the folder."""
 
-    def __init__(self, atlas: Path, blocks: Iterable[Float[ndarray, "rows d_in"]]) -> None:
+    def __init__(self, atlas: Path, blocks: Iterable[Float[ndarray, "rows d_out"]]) -> None:
         """Takes unit rows block by block in feature order and holds all of them, two bytes each."""
         content = io.BytesIO()
         np.save(content, np.concatenate([np.asarray(rows, "<f2") for rows in blocks]))
@@ -60,8 +60,8 @@ def drop_other_files(atlas: Path, hashes: Collection[str]) -> None:
 
 
 def get_directions(
-    connection: Connection, sae_id: int, d_in: int, feature_indices: Iterable[int]
-) -> dict[int, Float32[ndarray, " d_in"]]:
+    connection: Connection, sae_id: int, d_out: int, feature_indices: Iterable[int]
+) -> dict[int, Float32[ndarray, " d_out"]]:
     """Unit decoder rows by feature, rounded to float16 when they were stored.
 
     Empty where `directions_problem` has something to say or the dictionary was too large to keep
@@ -71,7 +71,7 @@ def get_directions(
     if path is None or problem:
         return {}
     rows = np.load(path, mmap_mode="r")
-    if rows.ndim != 2 or rows.shape[1] != d_in:
+    if rows.ndim != 2 or rows.shape[1] != d_out:
         return {}
     return {
         index: np.asarray(rows[index], np.float32)
@@ -80,7 +80,7 @@ def get_directions(
     }
 
 
-def all_directions(connection: Connection, sae_id: int) -> Float16[ndarray, "d_sae d_in"] | None:
+def all_directions(connection: Connection, sae_id: int) -> Float16[ndarray, "d_sae d_out"] | None:
     """All unit decoder rows of a dictionary as they lie on disk, mapped; None where
     `directions_problem` has something to say or the dictionary was too large to keep them."""
     path, problem = _find(connection, sae_id)

@@ -12,6 +12,7 @@ import numpy as np
 from sqlalchemy import Connection, Row, bindparam, select
 
 from app.db import schema
+from app.db.catalog import Sae
 from app.db.records import FeaturePanels, FeatureRecord
 from app.db.stored.panels import unpack_panels
 
@@ -35,6 +36,15 @@ def get_feature(connection: Connection, sae_id: int, feature_index: int) -> Feat
     """One feature's scalars, or None where there is no such feature."""
     row = connection.execute(_ONE, {"sae": sae_id, "index": feature_index}).one_or_none()
     return None if row is None else _record(row)
+
+
+def has_feature(connection: Connection, sae: Sae, feature_index: int) -> bool:
+    """Whether the atlas holds a feature: of an import perhaps not every number."""
+    if not 0 <= feature_index < sae.record.n_indices:
+        return False
+    return not sae.record.has_gaps or (
+        connection.execute(_ONE, {"sae": sae.sae_id, "index": feature_index}).first() is not None
+    )
 
 
 def get_features(

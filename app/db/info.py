@@ -4,6 +4,7 @@ from pathlib import Path
 
 from app.db.catalog import Sae, list_saes
 from app.db.engine import open_atlas
+from app.db.records import ImportRecord
 
 
 def describe_atlas(path: Path) -> str:
@@ -51,10 +52,26 @@ def _describe(sae: Sae) -> list[str]:
     measured = ", ".join(
         f"{name} {value:.4g}" for name, value in figures.items() if value is not None
     )
+    if record.imported is not None:
+        return _describe_import(sae, record.imported)
     return [
-        f"{sae.address}: {record.d_sae:,} features on {record.hook_name} ({record.architecture})",
+        f"{sae.address}: {record.d_sae:,} features on {record.place} ({record.architecture})",
         f"  corpus  {corpus.name}: {corpus.n_tokens:,} tokens in {corpus.n_contexts:,} contexts "
         f"of {corpus.context_size}",
         f"  quality {measured or 'not measured'}",
+        f"  recipe  {record.recipe.get('command', 'not recorded')}",
+    ]
+
+
+def _describe_import(sae: Sae, found: ImportRecord) -> list[str]:
+    record, corpus = sae.record, sae.corpus
+    of = "" if record.d_sae is None else f" of {record.d_sae:,}"
+    on = f" on {record.hook_name}" if record.hook_name else ""
+    counted = "" if corpus.n_tokens is None else f", counted over {corpus.n_tokens:,} tokens"
+    return [
+        f"{sae.address}: {record.n_features:,}{of} features{on}, imported",
+        f"  source  {found.title} files {found.source}: {found.model_name}, {found.sae_name}",
+        f"  corpus  {corpus.name or 'not named'}{counted}; {corpus.n_contexts:,} texts of examples",
+        f"  absent  {'; '.join(found.absent) or 'nothing its format names'}",
         f"  recipe  {record.recipe.get('command', 'not recorded')}",
     ]

@@ -1,6 +1,7 @@
 """Which dictionaries an atlas holds, for those who write about their features elsewhere.
 
-Takes the path of an atlas, gives each dictionary's weights hash and size. Knows no feature.
+Takes the path of an atlas, gives each dictionary's weights hash and how far its features go. Knows
+no feature.
 """
 
 from pathlib import Path
@@ -10,7 +11,7 @@ from app.db.engine import open_atlas
 
 
 def weights_hashes(atlas: Path) -> dict[tuple[str, str], tuple[str, int]]:
-    """(model, sae) → (weights hash, number of features).
+    """(model, sae) → (weights hash, one more than its largest feature_index).
 
     Raises:
         AtlasError: the atlas can't be opened.
@@ -22,6 +23,6 @@ def weights_hashes(atlas: Path) -> dict[tuple[str, str], tuple[str, int]]:
     finally:
         opened.close()
     return {
-        (sae.record.model, sae.record.sae): (sae.record.weights_hash, sae.record.d_sae)
+        (sae.record.model, sae.record.sae): (sae.record.weights_hash, sae.record.n_indices)
         for sae in saes
     }

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from jaxtyping import Float, Int, Integer
-from numpy import ndarray
+from numpy import float32, ndarray, zeros
 
 from app.db.stored.compact import ROUNDED
 
@@ -37,14 +37,18 @@ class ModelRecord:
     name: str
     """name or folder name the model was loaded by"""
     architecture: str
-    """the model's own class, e.g. GPTNeoXForCausalLM"""
+    """the model's own class, e.g. GPTNeoXForCausalLM; empty where only imports know of it"""
     n_layers: int | None
     d_model: int | None
     d_vocab: int
+    """entries of the vocabulary, which `TokenRecord`s hold"""
     n_ctx: int | None
     """longest input, in tokens"""
     weights_hash: str
     tokenizer_hash: str
+    imported: bool = False
+    """whether no model was at hand: its vocabulary is then the texts other tools' files hold, or
+    that of a tokenizer with such texts behind it, and grows with the next import"""
 
 
 @dataclass(frozen=True)
@@ -74,16 +78,26 @@ class CorpusRecord:
     n_contexts: int
     context_size: int
     """tokens in a context, BOS included"""
-    n_tokens: int
-    """counted tokens, the N of every rate"""
+    n_tokens: int | None
+    """counted tokens, the N of every rate; None where an import's source doesn't say"""
     n_documents: int
     packing: str
-    """packed, document, or array (token ids used as they are)"""
-    prepend_bos: bool
+    """packed, document, array (token ids used as they are), or examples: the texts of an import,
+    of any length up to `context_size`"""
+    prepend_bos: bool | None
     position_zero: str
     """what is done with position 0; printed on the pages"""
+    first_position: int | None = 0
+    """position in the model's input of the first token a stored context has; None where an
+    import's source doesn't say: its positions then count from the text's own beginning"""
     settings: dict[str, Any] = field(default_factory=dict)
     """everything else the tokens stage was told"""
+
+    @property
+    def n_counted(self) -> int:
+        """`n_tokens` of a corpus that a dictionary was run over here: it is known."""
+        assert self.n_tokens is not None, "only imports don't know over how many tokens"
+        return self.n_tokens
 
 
 @dataclass(frozen=True)
@@ -150,6 +164,32 @@ class QualityRecord:
 
 
 @dataclass(frozen=True)
+class ImportRecord:
+    """Where a dictionary came from that was not run here: another tool's files."""
+
+    format: str
+    """the importer's name, e.g. saedashboard"""
+    title: str
+    """how pages call it, e.g. SAEDashboard"""
+    source: str
+    """name of the file or folder"""
+    model_name: str
+    """how the source calls the model"""
+    sae_name: str
+    """and the dictionary"""
+    n_features: int
+    """features the source holds, so many rows the atlas has"""
+    n_indices: int
+    """one more than the largest feature_index among them"""
+    absent: list[str] = field(default_factory=list)
+    """what the source's format never holds, each in words"""
+    approximate: list[str] = field(default_factory=list)
+    """what it rounds or samples, likewise"""
+    settings: dict[str, Any] = field(default_factory=dict)
+    """the source's own"""
+
+
+@dataclass(frozen=True)
 class SaeRecord:
     """One dictionary of the atlas and how it was run."""
 
@@ -157,10 +197,13 @@ class SaeRecord:
     sae: str
     """slug: the second part of every address under it"""
     hook_name: str
+    """empty where an import's source doesn't name it; so are the next two"""
     sae_format: str
     architecture: str
-    d_in: int
-    d_sae: int
+    d_in: int | None
+    """None where an import's source doesn't say; so is the next"""
+    d_sae: int | None
+    """features of the dictionary; the atlas may hold fewer of an import, see `n_features`"""
     convention: str
     """which input scaling and decoder norms hold, in one line"""
     weights_hash: str
@@ -184,6 +227,32 @@ class SaeRecord:
     """the hook a transcoder predicts; None for an autoencoder"""
     d_out: int | None = None
     """width of what a transcoder writes; None for an autoencoder, whose d_in it is"""
+    imported: ImportRecord | None = None
+    """None where it was run here"""
+
+    @property
+    def width(self) -> int:
+        """`d_in` of a dictionary that was run here: it is known."""
+        assert self.d_in is not None, "only imports don't know their input's width"
+        return self.d_in
+
+    @property
+    def n_features(self) -> int:
+        """Features the atlas holds of it."""
+        if self.imported is not None:
+            return self.imported.n_features
+        assert self.d_sae is not None, "a dictionary that was run has a size"
+        return self.d_sae
+
+    @property
+    def n_indices(self) -> int:
+        """One more than the largest feature_index the atlas holds of it."""
+        return self.n_features if self.imported is None else self.imported.n_indices
+
+    @property
+    def has_gaps(self) -> bool:
+        """Whether some feature_index below `n_indices` is not held."""
+        return self.n_features < self.n_indices
 
     @property
     def output_hook(self) -> str:
@@ -193,7 +262,12 @@ class SaeRecord:
     @property
     def output_width(self) -> int:
         """Numbers of a decoder row."""
-        return self.d_out or self.d_in
+        return self.d_out or self.width
+
+    @property
+    def width_name(self) -> str:
+        """What that number is called."""
+        return "d_in" if self.d_out is None else "d_out"
 
     @property
     def place(self) -> str:
@@ -208,9 +282,10 @@ class FeatureRecord:
     """The scalars of one feature: what lists sort and filter by. None where undefined."""
 
     feature_index: int
-    n_active: int
-    """counted tokens with activation > 0"""
-    density: float
+    n_active: int | None
+    """counted tokens with activation > 0; 0 also where an import's source says it never fired, None
+    where the source doesn't say how often, as all below"""
+    density: float | None
     """n_active / N"""
     max_activation: float | None
     mean_activation: float | None
@@ -220,7 +295,7 @@ class FeatureRecord:
     skewness: float | None
     kurtosis: float | None
     """fourth standardised moment of the active values, 3 for a normal"""
-    n_contexts_active: int
+    n_contexts_active: int | None
     decoder_norm: float | None
     """‖W_dec[f]‖"""
     threshold: float | None
@@ -243,20 +318,21 @@ class FeatureRecord:
     """mean number of consecutive firings"""
     span_fill: float | None
     """share of tokens between first and last firing on which it fires"""
-    lives_as: int
+    lives_as: int | None
     """place in `LIVES_AS`, by the summary's rule"""
     max_logit: float | None
     """largest adjusted direct logit per unit of activation"""
-    position_zero_n_active: int
+    position_zero_n_active: int | None
     """firings at position 0, kept apart from every other count"""
-    position_zero_max: float
+    position_zero_max: float | None
     """largest activation at position 0"""
     summary: list[list[str]]
     """the sentence as [kind, text] pieces; kind is text, number or token"""
     short: list[list[str]]
     """the short form, in the same pieces"""
     sparkline: bytes
-    """50 bytes: the activation histogram's counts scaled to 0–255, any count at least 1"""
+    """the activation histogram's counts, 50 here, scaled to 0–255, any count at least 1; empty
+    without a histogram"""
     ablation_strip: bytes
     """mean deletion effect at −16 … −1 and replacement at the peak (0), as signed bytes of percent
     of the baseline, −128 where not measured; empty when the feature has none"""
@@ -291,6 +367,11 @@ class FeatureRecord:
     encoder_norm: float | None = None
     """‖W_enc[:, f]‖"""
 
+    @property
+    def never_fired(self) -> bool:
+        """Whether it is known to fire nowhere in its corpus."""
+        return self.n_active == 0
+
 
 @dataclass(frozen=True)
 class DirectionMap:
@@ -302,17 +383,33 @@ class DirectionMap:
     """one row a feature, in the method's own unit; only their places to each other mean anything"""
 
 
+def _no_edges() -> Float[ndarray, " 0"]:
+    return zeros(0, dtype=float32)
+
+
 @dataclass(frozen=True)
 class HistogramPanel:
-    """Activation histogram: bin j = (max·j/n, max·(j+1)/n]; the counts sum to n_active."""
+    """Activation histogram: bin j = (max·j/n, max·(j+1)/n]; the counts sum to n_active.
+
+    An import's has the edges of its source, and what sums to what is the source's affair.
+    """
 
     max_activation: float
     counts: Integer[ndarray, " n_bins"]
+    """of tokens; millionths of all where an import's source has shares"""
+    source_edges: Float[ndarray, " n_bins_plus_1"] = field(default_factory=_no_edges)
+    """empty where the bins are those above"""
+    in_millionths: int = 0
+    """1 where the source has shares"""
 
 
 @dataclass(frozen=True)
 class LogitLensPanel:
-    """Direct effect on the logits per unit of activation, strongest tokens and distribution."""
+    """Direct effect on the logits per unit of activation, strongest tokens and distribution.
+
+    Of an import: what its source lists as raw, the rest empty and NaN; NaN too is an effect of
+    which the source has the token alone.
+    """
 
     raw_positive_ids: Integer[ndarray, " k"]
     raw_positive: Float[ndarray, " k"]
@@ -455,11 +552,12 @@ class ExampleGroup:
     """activation, exclusive (interval) or inclusive (quantile)"""
     band_high: Float[ndarray, " b"]
     band_n_active: Integer[ndarray, " b"]
+    """-1 where an import's source doesn't say"""
     band_share: Float[ndarray, " b"]
-    """exact share of the active tokens in the band"""
+    """exact share of the active tokens in the band; NaN where an import's source doesn't say"""
     n_candidates: int
     """silent: all occurrences it was drawn from; near: silent tokens of the sample; else the
-    contexts or firings there were"""
+    contexts or firings there were; -1 of an import"""
 
 
 @dataclass(frozen=True)

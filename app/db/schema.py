@@ -25,7 +25,7 @@ from sqlalchemy.types import TypeEngine
 from app.db.records import FeatureRecord
 from app.db.stored.pieces import Pieces
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 """Raised whenever a reader of the old tables would go wrong; there is no migration of a build
 product: the atlas is built again."""
 

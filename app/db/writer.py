@@ -11,7 +11,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from itertools import islice
 from operator import itemgetter
 from pathlib import Path
@@ -20,12 +20,14 @@ from types import TracebackType
 import numpy as np
 from sqlalchemy import (
     URL,
+    ColumnElement,
     Connection,
     create_engine,
     delete,
     func,
     insert,
     select,
+    update,
 )
 from sqlalchemy.exc import OperationalError
 
@@ -145,6 +147,45 @@ class AtlasWriter:
         self._insert_many(schema.token, (_token_row(model_id, token) for token in tokens))
         return model_id
 
+    def find_model(self, slug: str) -> tuple[int, ModelRecord] | None:
+        """The model under a slug with its id; None where there is none."""
+        row = self._connection.execute(
+            select(schema.model).where(schema.model.c.model == slug)
+        ).one_or_none()
+        return None if row is None else (row.model_id, ModelRecord(**row.record))
+
+    def tokens(self, model_id: int) -> list[TokenRecord]:
+        """A model's vocabulary as it stands, by id."""
+        table = schema.token
+        names = [field.name for field in fields(TokenRecord)]
+        rows = self._connection.execute(
+            select(*(table.c[name] for name in names))
+            .where(table.c.model_id == model_id)
+            .order_by(table.c.token_id)
+        )
+        return [TokenRecord(*row) for row in rows]
+
+    def add_tokens(self, model_id: int, tokens: Iterable[TokenRecord]) -> None:
+        """More entries of a vocabulary that imports make."""
+        self._insert_many(schema.token, (_token_row(model_id, token) for token in tokens))
+
+    def set_model(self, model_id: int, record: ModelRecord) -> None:
+        """What is known of a model once its last token is written."""
+        self._set(schema.model, schema.model.c.model_id == model_id, record=asdict(record))
+
+    def set_corpus(self, corpus_id: int, record: CorpusRecord, documents: Iterable[str]) -> None:
+        """What is known of a corpus once its last text is written, its documents among it."""
+        same = schema.corpus.c.corpus_id == corpus_id
+        self._set(schema.corpus, same, record=asdict(record), hash=record.hash)
+        self._add_documents(corpus_id, documents)
+
+    def set_sae(self, sae_id: int, record: SaeRecord) -> None:
+        """What is known of a dictionary once its last feature is written."""
+        self._set(schema.sae, schema.sae.c.sae_id == sae_id, record=asdict(record))
+
+    def _set(self, table: schema.Table, same: ColumnElement[bool], **values: object) -> None:
+        self._connection.execute(update(table).where(same).values(**values))
+
     def add_corpus(
         self,
         model_id: int,
@@ -171,6 +212,10 @@ class AtlasWriter:
                 for i in np.flatnonzero(occurrences)
             ),
         )
+        self._add_documents(corpus_id, documents)
+        return corpus_id
+
+    def _add_documents(self, corpus_id: int, documents: Iterable[str]) -> None:
         self._insert_many(
             schema.document,
             (
@@ -178,15 +223,18 @@ class AtlasWriter:
                 for i, name in enumerate(documents)
             ),
         )
-        return corpus_id
 
-    def add_contexts(self, corpus_id: int, contexts: Iterable[ContextRecord]) -> None:
-        """Stores contexts that examples point to; those already there are left as they are."""
-        known = set(
-            self._connection.scalars(
-                select(schema.context.c.context_id).where(schema.context.c.corpus_id == corpus_id)
-            )
-        )
+    def add_contexts(
+        self, corpus_id: int, contexts: Iterable[ContextRecord], known: bool = True
+    ) -> None:
+        """Stores contexts that examples point to; those already there are left as they are.
+
+        Args:
+            known: whether some may be there; not to look saves a query over all of them.
+        """
+        column = schema.context.c
+        statement = select(column.context_id).where(column.corpus_id == corpus_id)
+        there = set(self._connection.scalars(statement)) if known else ()
         self._insert_many(
             schema.context,
             (
@@ -196,7 +244,7 @@ class AtlasWriter:
                     "tokens": codec.pack(item),
                 }
                 for item in contexts
-                if item.context_id not in known
+                if item.context_id not in there
             ),
         )
 
@@ -226,6 +274,7 @@ class AtlasWriter:
                 self._connection.execute(delete(table).where(table.c.sae_id == existing))
             beside = schema.study.c.other_id == existing
             self._connection.execute(delete(schema.study).where(beside))
+            self._drop_unused_corpora(kept=corpus_id)
         return self._insert(
             schema.sae,
             {
@@ -360,11 +409,12 @@ class AtlasWriter:
         drop_other_files(self.output, decoders)
         return build_id
 
-    def _drop_unused_corpora(self) -> None:
-        """What only a replaced dictionary was run over."""
+    def _drop_unused_corpora(self, kept: int | None = None) -> None:
+        """What only a replaced dictionary was run over; `kept` is about to be used."""
         used = select(schema.sae.c.corpus_id)
         for table in (schema.corpus_token, schema.document, schema.context, schema.corpus):
-            self._connection.execute(delete(table).where(table.c.corpus_id.not_in(used)))
+            unused = table.c.corpus_id.not_in(used) & (table.c.corpus_id != (kept or 0))
+            self._connection.execute(delete(table).where(unused))
 
     def _stamp(self) -> str:
         recipes = self._connection.scalars(

@@ -53,8 +53,14 @@ def open_events(atlas: Path, sae: Sae, n_active: Integer[ndarray, " d_sae"]) -> 
     return SaeEvents(store, corpus) if fits else None
 
 
-def missing_sentence(atlas: Path) -> str:
-    """What to do where the events are missing."""
+def missing_sentence(atlas: Path, sae: Sae) -> str:
+    """What to do where the events are missing; nothing helps where the dictionary was imported."""
+    imported = sae.record.imported
+    if imported is not None:
+        return (
+            f"This needs every firing, and the {imported.title} files {imported.source} that this "
+            "was read from hold those of their examples alone."
+        )
     return (
         f"This needs every firing, which {events_folder(atlas).name}/ beside the atlas holds: it "
         "is missing or belongs to another run. Put the folder that precompute wrote back beside "

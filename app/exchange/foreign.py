@@ -155,3 +155,5 @@ class Importer:
     layout: str
     #: The dictionaries found at a path; AtlasError if it is no such folder or file.
     open: Callable[[Path], Sequence[ForeignSource]]
+    #: How pages call it ("SAEDashboard"); the name above where it has no other.
+    title: str = ""

@@ -73,7 +73,9 @@ def choose_features(
     if choice.sample is not None and choice.sample < 1:
         raise AtlasError("--sample takes the number of features, 1 or more.")
     sae = source.sae
-    wanted = set(read_features(sae, choice.features)) & set(source.living.tolist())
+    wanted = set(read_features(source.connection, sae, choice.features)) & set(
+        source.living.tolist()
+    )
     with notebook.connect() as connection:
         about = (sae.record.model, sae.record.sae)
         labelled = {

@@ -16,7 +16,7 @@ from app.db.catalog import Sae
 from app.db.engine import open_atlas
 from app.db.features import column_values
 from app.errors import AtlasError
-from app.evidence.event_files import open_events
+from app.evidence.event_files import SaeEvents, open_events
 from app.explain.chosen import Choice, choose_features, choose_sae
 from app.explain.cost import Prices, estimate, estimate_lines, prompts_of
 from app.explain.progress import Reporter
@@ -121,13 +121,16 @@ def _source(path: Path, address: str) -> Iterator[Source]:
     try:
         with atlas.connect() as connection:
             sae = choose_sae(connection, address, path)
-            yield Source(connection, sae, open_events(path, sae, _n_active(connection, sae)))
+            yield Source(connection, sae, _events(connection, path, sae))
     finally:
         atlas.close()
 
 
-def _n_active(connection: Connection, sae: Sae) -> np.ndarray:
-    return column_values(connection, sae.sae_id, ["n_active"])["n_active"].astype(np.int64)
+def _events(connection: Connection, path: Path, sae: Sae) -> SaeEvents | None:
+    if sae.record.imported is not None:
+        return None
+    n_active = column_values(connection, sae.sae_id, ["n_active"])["n_active"]
+    return open_events(path, sae, n_active.astype(np.int64))
 
 
 @contextmanager

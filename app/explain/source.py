@@ -41,16 +41,17 @@ class Source:
     def __init__(self, connection: Connection, sae: Sae, events: SaeEvents | None) -> None:
         self.sae = sae
         self.has_events = events is not None
-        self._connection = connection
+        self.connection = connection
         self._events = events
         self._tokens: dict[int, TokenRecord] = {}
         self._lock = Lock()
 
     @cached_property
     def living(self) -> Int[ndarray, " n"]:
-        """Every feature that ever fired, ascending."""
-        n_active = column_values(self._connection, self.sae.sae_id, ["n_active"])["n_active"]
-        return np.flatnonzero(n_active > 0)
+        """Every feature but those that never fired, ascending."""
+        names = ("feature_index", "n_active")
+        found = column_values(self.connection, self.sae.sae_id, names)
+        return found["feature_index"][found["n_active"] != 0].astype(np.int64)
 
     def split(self, feature_index: int, seed: int) -> Split:
         """The texts of a feature that fires, by what they are for."""
@@ -75,12 +76,12 @@ class Source:
     @cached_property
     def _ground(self) -> Ground:
         assert self._events is not None
-        with self._connection.engine.connect() as connection:  # another thread's
+        with self.connection.engine.connect() as connection:  # another thread's
             return make_ground(connection, self.sae, self._events.corpus)
 
     def _texts(self, feature_index: int, groups: tuple[Group, ...]) -> list[Text]:
         """The windows of some groups, group after group."""
-        found = get_groups(self._connection, self.sae.sae_id, feature_index, ["top", *groups])
+        found = get_groups(self.connection, self.sae.sae_id, feature_index, ["top", *groups])
         if "top" not in found or not found["top"][0].activation.size:
             return []
         maximum = float(found["top"][0].activation.max())
@@ -131,7 +132,7 @@ class Source:
         rng = np.random.default_rng([seed, feature_index, 1])
         drawn = rng.permutation(self.living[self.living != feature_index])[:_MOST_OTHERS]
         for other in drawn.tolist():
-            found = get_groups(self._connection, self.sae.sae_id, other, ["interval"])
+            found = get_groups(self.connection, self.sae.sae_id, other, ["interval"])
             if "interval" not in found or not found["interval"][0].position.size:
                 continue
             group = found["interval"][0]
@@ -145,10 +146,10 @@ class Source:
 
     def _contexts(self, context_ids: list[int]) -> dict[int, ContextRecord]:
         """Stored contexts, their tokens' texts at hand."""
-        found = get_contexts(self._connection, self.sae.corpus_id, context_ids)
+        found = get_contexts(self.connection, self.sae.corpus_id, context_ids)
         ids = {int(i) for context in found.values() for i in np.unique(context.token_ids)}
         if missing := ids - self._tokens.keys():
-            self._tokens |= get_tokens(self._connection, self.sae.model_id, missing)
+            self._tokens |= get_tokens(self.connection, self.sae.model_id, missing)
         return found
 
 

@@ -21,6 +21,7 @@ _ADDRESS = re.compile(
 )
 _REVISION = re.compile(r"[\w+-][\w.+-]*(/[\w+-][\w.+-]*)*")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
+_NUMBER = re.compile(r"#\d+$")
 _OTHER_KINDS = ("datasets/", "spaces/", "buckets/", "kernels/")
 
 
@@ -34,10 +35,14 @@ class HubAddress:
     """branch, tag or commit; None is the repository's main branch"""
     folder: str = ""
     """path inside the repository, without slashes around it; empty is all of it"""
+    number: str = ""
+    """`#3` names the fourth dictionary of a file that holds several"""
 
     def __str__(self) -> str:
         revision = f"@{self.revision}" if self.revision else ""
-        return f"{SCHEME}{self.repo}{revision}{'/' if self.folder else ''}{self.folder}"
+        return (
+            f"{SCHEME}{self.repo}{revision}{'/' if self.folder else ''}{self.folder}{self.number}"
+        )
 
     @property
     def commit(self) -> str | None:
@@ -47,7 +52,7 @@ class HubAddress:
     @property
     def stem(self) -> str:
         """What it is called where nobody gives it a name: the last part of its path."""
-        return PurePosixPath(f"{self.repo}/{self.folder}").name
+        return PurePosixPath(f"{self.repo}/{self.folder}").name + self.number
 
     def at(self, commit: str) -> "HubAddress":
         """The same folder at a commit."""
@@ -66,7 +71,7 @@ def parse_address(named: str) -> HubAddress:
         AtlasError: it is none, names another kind of repository than a model's, or could lead out
             of the repository.
     """
-    rest = named.removeprefix(SCHEME).removeprefix("models/")
+    rest = without_number(named).removeprefix(SCHEME).removeprefix("models/")
     if rest.startswith(_OTHER_KINDS):
         raise AtlasError(
             f"{echoed(named)} is no repository of models, and others are not read: {SHAPE}."
@@ -85,7 +90,7 @@ def parse_address(named: str) -> HubAddress:
             f"{echoed(named)} has the folder {echoed(folder)!r}, which is no path inside a "
             f"repository: {SHAPE}."
         )
-    return HubAddress(match["repo"], revision, folder)
+    return HubAddress(match["repo"], revision, folder, named[len(without_number(named)) :])
 
 
 def model_address(named: str) -> HubAddress | None:
@@ -103,6 +108,11 @@ def model_address(named: str) -> HubAddress | None:
 def dictionary_address(named: str) -> HubAddress | None:
     """Where a dictionary lies on the hub; None for a path on this machine."""
     return parse_address(named) if is_address(named) else None
+
+
+def without_number(named: str) -> str:
+    """The file of `learned_dicts.pt#3`; anything else as it is."""
+    return _NUMBER.sub("", named)
 
 
 def is_inside(path: str) -> bool:

@@ -98,7 +98,22 @@ def _needed(named: str, address: HubAddress, kind: Kind) -> dict[str, int]:
                 else f"{listed(sorted(listing.sizes))}."
             )
         )
-    return {_path(address.folder, name): sizes[name] for name in wanted}
+    files = {_path(address.folder, name): sizes[name] for name in wanted}
+    return _settings_above(address, kind.above.get(wanted[-1])) | files
+
+
+def _settings_above(address: HubAddress, file: str | None) -> dict[str, int]:
+    """What a dictionary reads from the two folders above its own, as far as it is there."""
+    found: dict[str, int] = {}
+    folder = address.folder if file else ""
+    for _ in range(2):
+        if not folder:
+            break
+        folder = folder.rpartition("/")[0]
+        listing = client.list_folder(HubAddress(address.repo, address.revision, folder))
+        if listing and file in listing.sizes:
+            found[_path(folder, str(file))] = listing.sizes[str(file)]
+    return found
 
 
 def _needed_of_file(named: str, address: HubAddress, kind: Kind) -> dict[str, int]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.errors import AtlasError
-from app.hub.address import HubAddress, dictionary_address, model_address
+from app.hub.address import HubAddress, dictionary_address, model_address, without_number
 from app.hub.cache import cache_folder, cached_commit, cached_place, is_offline
 from app.hub.wanted import DICTIONARY, MODEL, Kind
 
@@ -67,13 +67,18 @@ def at_hand(
     if not named:
         return None
     for place in (Path(named).expanduser(), beside / named):
-        if place.exists():
+        if is_there(place):
             return place
     try:
         path = find(named, commit).path
     except AtlasError:
         return None
-    return path if path.exists() else None
+    return path if is_there(path) else None
+
+
+def is_there(path: Path) -> bool:
+    """Whether it exists, or the file that `learned_dicts.pt#3` is one of."""
+    return path.exists() or Path(without_number(str(path))).is_file()
 
 
 def _in_cache(named: str, address: HubAddress, commit: str | None, kind: Kind) -> Found:
@@ -86,4 +91,4 @@ def _in_cache(named: str, address: HubAddress, commit: str | None, kind: Kind) -
             f"({cache_folder()}): name it once on the command line with a connection{offline}, or "
             "give a local folder."
         )
-    return Found(named, place, cached_commit(address))
+    return Found(named, place.with_name(place.name + address.number), cached_commit(address))

@@ -6,8 +6,8 @@ no file.
 """
 
 import re
-from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from fnmatch import fnmatch
 
 from app.errors import AtlasError
@@ -45,6 +45,8 @@ class Kind:
     """whether a file beside the weights belongs to them"""
     files: tuple[str, ...] = ()
     """endings of a single file that can be one by itself"""
+    above: Mapping[str, str] = field(default_factory=dict)
+    """by the name of the weights, what belongs to them in the two folders above"""
 
     def wanted(self, names: Iterable[str], where: object) -> list[str]:
         """The files that are needed, the weights last; empty where there are no weights.
@@ -117,6 +119,7 @@ DICTIONARY = Kind(
     _dictionary_weights,
     _describes_dictionary,
     _WEIGHTS,
+    {"sae.safetensors": "config.json"},  # sparsify: the settings of the run
 )
 MODEL = Kind(
     "model",

@@ -24,7 +24,7 @@ from app.precompute.model.language_model import LanguageModel
 from app.precompute.model.vocabulary import special_token_ids, vocabulary
 from app.precompute.preparation import settled
 from app.precompute.target import Target
-from app.precompute.targets import device_of
+from app.precompute.targets import check_widths, device_of
 from app.sae.dictionary import Dictionary
 from app.sae.readers import load_dictionary
 from app.stats.corpus import Corpus
@@ -80,7 +80,13 @@ class LiveSae:
 
     @property
     def hook_name(self) -> str:
+        """Where it is read."""
         return self.sae.record.hook_name
+
+    @property
+    def output_hook(self) -> str:
+        """Where its features are changed."""
+        return self.sae.record.output_hook
 
 
 @dataclass(frozen=True)
@@ -227,13 +233,11 @@ def _weights_hash(sae: Sae) -> str:
 def _settled(
     sae: Sae, dictionary: Dictionary, model: LanguageModel, corpus: Corpus | None
 ) -> Dictionary:
-    width = model.hook_width(sae.record.hook_name)
-    if dictionary.config.d_in != width:
-        raise AtlasError(
-            f"The dictionary {sae.address} has d_in {dictionary.config.d_in:,}, but "
-            f"{sae.record.hook_name} is {width:,} wide."
-        )
-    target = Target(sae.record.sae, dictionary.to(model.device), sae.record.hook_name, Path())
+    record = sae.record
+    check_widths(model, sae.address, dictionary, record.hook_name, record.hook_name_out)
+    target = Target(
+        record.sae, dictionary.to(model.device), record.hook_name, Path(), record.hook_name_out
+    )
     if not dictionary.config.input_scale_unsettled:
         return target.weights
     if corpus is None:

@@ -54,8 +54,8 @@ def live_sae(held: Held, address: str, feature_index: int = 0) -> LiveSae:
             404, f"The dictionary {address} {reason}: live are {', '.join(held.saes) or 'none'}."
         )
     found = held.saes[address]
-    if feature_index >= found.sae.record.d_sae:
-        last = found.sae.record.d_sae - 1
+    if feature_index >= found.sae.record.n_features:
+        last = found.sae.record.n_features - 1
         raise LiveError(
             404, f"{address} has no feature {feature_index}: it has features 0 to {last:,}."
         )

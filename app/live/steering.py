@@ -1,10 +1,11 @@
 """A text continued twice: by the model as it is, and with some features held or pushed.
 
 A change of one unit of a feature's activation is its decoder row in the model's own scale (a
-per-token normalisation undone with that token's statistics), added to the hook's activation:
-everything else there, the dictionary's error too, stays as it was. `clamp` adds what is missing to
-the wanted activation. Takes a request, gives its answer; `pause` is called before every token and
-may raise. Knows no queue.
+per-token normalisation undone with that token's statistics), added to the activation that the
+dictionary writes: everything else there, the dictionary's error too, stays as it was. A
+transcoder's activation is measured where it reads, in the same pass. `clamp` adds what is missing
+to the wanted activation. Takes a request, gives its answer; `pause` is called before every token
+and may raise. Knows no queue.
 """
 
 from collections.abc import Callable, Sequence
@@ -32,7 +33,6 @@ def steer(asked: SteerAsked, held: Held, limits: Limits, pause: Callable[[], Non
     if len({id(sae.model) for sae in saes}) > 1:
         raise LiveError(400, "Features of different models can't be changed at once: ask apart.")
     model = saes[0].model
-    _refuse_other_outputs(saes)
     prompt = tokenize(asked, saes[0], limits)
     n_new = min(asked.n_tokens, limits.new_tokens, model.language_model.n_ctx - len(prompt))
     if n_new < 1:
@@ -89,26 +89,31 @@ def visitors(
     """What changes the activations of these rows from a position on, by hook."""
     by_hook: dict[str, list[tuple[Change, LiveSae]]] = {}
     for change, sae in zip(changes, saes, strict=True):
-        by_hook.setdefault(sae.hook_name, []).append((change, sae))
+        by_hook.setdefault(sae.output_hook, []).append((change, sae))
+    read: dict[str, Tensor] = {}
 
-    def visitor(own: list[tuple[Change, LiveSae]]) -> Visitor:
-        def visit(activation: Tensor) -> Tensor:
+    def visitor(hook: str) -> Visitor:
+        def visit(activation: Tensor) -> Tensor | None:
             flat = activation.flatten(start_dim=2).clone()
-            x = flat[list(rows), first:]
             # All are measured on what the hook held before any of them.
-            added = sum(difference(change, sae, x) for change, sae in own)
-            flat[list(rows), first:] = x + torch.as_tensor(added).to(x)
+            read[hook] = flat[list(rows), first:].clone()
+            own = by_hook.get(hook, [])
+            if not own:
+                return None
+            added = sum(difference(change, sae, read[sae.hook_name]) for change, sae in own)
+            flat[list(rows), first:] += torch.as_tensor(added).to(flat)
             return flat.reshape(activation.shape)
 
         return visit
 
-    return {hook: visitor(own) for hook, own in by_hook.items()}
+    hooks = dict.fromkeys(hook for sae in saes for hook in (sae.hook_name, sae.output_hook))
+    return {hook: visitor(hook) for hook in hooks}
 
 
 def difference(
     change: Change, sae: LiveSae, x: Float[Tensor, "*batch d_in"]
-) -> Float[Tensor, "*batch d_in"]:
-    """What a change adds to the activation at the hook, in the model's scale."""
+) -> Float[Tensor, "*batch d_out"]:
+    """What a change adds to the activation that is written, in the model's scale; `x` is read."""
     dictionary = sae.dictionary
     own = x.to(dictionary.W_enc)
     amount: Float[Tensor, "*batch 1"] | float = change.strength
@@ -116,7 +121,7 @@ def difference(
         feature = torch.tensor([change.feature_index])
         amount = change.strength - dictionary.encode_features(own, feature)[0]
     factor = dictionary.normalisation.measure(own).factor
-    row = amount * dictionary.W_dec[change.feature_index].expand_as(own)
+    row = amount * dictionary.W_dec[change.feature_index].expand(*own.shape[:-1], -1)
     return (row if factor is None else row * factor).to(x.device)
 
 
@@ -144,14 +149,3 @@ def _log_probs(
 ) -> Float[Tensor, "rows n"]:
     chosen = logits.gather(2, tokens.to(logits.device)[..., None])[..., 0]
     return chosen - logits.logsumexp(dim=2)
-
-
-def _refuse_other_outputs(saes: Sequence[LiveSae]) -> None:
-    for sae in saes:
-        d_in, d_out = sae.sae.record.d_in, sae.dictionary.W_dec.shape[1]
-        if d_in != d_out:
-            raise LiveError(
-                400,
-                f"{sae.sae.address} reads {d_in} numbers and writes {d_out} elsewhere, so its "
-                "features can't be changed where they are read.",
-            )

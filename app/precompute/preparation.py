@@ -4,14 +4,15 @@ Takes settings, gives the things of a run, checked against each other; each misf
 Leaves the token contexts (stage 1) in the workplace and every stage bound to its recipe there.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Int64
+from jaxtyping import Float, Int64
+from torch import Tensor
 
 from app.db.addition import check_addition
 from app.db.beside import dictionaries_beside
@@ -299,18 +300,29 @@ def settled(model: Model, targets: Sequence[Target], corpus: Corpus, check: bool
     """The dictionaries, their input scale settled on the first tokens and, if asked, checked."""
     if not model.runs:
         return list(targets)
+    found = []
+    for target, x, y in sampled(model, targets, corpus):
+        # What a user brought was checked when it was brought.
+        if check and isinstance(target.dictionary, Dictionary):
+            verify(target.dictionary, x, y, target.hooks)
+        found.append(target)
+    return found
+
+
+def sampled(
+    model: Model, targets: Sequence[Target], corpus: Corpus
+) -> Iterator[tuple[Target, Float[Tensor, "n _d_in"], Float[Tensor, "n _d_out"]]]:
+    """Each dictionary, its input scale settled, with what it reads and what it reconstructs.
+
+    On the counted ones of the first `VERIFIED_TOKENS` tokens, more or less a context.
+    """
     chosen = first_contexts(corpus, -(-VERIFIED_TOKENS // (corpus.context_size - 1)))
     tokens = torch.from_numpy(corpus.tokens[chosen].astype(np.int64))
     counted = torch.from_numpy(corpus.counted[chosen]).to(model.device)
     activations = model.activations(tokens, hooks_of(targets))
-    found = []
     for target in targets:
-        if not isinstance(target.dictionary, Dictionary):  # checked when it was brought
-            found.append(target)
-            continue
         x, y = (activations[name][counted].float() for name in target.hooks)
-        dictionary = settle_input_scale(target.dictionary, x, y)
-        if check:
-            verify(dictionary, x, y, target.hooks)
-        found.append(replace(target, dictionary=dictionary))
-    return found
+        dictionary = target.dictionary
+        if isinstance(dictionary, Dictionary):
+            dictionary = settle_input_scale(dictionary, x, y)
+        yield replace(target, dictionary=dictionary), x, y

@@ -10,13 +10,13 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from app.db.slugs import RESERVED_SLUGS
 from app.errors import AtlasError, closest, echoed
 from app.precompute.presets import preset_options
 from app.precompute.studies.catalog import NAMES as STUDIES
 
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 ProgressKind = Literal["auto", "plain", "json"]
-RESERVED_SLUGS = frozenset({"index", "random", "features", "compare", "map", "points"})
 
 
 class PrecomputeSettings(BaseModel):
@@ -27,8 +27,8 @@ class PrecomputeSettings(BaseModel):
     model: str
     """folder, hub name or hf://owner/repo[@revision] of the language model"""
     sae: list[str] = Field(min_length=1)
-    """folders or files of the dictionaries, or hf://owner/repo[@revision][/folder]; all are run
-    over the corpus in one pass"""
+    """folders, files or hf://owner/repo[@revision][/folder] of the dictionaries; all are run over
+    the corpus in one pass"""
     corpus: str
     """text file, folder, .jsonl, .parquet, .npy of token ids, or the name of a dataset"""
     output: Path
@@ -236,10 +236,3 @@ def _read_toml(path: Path) -> dict[str, Any]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise AtlasError(f"{path} is not valid TOML: {error}.") from error
     return {name.replace("-", "_"): value for name, value in values.items()}
-
-
-def slug_of(name: str) -> str:
-    """The address part made of a folder's or model's name: its last component, tamed."""
-    tail = name.rstrip("/").rsplit("/", 1)[-1].lower()
-    slug = re.sub(r"[^a-z0-9]+", "-", tail).strip("-") or "unnamed"
-    return f"{slug}-1" if slug in RESERVED_SLUGS else slug

@@ -60,8 +60,3 @@ class Target:
 def hooks_of(targets: Iterable[Target]) -> list[str]:
     """Every hook that these dictionaries read or write, once each."""
     return list(dict.fromkeys(name for target in targets for name in target.hooks))
-
-
-def output_widths(targets: Iterable[Target]) -> dict[str, int]:
-    """The hooks that these dictionaries write, with their widths, heads flattened."""
-    return {target.output_hook: target.d_out for target in targets}

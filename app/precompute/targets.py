@@ -10,12 +10,13 @@ from pathlib import Path
 
 import torch
 
+from app.db.slugs import slug_of
 from app.errors import AtlasError
 from app.hub.address import dictionary_address, model_address
 from app.hub.finding import find_dictionary
 from app.precompute.model.heights import height
 from app.precompute.model.language_model import LanguageModel
-from app.precompute.settings import PrecomputeSettings, slug_of
+from app.precompute.settings import PrecomputeSettings
 from app.precompute.target import Target
 from app.precompute.workplace.recipe import without_folder
 from app.sae.dictionary import Dictionary, DictionaryConfig

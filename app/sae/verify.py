@@ -34,6 +34,8 @@ class Verification:
     l0: float
     #: Explained variance without the pre-bias; None where the dictionary has none.
     flipped_explained_variance: float | None
+    #: Firing features on the token with the most.
+    most: int
 
 
 def verify(
@@ -48,9 +50,23 @@ def verify(
         y: what a transcoder predicts; without it `x` is what is reconstructed.
         hooks: where it is read and, last, where written, to be named; else those of its files.
     """
+    hooks = hooks or _own_hooks(dictionary)
+    figures = measured(dictionary, x, y, hooks)
+    _refuse_unexplained(dictionary, x, figures.explained_variance, hooks)
+    _refuse_flipped(dictionary, figures.explained_variance, figures.flipped_explained_variance)
+    _refuse_l0(dictionary, figures.l0, figures.most)
+    return figures
+
+
+def measured(
+    dictionary: Dictionary,
+    x: Float[Tensor, "n d_in"],
+    y: Float[Tensor, "n d_out"] | None = None,
+    hooks: Sequence[str] = (),
+) -> Verification:
+    """The figures without a verdict; AtlasError only where the sample has none to give."""
     y = x if y is None else y
-    own = dictionary.config
-    hooks = hooks or [name for name in (own.hook_name, own.hook_name_out) if name]
+    hooks = hooks or _own_hooks(dictionary)
     _require_variation(dictionary, x, hooks[0] if hooks else "the hook")
     _require_output(dictionary, y, hooks[-1] if hooks else "the hook")
     explained, l0, most = reconstruction_figures(dictionary, x, y)
@@ -58,10 +74,12 @@ def verify(
     if dictionary.b_pre.any():
         without = replace(dictionary, b_pre=torch.zeros_like(dictionary.b_pre))
         flipped = reconstruction_figures(without, x, y)[0]
-    _refuse_unexplained(dictionary, x, explained, hooks)
-    _refuse_flipped(dictionary, explained, flipped)
-    _refuse_l0(dictionary, l0, most)
-    return Verification(explained, l0, flipped)
+    return Verification(explained, l0, flipped, most)
+
+
+def _own_hooks(dictionary: Dictionary) -> list[str]:
+    own = dictionary.config
+    return [name for name in (own.hook_name, own.hook_name_out) if name]
 
 
 def reconstruction_figures(

@@ -43,13 +43,7 @@ def feature_card(page: FeaturePage, label: str = "") -> bytes:
     y = pen.write_lines(MARGIN, 112, name, 54, palette.INK, most=2)
     if drawable:
         y = pen.write_lines(MARGIN, y + 6, short, 28, palette.INK_2, most=1)
-    fires = (
-        f"fires on {text.percent(record.density)} of {page.sae.corpus.n_tokens:,} tokens"
-        f"  ·  max activation {text.number(record.max_activation)}"
-        if record.n_active
-        else f"never fired in {page.sae.corpus.n_tokens:,} tokens"
-    )
-    pen.write(MARGIN, y + 6, fires, 28, palette.INK_2)
+    pen.write(MARGIN, y + 6, _fires(page), 28, palette.INK_2)
     if page.activation:
         pen.bars(page.activation.chart, MARGIN, y + 60, _INSIDE, 470 - (y + 60))
     examples = [example for section in page.sections for example in section.examples][:2]
@@ -59,16 +53,31 @@ def feature_card(page: FeaturePage, label: str = "") -> bytes:
     return pen.png()
 
 
+def _fires(page: FeaturePage) -> str:
+    """How often and how strongly, as far as that is known."""
+    record, n_tokens = page.record, page.sae.corpus.n_tokens
+    of = "tokens" if n_tokens is None else f"{n_tokens:,} tokens"
+    if record.never_fired:
+        return "never fired" if n_tokens is None else f"never fired in {of}"
+    said = [] if record.density is None else [f"fires on {text.percent(record.density)} of {of}"]
+    if record.max_activation is not None:
+        said.append(f"max activation {text.number(record.max_activation)}")
+    return "  ·  ".join(said)
+
+
 def dictionary_card(page: DictionaryPage) -> bytes:
     """Name, hook, how many features, what it keeps of the model, histogram of densities."""
     pen = _Pen()
     record = page.sae.record
-    pen.write(MARGIN, 58, f"{record.hook_name}  ·  {record.architecture}", 28, palette.INK_3)
+    kind = record.architecture if record.imported is None else f"from {record.imported.title}"
+    pen.write(MARGIN, 58, "  ·  ".join(filter(None, (record.place, kind))), 28, palette.INK_3)
     pen.write_right(WIDTH - MARGIN, 58, "Feature Atlas", 28, palette.INK_3)
     y = pen.write_lines(MARGIN, 112, page.sae.address, 54, palette.INK, most=2)
     y = pen.write_lines(MARGIN, y + 6, one_line(page.lede), 28, palette.INK_2, most=3)
-    pen.bars(page.density, MARGIN, y + 30, _INSIDE, 540 - (y + 30))
-    words = f"{page.n_living:,} living features of {record.d_sae:,}, by density"
+    words = f"{page.n_living:,} living features of {record.n_features:,}"
+    if not page.absent["density"]:
+        pen.bars(page.density, MARGIN, y + 30, _INSIDE, 540 - (y + 30))
+        words += ", by density"
     pen.write(MARGIN, 556, words, 24, palette.INK_3)
     return pen.png()
 

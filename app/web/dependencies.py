@@ -89,16 +89,19 @@ async def get_sae(
 SaeDep = Annotated[Sae, Depends(get_sae)]
 
 
-async def get_feature_index(sae: SaeDep, feature_index: _Number) -> int:
+async def get_feature_index(
+    atlas: AtlasDep, memory: MemoryDep, sae: SaeDep, feature_index: _Number
+) -> int:
     """The feature number of the path, which the dictionary has."""
-    n_features = sae.record.d_sae
-    if not 0 <= feature_index < n_features:
+    if memory.holds(atlas, sae, feature_index):
+        return feature_index
+    if feature_index < sae.record.n_indices and sae.record.imported is not None:
         raise HTTPException(
             404,
-            f"{sae.address} has no feature {feature_index}: "
-            f"it has features 0 to {n_features - 1:,}.",
+            f"{sae.record.imported.source}, from which {sae.address} was imported, doesn't hold "
+            f"feature {feature_index}: it holds {sae.numbers}.",
         )
-    return feature_index
+    raise HTTPException(404, f"{sae.address} has no feature {feature_index}: it has {sae.numbers}.")
 
 
 FeatureIndexDep = Annotated[int, Depends(get_feature_index)]

@@ -47,6 +47,7 @@ class Memory:
     def __init__(self, atlas: Path) -> None:
         self.atlas = atlas
         self._saes: dict[str, Sae] | None = None
+        self._held: dict[int, frozenset[int]] = {}
         self._events: dict[int, SaeEvents | None] = {}
         self._ranks: dict[int, Ranks] = {}
         self._tokens: dict[tuple[int, int], TokenRecord] = {}
@@ -67,6 +68,18 @@ class Memory:
             with atlas.connect() as connection:
                 self._saes = {sae.address: sae for sae in list_saes(connection)}
         return self._saes
+
+    def holds(self, atlas: Atlas, sae: Sae, feature_index: int) -> bool:
+        """Whether the atlas holds a feature: of an import perhaps not every number."""
+        if not 0 <= feature_index < sae.record.n_indices:
+            return False
+        if not sae.record.has_gaps:
+            return True
+        if sae.sae_id not in self._held:
+            with atlas.connect() as connection:
+                found = self.columns(connection, sae.sae_id)["feature_index"]
+            self._held[sae.sae_id] = frozenset(found.astype(np.int64).tolist())
+        return feature_index in self._held[sae.sae_id]
 
     def columns(self, connection: Connection, sae_id: int) -> FeatureColumns:
         """Every scalar of a dictionary that lists sort or filter by."""
@@ -97,9 +110,14 @@ class Memory:
         """Every firing of a dictionary; None where its files are missing or of another run."""
         with self._lock:
             if sae.sae_id not in self._events:
-                n_active = self.columns(connection, sae.sae_id)["n_active"]
-                self._events[sae.sae_id] = open_events(self.atlas, sae, n_active.astype(np.int64))
+                self._events[sae.sae_id] = self._open_events(connection, sae)
             return self._events[sae.sae_id]
+
+    def _open_events(self, connection: Connection, sae: Sae) -> SaeEvents | None:
+        if sae.record.imported is not None:
+            return None
+        n_active = self.columns(connection, sae.sae_id)["n_active"]
+        return open_events(self.atlas, sae, n_active.astype(np.int64))
 
     def ground(self, connection: Connection, sae: Sae, corpus: Corpus) -> Ground:
         """The text readings are tested on, about 35 MB for each corpus; half a second to make."""
@@ -119,13 +137,13 @@ class Memory:
         """The windows of a dictionary's examples, placed in the text of its corpus."""
         return self._examples.get(
             sae.sae_id,
-            lambda: load_examples(connection, sae.sae_id, sae.record.d_sae, text),
+            lambda: load_examples(connection, sae.sae_id, sae.record.n_indices, text),
         )
 
     def token_pairs(self, connection: Connection, sae: Sae) -> TokenPairs:
         """Every pair of token and feature that a dictionary's token lists hold."""
         return self._pairs.get(
-            sae.sae_id, lambda: load_token_pairs(connection, sae.sae_id, sae.record.d_sae)
+            sae.sae_id, lambda: load_token_pairs(connection, sae.sae_id, sae.record.n_indices)
         )
 
     def tokens(

@@ -21,7 +21,7 @@ class Ranks:
     """Sorted columns of one dictionary, dead features left out."""
 
     def __init__(self, columns: FeatureColumns) -> None:
-        living = columns["density"] > 0
+        living = columns.living
         self._sorted = {
             name: np.sort(columns[name][living & np.isfinite(columns[name])]) for name in RANKED
         }

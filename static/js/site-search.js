@@ -90,7 +90,7 @@ const table = async (section, title, note, rows) => {
       cell.append(make("code", "token-name", shown(row.token)));
       line.append(cell);
     }
-    line.append(make("td", "num extra", `${percent(density)} density`));
+    line.append(make("td", "num extra", density === null ? "" : `${percent(density)} density`));
     body.append(line);
   }
   list.append(body);

@@ -39,7 +39,7 @@ ALLOWED = {
     "demo": {"errors", "settings", "sae", "stats", "db", "precompute"},
     "exchange": {"errors", "durable", "db", "stats", "notebook"},
     "commands": {"errors", "settings", "web", "precompute", "check", "demo", "db", "notebook"}
-    | {"access", "explain", "hub", "exchange"},
+    | {"access", "explain", "hub", "exchange", "sae"},
     "cli": {"errors", "commands", "precompute"},
 }
 """What each part may import besides itself and the package's version. The demo uses the job, and

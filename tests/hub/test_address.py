@@ -32,6 +32,13 @@ def test_an_address_is_written_as_it_is_read() -> None:
         assert str(parse_address(text)) == text
 
 
+def test_one_of_several_in_a_file() -> None:
+    address = parse_address("hf://a/b/x/learned_dicts.pt#3")
+    assert (address.folder, address.number) == ("x/learned_dicts.pt", "#3")
+    assert str(address.at(COMMIT)) == f"hf://a/b@{COMMIT}/x/learned_dicts.pt#3"
+    assert address.stem == "learned_dicts.pt#3"
+
+
 def test_a_commit_is_whole() -> None:
     assert parse_address(f"hf://a/b@{COMMIT}").commit == COMMIT
     assert parse_address(f"hf://a/b@{COMMIT[:12]}").commit is None

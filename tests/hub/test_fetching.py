@@ -6,13 +6,16 @@ import time
 from collections import namedtuple
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from app.errors import AtlasError
 from app.hub import client
 from app.hub.fetching import fetch_dictionary, fetch_model
 from app.hub.finding import at_hand, find_dictionary, find_model
+from app.sae.readers import load_dictionary
 from tests.hub.conftest import Said
 from tests.hub.stand_in import StandIn
 
@@ -67,6 +70,40 @@ def test_a_file_can_be_named(hub: StandIn, said: Said) -> None:
     assert names(found.path.parent) == {"1.pt", "config.json"}
     with pytest.raises(AtlasError, match=r"several files of weights \(0\.pt, 1\.pt\)"):
         fetch_dictionary("hf://lab/saes/many", said)
+
+
+def test_one_of_several_in_a_file(hub: StandIn, said: Said) -> None:
+    hub.add("lab/saes", FILES)
+    found = fetch_dictionary("hf://lab/saes/many/1.pt#2", said)
+    assert found.path.name == "1.pt#2"
+    assert found.path.with_name("1.pt").read_bytes() == b"1"
+    assert at_hand(find_dictionary, "hf://lab/saes/many/1.pt#2", Path()) == found.path
+
+
+def test_the_settings_of_a_run_lie_above_its_dictionaries(hub: StandIn, said: Said) -> None:
+    files = {"run/config.json": b"{}", "run/layers.3/sae.safetensors": b"s", "config.json": b"[]"}
+    hub.add("lab/run", files | {"run/layers.3/cfg.json": b"{}", "run/layers.4/cfg.json": b"{}"})
+    found = fetch_dictionary("hf://lab/run/run/layers.3", said)
+    assert names(found.path.parent.parent) == {
+        *("config.json", "run/config.json"),
+        *("run/layers.3/cfg.json", "run/layers.3/sae.safetensors"),
+    }
+
+
+def test_readers_see_the_names_of_the_repository_and_its_folders(
+    hub: StandIn, said: Said, tmp_path: Path
+) -> None:
+    """Gemma Scope has no config: the site and the layer are what its folders are called."""
+    shapes = {"W_enc": (4, 6), "b_enc": 6, "W_dec": (6, 4), "b_dec": 4, "threshold": 6}
+    arrays: dict[str, Any] = {k: np.ones(shape, np.float32) for k, shape in shapes.items()}
+    np.savez(tmp_path / "params.npz", **arrays)
+    folder = "layer_20/width_16k/average_l0_71"
+    content = (tmp_path / "params.npz").read_bytes()
+    hub.add("google/gemma-scope-2b-pt-res", {f"{folder}/params.npz": content})
+    found = fetch_dictionary(f"hf://google/gemma-scope-2b-pt-res/{folder}", said)
+    config = load_dictionary(found.path).config
+    assert (config.hook_name, config.format) == ("blocks.20.hook_resid_post", "gemma_scope")
+    assert config.model_name == "google/gemma-2-2b"
 
 
 def test_a_whole_repository(hub: StandIn, said: Said) -> None:

@@ -89,6 +89,20 @@ def test_from_the_hub_to_the_pages(
     assert f"The hub can't be reached: {SAE} is taken from the cache." in capfd.readouterr().err
 
 
+def test_a_dictionary_of_the_hub_is_inspected(
+    filled: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("sys.argv", ["feature-atlas", "inspect", SAE, "--model", "lab/tiny"])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    printed = capfd.readouterr()
+    assert not ended.value.code, printed.err
+    assert "blocks.0.hook_resid_post" in printed.out
+    assert "explained variance" in printed.out
+
+
 def test_what_only_a_recipe_names_is_not_downloaded(
     hub: StandIn,
     filled: dict[str, str],

@@ -9,6 +9,7 @@ from app.errors import AtlasError
 from app.hub.address import model_address, parse_address
 from app.precompute.presets import families, preset_options, table_lines
 from app.precompute.settings import SLUG, PrecomputeSettings, read_settings
+from app.sae.readers import READERS
 
 REST = {"corpus": "texts.jsonl", "output": Path("atlas.db")}
 
@@ -26,6 +27,11 @@ def test_every_preset_makes_settings() -> None:
             assert all(SLUG.fullmatch(part) for part in name.split("/"))
             seen.add((settings.model, named, settings.hook_name))
     assert len(seen) == sum(len(list(family.names())) for family in families())
+
+
+def test_the_formats_are_known() -> None:
+    known = {reader.name for reader in READERS}
+    assert {family.sae_format for family in families()} <= known
 
 
 def test_lists_have_one_value_a_layer() -> None:

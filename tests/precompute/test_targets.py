@@ -1,16 +1,19 @@
 """How the dictionaries of a run are named, and what they must agree on."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from app.errors import AtlasError
 from app.precompute.model.language_model import LanguageModel
 from app.precompute.settings import PrecomputeSettings
-from app.precompute.target import Target
+from app.precompute.target import Target, hooks_of
 from app.precompute.targets import (
     device_of,
     load_targets,
@@ -87,3 +90,79 @@ def test_contexts_are_as_long_as_the_longest_wants_and_the_model_can(
 def test_devices_are_taken_as_named() -> None:
     assert device_of("cuda:1") == "cuda:1"
     assert device_of("auto") in ("cpu", "cuda", "mps")
+
+
+@pytest.fixture
+def write_transcoder(tmp_path: Path) -> Callable[..., Path]:
+    """A SAELens transcoder of a name, with random weights; what it doesn't say it leaves out."""
+
+    def write(name: str, d_out: int = 16, **metadata: str) -> Path:
+        rng = np.random.default_rng(0)
+        shapes = {"W_enc": (16, 24), "b_enc": (24,), "W_dec": (24, d_out), "b_dec": (d_out,)}
+        config = {
+            "architecture": "transcoder", "d_in": 16, "d_out": d_out, "d_sae": 24,
+            "normalize_activations": "none", "metadata": metadata,
+        }  # fmt: skip
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "cfg.json").write_text(json.dumps(config))
+        save_file(
+            {key: rng.normal(size=shape).astype(np.float32) for key, shape in shapes.items()},
+            folder / "sae_weights.safetensors",
+        )
+        return folder
+
+    return write
+
+
+READS, WRITES = "blocks.0.ln2.hook_normalized", "blocks.0.hook_mlp_out"
+
+
+def test_a_transcoder_reads_one_hook_and_writes_another(
+    tiny_model: Callable[[str], LanguageModel],
+    write_transcoder: Callable[..., Path],
+    tmp_path: Path,
+) -> None:
+    said = write_transcoder("said", hook_name=READS, hook_name_out=WRITES)
+    _, (target,) = load_targets(settings_of([said]), tiny_model("gpt2"), tmp_path)
+    assert (target.hooks, target.output_hook, target.d_out) == ((READS, WRITES), WRITES, 16)
+    options = {"hook_name_out": "blocks.1.hook_mlp_out"}
+    _, (target,) = load_targets(settings_of([said], **options), tiny_model("gpt2"), tmp_path)
+    assert target.hooks == (READS, "blocks.1.hook_mlp_out")
+    assert hooks_of([target, target]) == [READS, "blocks.1.hook_mlp_out"]
+
+
+@pytest.mark.parametrize(
+    ("d_out", "writes", "sentence"),
+    [
+        (16, None, "is a transcoder and doesn't say where it writes: give --hook-name-out"),
+        (20, WRITES, "writes 20 numbers, but blocks.0.hook_mlp_out of .* is 16 wide"),
+        (16, "blocks.0.attn.hook_z", "which the model computes before"),
+        (16, "blocks.0.hook_nothing", "has no hook 'blocks.0.hook_nothing'"),
+    ],
+)
+def test_a_transcoder_that_fits_nowhere_is_a_sentence(
+    tiny_model: Callable[[str], LanguageModel],
+    write_transcoder: Callable[..., Path],
+    tmp_path: Path,
+    d_out: int,
+    writes: str | None,
+    sentence: str,
+) -> None:
+    told = {} if writes is None else {"hook_name_out": writes}
+    folder = write_transcoder("unfit", d_out, hook_name=READS, **told)
+    with pytest.raises(AtlasError, match=sentence):
+        load_targets(settings_of([folder]), tiny_model("gpt2"), tmp_path)
+
+
+def test_a_dictionary_becomes_a_transcoder_by_the_option(
+    tiny_model: Callable[[str], LanguageModel], write_sae: Callable[..., Path], tmp_path: Path
+) -> None:
+    """Some formats don't say what a dictionary is."""
+    folder = write_sae(tmp_path / "silent", hook_name=READS)
+    options = {"hook_name_out": WRITES}
+    _, (target,) = load_targets(settings_of([folder], **options), tiny_model("gpt2"), tmp_path)
+    assert target.hook_name_out == WRITES
+    same = {"hook_name_out": READS}
+    _, (target,) = load_targets(settings_of([folder], **same), tiny_model("gpt2"), tmp_path)
+    assert target.hook_name_out is None

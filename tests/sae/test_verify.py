@@ -145,3 +145,30 @@ def test_a_sample_that_can_show_nothing_is_refused(
 ) -> None:
     with pytest.raises(AtlasError, match=sentence):
         verify(fitting(make_dictionary), x)
+
+
+def transcoding(make_dictionary: Maker) -> tuple[Dictionary, Tensor]:
+    """A dictionary that doubles what it reads and adds a constant, and what it predicts: as many
+    numbers again."""
+    dictionary = fitting(make_dictionary)
+    W_dec = torch.cat([2 * dictionary.W_dec, -dictionary.W_dec], dim=1)
+    b_dec = torch.cat([2 * dictionary.b_dec, -dictionary.b_dec]) + 3
+    y = torch.cat([2 * tokens(), -tokens()], dim=1) + 3
+    return replace(dictionary, W_dec=W_dec, b_dec=b_dec), y
+
+
+def test_a_transcoder_is_judged_by_what_it_predicts(make_dictionary: Maker) -> None:
+    dictionary, y = transcoding(make_dictionary)
+    assert verify(dictionary, tokens(), y).explained_variance == pytest.approx(1.0, abs=1e-5)
+    noisy = y + torch.randn(y.shape, generator=torch.Generator().manual_seed(0))
+    error, total = (noisy - y).square().sum(), (noisy - noisy.mean(dim=0)).square().sum()
+    found = verify(dictionary, tokens(), noisy).explained_variance
+    assert found == pytest.approx(float(1 - error / total), abs=1e-5)
+    with pytest.raises(AtlasError, match=r"a wrong hook \(in → out\)"):
+        verify(dictionary, tokens(), y.flip(-1), ("in", "out"))
+    with pytest.raises(AtlasError, match="writes activations of width 12 but out is 6 wide"):
+        verify(dictionary, tokens(), y[:, :6], ("in", "out"))
+    with pytest.raises(AtlasError, match="what out holds doesn't vary"):
+        verify(dictionary, tokens(), torch.ones_like(y), ("in", "out"))
+    with pytest.raises(AtlasError, match="activations at out hold NaN"):
+        verify(dictionary, tokens(), y * float("nan"), ("in", "out"))

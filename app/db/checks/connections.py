@@ -11,7 +11,7 @@ from jaxtyping import Integer
 from sqlalchemy import Connection, select
 
 from app.db import schema
-from app.db.checks.rows import address
+from app.db.checks.rows import address, n_indices
 from app.db.stored.study import unpack_study
 from app.db.study_records.connections import (
     Causes,
@@ -27,7 +27,7 @@ _OFF = 1e-3
 def connection_problems(connection: Connection) -> Iterator[str]:
     """Of all pairs of dictionaries and all features that have connections."""
     saes = connection.execute(select(schema.sae)).all()
-    sizes = {(row.model_id, row.sae): row.record["d_sae"] for row in saes}
+    sizes = {(row.model_id, row.sae): n_indices(row) for row in saes}
     for row in saes:
         name = address(row)
         for other in _pairs(connection, row.sae_id):

@@ -11,7 +11,7 @@ import numpy as np
 from sqlalchemy import Connection, select
 
 from app.db import schema
-from app.db.checks.rows import each_feature
+from app.db.checks.rows import each_feature, is_import
 from app.db.records import FeaturePanels
 
 FOLLOWS = ("histogram", "tokens", "locality", "places")
@@ -24,13 +24,18 @@ def contents_problems(connection: Connection) -> Iterator[str]:
     for sae, name, row, panels in each_feature(connection):
         where = f"{name} feature {row.feature_index}"
         n_tokens = corpora[sae.corpus_id]["n_tokens"]
-        for missing in _missing(sae.record, row, panels, n_tokens):
+        lacks = _missing(sae.record, row, panels, n_tokens or 0)
+        for missing in _said(row) if is_import(sae) else lacks:
             yield f"{where}: it has no {missing}."
-        if not row.n_active:
+        if row.n_active == 0:
             surplus = [title for title in FOLLOWS if getattr(panels, title) is not None]
             for title in surplus:
                 yield f"{where}: it never fires and has {title}."
         key = (sae.sae_id, row.feature_index)
+        if is_import(sae):
+            if row.n_active == 0 and key in groups:
+                yield f"{where}: it never fires and has examples."
+            continue
         if (key in groups) != (row.n_active > 0):
             found = "examples" if key in groups else "no examples"
             yield f"{where}: n_active is {row.n_active}, but it has {found}."
@@ -42,6 +47,8 @@ def count_problems(connection: Connection) -> Iterator[str]:
     """Firings by token, by position and by run, contexts and density agree with `n_active`."""
     corpora = _corpora(connection)
     for sae, name, row, panels in each_feature(connection):
+        if is_import(sae):
+            continue
         for problem in _disagreements(row, panels, corpora[sae.corpus_id]):
             yield f"{name} feature {row.feature_index}: {problem}"
 
@@ -59,6 +66,10 @@ def _missing(
         yield "logit lens"
     if record["d_sae"] > 1 and panels.neighbors is None:
         yield "neighbors"
+    yield from _said(row)
+
+
+def _said(row: Any) -> Iterator[str]:
     if not row.summary or not row.short:
         yield "summary"
 

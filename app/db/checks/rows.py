@@ -14,12 +14,12 @@ from app.db.stored.panels import unpack_panels
 
 
 def row_problems(connection: Connection) -> Iterator[str]:
-    """One row of each table for each feature, numbered from 0."""
+    """One row of each table for each feature, numbered from 0; an import may have gaps."""
     saes = connection.execute(select(schema.sae)).all()
     if not saes:
         yield "it holds no dictionary."
     for row in saes:
-        name, d_sae = address(row), row.record["d_sae"]
+        name, n = address(row), n_features(row)
         for table in (schema.feature, schema.feature_panel):
             found = np.array(
                 connection.scalars(
@@ -29,19 +29,23 @@ def row_problems(connection: Connection) -> Iterator[str]:
                 ).all(),
                 np.int64,
             )
-            if found.size != d_sae:
+            if found.size != n:
                 yield (
                     f"{name} has {found.size} rows in {table.name}, expected one for each of "
-                    f"{d_sae} features."
+                    f"{n} features."
                 )
-            elif (found != np.arange(d_sae)).any():
-                missing = np.setdiff1d(np.arange(d_sae), found)
+            elif n == n_indices(row) and (found != np.arange(n)).any():
+                missing = np.setdiff1d(np.arange(n), found)
                 yield f"{name} has no row in {table.name} for feature {missing[0]}."
+            elif n and found[-1] != n_indices(row) - 1:
+                yield f"{name} says its last feature is {n_indices(row) - 1}, it is {found[-1]}."
 
 
 def histogram_problems(connection: Connection) -> Iterator[str]:
-    """The counts of the activation histogram sum to `n_active`."""
-    for _, name, row, panels in each_feature(connection):
+    """The counts of the activation histogram sum to `n_active`; an import's are its source's."""
+    for sae, name, row, panels in each_feature(connection):
+        if is_import(sae):
+            continue
         total = 0 if panels.histogram is None else int(panels.histogram.counts.sum())
         if total != row.n_active:
             yield (
@@ -78,6 +82,21 @@ def each_feature(
                     f"the panels of {name} feature {row.feature_index} are damaged"
                 ) from error
             yield sae, name, row, panels
+
+
+def is_import(sae: Row) -> bool:
+    """Whether a dictionary was read from other tools' files, which promise less than the job."""
+    return sae.record["imported"] is not None
+
+
+def n_features(sae: Row) -> int:
+    """Features the atlas should hold of a dictionary."""
+    return sae.record["imported"]["n_features"] if is_import(sae) else sae.record["d_sae"]
+
+
+def n_indices(sae: Row) -> int:
+    """One more than the largest feature_index it should hold."""
+    return sae.record["imported"]["n_indices"] if is_import(sae) else sae.record["d_sae"]
 
 
 def address(sae: Row) -> str:

@@ -28,9 +28,8 @@ def _problems(connection: Connection, sae_id: int, corpus_id: int, name: str) ->
     if text.context_id.size != n_contexts:
         yield f"{name}: search knows {text.context_id.size} contexts, {n_contexts} are stored."
         return
-    d_sae = connection.scalar(
-        select(func.count()).select_from(schema.feature).where(schema.feature.c.sae_id == sae_id)
-    )
-    examples = load_examples(connection, sae_id, d_sae or 0, text)
+    column = schema.feature.c
+    last = connection.scalar(select(func.max(column.feature_index)).where(column.sae_id == sae_id))
+    examples = load_examples(connection, sae_id, 0 if last is None else last + 1, text)
     if (examples.stop > text.n_tokens).any() or (examples.peak >= examples.stop).any():
         yield f"{name}: search knows examples outside their contexts."

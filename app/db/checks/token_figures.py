@@ -24,7 +24,9 @@ CLOSE = 1e-6
 def token_figure_problems(connection: Connection) -> Iterator[str]:
     """Distributions sum to their tokens, means are those of the quality, tokens are the model's."""
     for sae in list_saes(connection):
-        quality, n_tokens = sae.record.quality, sae.corpus.n_tokens
+        if sae.record.imported is not None:
+            continue
+        quality, n_tokens = sae.record.quality, sae.corpus.n_counted
         single = get_study(connection, Reconstruction, sae.sae_id)
         if single is not None:
             yield from _reconstruction(connection, sae, single)
@@ -40,11 +42,11 @@ def token_figure_problems(connection: Connection) -> Iterator[str]:
                     f"{variants.n_all}; the corpus has {n_tokens}."
                 )
         if single is not None and quality.mse is not None and single.squared_error.n:
-            mean = single.squared_error.mean / sae.record.d_in
+            mean = single.squared_error.mean / sae.record.output_width
             if not np.isclose(mean, quality.mse, rtol=CLOSE):
                 yield (
                     f"{sae.address}, study reconstruction: the mean of the squared errors over "
-                    f"d_in is {mean:.9g}, MSE is {quality.mse:.9g}."
+                    f"{sae.record.width_name} is {mean:.9g}, MSE is {quality.mse:.9g}."
                 )
 
 
@@ -69,8 +71,9 @@ def _reconstruction(connection: Connection, sae: Any, found: Reconstruction) -> 
 def _norms(sae: Any, found: Norms) -> Iterator[str]:
     where, n_tokens = f"{sae.address}, study norms", sae.corpus.n_tokens
     yield from _spread(where, "norm", found.norm)
-    if found.hook_name != sae.record.hook_name:
-        yield f"{where}: it is of {found.hook_name}, the dictionary reads {sae.record.hook_name}."
+    if found.hook_name != sae.record.output_hook:
+        own = sae.record.output_hook
+        yield f"{where}: it is of {found.hook_name}, the dictionary reconstructs {own}."
     n = int(found.position_n.sum())
     if not n == found.norm.n == n_tokens:
         yield f"{where}: {n} tokens by position and {found.norm.n} in all, not {n_tokens}."

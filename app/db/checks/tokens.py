@@ -9,7 +9,7 @@ import numpy as np
 from sqlalchemy import Connection, select
 
 from app.db import schema
-from app.db.checks.rows import address
+from app.db.checks.rows import address, n_indices
 from app.db.directions import directions_problem
 from app.db.stored.rankings import unpack_fires, unpack_rate, unpack_scores
 
@@ -38,7 +38,7 @@ def ranking_problems(connection: Connection) -> Iterator[str]:
                 raise ValueError(f"the {where} are damaged") from error
             for mode, ranking, sign in found:
                 index = ranking.feature_index
-                if (index >= sae.record["d_sae"]).any() or np.unique(index).size < index.size:
+                if (index >= n_indices(sae)).any() or np.unique(index).size < index.size:
                     yield f"{where} by {mode}: one stands there twice or isn't of the dictionary."
                 if (np.diff(sign * ranking.score) > 0).any():
                     yield f"{where} by {mode}: not in order."

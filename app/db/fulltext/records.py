@@ -30,6 +30,7 @@ class TextLayout:
     """
 
     context_size: int
+    """of the longest"""
     context_id: Int[ndarray, " n_contexts"]
     """ascending"""
     first_word: Int[ndarray, " n_contexts_plus_1"]

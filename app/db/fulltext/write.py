@@ -62,7 +62,7 @@ def _write_words(connection: Connection, corpus_id: int, model_id: int) -> None:
     context_id, first_word = array("Q"), array("Q", [0])
     context_size = 0
     for context in _contexts(connection, corpus_id):
-        context_size = context.token_ids.size
+        context_size = max(context_size, context.token_ids.size)
         for word in vocabulary.words(context.token_ids.tolist()):
             of_place.append(ids.setdefault(word.text, len(ids)))
             start.append(word.first)

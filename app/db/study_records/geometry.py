@@ -83,6 +83,5 @@ class Geometry:
     """pairs of living features at least as near as each of `NEAR`"""
     random: list[RandomDirections]
     covariance_tokens: int
-    """counted tokens the covariance was taken over; 0 where decoder rows live elsewhere than the
-    activations"""
+    """counted tokens the covariance was taken over, at the hook the dictionary writes"""
     covariance_contexts: int

@@ -91,14 +91,14 @@ def build_synthetic_atlas(
             if events:
                 write_events(path, model, name, text, firings)
             invented = invent(counted, firings, D_IN, seed, number)
-            quality = _quality(n_active, corpus.n_tokens, invented.figures())
+            quality = _quality(n_active, corpus.n_counted, invented.figures())
             record = _sae(model, name, number, n_active.size, quality, seed)
             sae_id = sae_ids[name] = out.add_sae(model_id, corpus_id, record)
             connected.add(name, firings)
             logits = _logits(n_features, d_vocab, seed, number)
             panels: list[TokenPanel | None] = []
-            rows = make_directions(n_features, record.d_in, seed, number)
-            dense = n_active > 1e-4 * corpus.n_tokens
+            rows = make_directions(n_features, D_IN, seed, number)
+            dense = n_active > 1e-4 * corpus.n_counted
             geometry, columns = make_geometry(rows, n_active > 0, dense, seed)
             bundles = _bundles(maker, text, logits, panels, record.architecture != "topk")
             studied = Studied(firings, counted, text)

@@ -25,7 +25,7 @@ def make_pruning(
     firings: Sequence[Firings], record: SaeRecord, corpus: CorpusRecord, seed: int
 ) -> Pruning:
     """The same arguments give the same record."""
-    n_active, n_tokens = np.array([item.n_active for item in firings]), corpus.n_tokens
+    n_active, n_tokens = np.array([item.n_active for item in firings]), corpus.n_counted
     plan = make_plan(n_active, n_tokens, n_levels=_STEPS, n_draws=_DRAWS, seed=seed)
     mass = np.array([item.activation.sum() for item in firings])
     quality, selects = record.quality, record.architecture == "topk"

@@ -73,7 +73,7 @@ def choose(
     return [
         Part(
             atlas.dictionary(sae.record.model, sae.record.sae),
-            read_features(sae, features),
+            read_features(atlas.connection, sae, features),
             say,
         )
         for sae in saes

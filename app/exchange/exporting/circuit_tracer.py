@@ -10,17 +10,19 @@ without the first position of a context. Takes dictionaries of different layers.
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from app.db.records import CorpusRecord
 from app.errors import AtlasError
 from app.exchange.exporting.chosen import Part, described
-from app.exchange.exporting.dashboard import Scale, sides
+from app.exchange.exporting.dashboard import Scale, ends, left_out, sides
 from app.exchange.exporting.folder import OutputFolder
 from app.exchange.exporting.naming import Named, Names, name_of
 from app.exchange.exporting.values import numbers, optional, strongest_band_first, to_json
 from app.exchange.reader.records import Example, Feature
 
 FORMAT = "circuit-tracer"
-TOP, INTERVAL = "Top Activations", "Subsample Interval {}"
-"""What the groups are called in files it is used with; interval 0 is the strongest."""
+TOP, INTERVAL = "Top Activations", "Subsample Interval {}: {} to {}"
+"""What the groups are called in files it is used with, and the interval's ends, which have no other
+place there; interval 0 is the strongest."""
 
 
 def what(parts: Sequence[Part]) -> str:
@@ -48,7 +50,9 @@ def export_circuit_tracer(
     for part, one in zip(parts, named, strict=True):
         for feature in part.features():
             name = f"{cantor_pair(one.layer, feature.feature_index)}.json"
-            folder.write(name, to_json(feature_of(feature, one, scale)) + "\n")
+            folder.write(
+                name, to_json(feature_of(feature, one, scale, part.dictionary.corpus)) + "\n"
+            )
 
 
 def cantor_pair(layer: int, feature_index: int) -> int:
@@ -57,17 +61,19 @@ def cantor_pair(layer: int, feature_index: int) -> int:
     return total * (total + 1) // 2 + feature_index
 
 
-def feature_of(feature: Feature, named: Named, scale: Scale) -> dict[str, Any]:
-    """One feature as it stands in its file."""
+def feature_of(
+    feature: Feature, named: Named, scale: Scale, corpus: CorpusRecord
+) -> dict[str, Any]:
+    """One feature as it stands in its file, its texts without the first position."""
     promoted, suppressed = sides(feature, scale)
     histogram, record = feature.histogram, feature.statistics
     return {
         "transcoder_id": f"{named.model_id}/{named.source_id}",
         "index": feature.feature_index,
-        "examples_quantiles": list(_groups(feature)),
+        "examples_quantiles": list(_groups(feature, corpus)),
         "top_logits": [one.token for one in promoted],
         "bottom_logits": [one.token for one in suppressed],
-        "act_min": None if histogram is None else 0.0,
+        "act_min": None if histogram is None else float(histogram.edges[0]),
         "act_max": optional(record.max_activation),
         "quantile_values": None,
         "histogram": None if histogram is None else histogram.counts.tolist(),
@@ -75,23 +81,27 @@ def feature_of(feature: Feature, named: Named, scale: Scale) -> dict[str, Any]:
     }
 
 
-def _groups(feature: Feature) -> Iterable[dict[str, Any]]:
+def _groups(feature: Feature, corpus: CorpusRecord) -> Iterable[dict[str, Any]]:
     """The strongest texts, then the intervals from the highest on; an example that stands in an
     earlier group too is marked as repeated."""
     seen: set[tuple[int, int]] = set()
+    skip = left_out(corpus)
     if feature.top_examples:
-        yield _group(TOP, feature.top_examples, seen)
+        yield _group(TOP, feature.top_examples, skip, seen)
     in_bands = strongest_band_first(feature.group("interval"))
     bands = {one.band.number: one.band for one in in_bands if one.band is not None}
-    for place, number in enumerate(bands):
-        own = [one for one in in_bands if one.band is not None and one.band.number == number]
-        yield _group(INTERVAL.format(place), own, seen)
+    for place, which in enumerate(bands):
+        own = [one for one in in_bands if one.band is not None and one.band.number == which]
+        low, high = ends(bands[which], corpus)
+        yield _group(INTERVAL.format(place, low, high), own, skip, seen)
 
 
-def _group(name: str, examples: Iterable[Example], seen: set[tuple[int, int]]) -> dict[str, Any]:
+def _group(
+    name: str, examples: Iterable[Example], skip: int, seen: set[tuple[int, int]]
+) -> dict[str, Any]:
     found = []
     for example in examples:
-        start = max(1, example.window_start)
+        start = max(skip, example.window_start)
         if example.position < start:
             continue
         place = (example.context.context_id, example.position)

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from app.db.records import CorpusRecord
 from app.exchange.exporting.values import number, numbers, strongest_band_first
-from app.exchange.reader.records import Band, Example, Feature, TokenLogit
+from app.exchange.reader.records import Band, Example, Feature, LogitLens, TokenLogit
 
 Scale = Literal["adjusted", "raw"]
 SHARE_DIGITS = 5
@@ -31,7 +31,7 @@ class Activation:
     bin_contains: float | None
     """share of all tokens; None where the atlas doesn't say"""
     tokens: list[str]
-    """from the second position of the context on"""
+    """from the second position of the context on, where that is known"""
     values: list[float]
     qualifying_token_index: int
     """in `tokens`"""
@@ -43,34 +43,43 @@ def activations(feature: Feature, corpus: CorpusRecord) -> Iterator[Activation]:
     Texts chosen for the first position, which these formats leave out, are left out.
     """
     largest = feature.statistics.max_activation
+    skip = left_out(corpus)
     for example in feature.top_examples:
         top = example.activation if largest is None else number(largest)
-        yield from _activation(example, TOP_GROUP, top, TOP_GROUP)
+        yield from _activation(example, skip, TOP_GROUP, top, TOP_GROUP)
     for example in strongest_band_first(feature.group("interval")):
         if example.band is not None:
-            low = 0.0 if example.band.number == 0 else number(example.band.low)
-            high = number(example.band.high)
-            share = _share_of_tokens(example.band, feature, corpus.n_tokens)
-            yield from _activation(example, low, high, share)
+            low, high = ends(example.band, corpus)
+            share = _share_of_tokens(example.band, low == 0, feature, corpus.n_tokens)
+            yield from _activation(example, skip, low, high, share)
 
 
-def _share_of_tokens(band: Band, feature: Feature, n_tokens: int | None) -> float | None:
+def ends(band: Band, corpus: CorpusRecord) -> tuple[float, float]:
+    """Of an interval; the lowest one begins at 0. Of an import the lowest one that has texts need
+    not be the lowest there is."""
+    is_lowest = band.number == 0 and corpus.packing != "examples"
+    return 0.0 if is_lowest else number(band.low), number(band.high)
+
+
+def _share_of_tokens(
+    band: Band, is_lowest: bool, feature: Feature, n_tokens: int | None
+) -> float | None:
     """How many of all tokens lie in an interval, those on which the feature is 0 in the lowest one;
     from counts, else from shares, None where the atlas has neither."""
     n_active, density = feature.statistics.n_active, feature.statistics.density
     if band.n_active is not None and n_active is not None and n_tokens:
-        share = (band.n_active + (n_tokens - n_active if band.number == 0 else 0)) / n_tokens
+        share = (band.n_active + (n_tokens - n_active if is_lowest else 0)) / n_tokens
     elif band.share is not None and density is not None:
-        share = band.share * density + (1 - density if band.number == 0 else 0)
+        share = band.share * density + (1 - density if is_lowest else 0)
     else:
         return None
     return round(share, SHARE_DIGITS)
 
 
 def _activation(
-    example: Example, bin_min: float, bin_max: float, share: float | None
+    example: Example, skip: int, bin_min: float, bin_max: float, share: float | None
 ) -> Iterator[Activation]:
-    if example.position < 1:
+    if example.position < skip:
         return
     stop = _end_of_text(example)
     yield Activation(
@@ -78,10 +87,16 @@ def _activation(
         bin_min,
         bin_max,
         share,
-        list(example.context.tokens[1:stop]),
-        numbers(example.context_activations[1:stop]),
-        example.position - 1,
+        list(example.context.tokens[skip:stop]),
+        numbers(example.context_activations[skip:stop]),
+        example.position - skip,
     )
+
+
+def left_out(corpus: CorpusRecord) -> int:
+    """Tokens at the start of a stored context that these formats don't have: the first position,
+    where it is stored. Texts of an import may begin after it, or nobody knows where."""
+    return 1 if corpus.first_position == 0 else 0
 
 
 def _end_of_text(example: Example) -> int:
@@ -97,7 +112,7 @@ def _end_of_text(example: Example) -> int:
 def histograms(feature: Feature, scale: Scale) -> dict[str, list[float]]:
     """The four lists both formats call the same; empty where the atlas has no such histogram.
 
-    Of the logits it has that of the adjusted ones alone.
+    Of the logits it has that of the adjusted ones alone; an import's is of the ones its source has.
     """
     found: dict[str, list[float]] = {
         "freq_hist_data_bar_values": [],
@@ -109,7 +124,7 @@ def histograms(feature: Feature, scale: Scale) -> dict[str, list[float]]:
         found["freq_hist_data_bar_values"] = feature.histogram.centers.tolist()
         found["freq_hist_data_bar_heights"] = feature.histogram.counts.tolist()
     lens = feature.logit_lens
-    if lens is not None and lens.histogram is not None and scale == "adjusted":
+    if lens is not None and lens.histogram is not None and (scale == "adjusted" or _only_raw(lens)):
         found["logits_hist_data_bar_heights"] = lens.histogram.counts.tolist()
         found["logits_hist_data_bar_values"] = lens.histogram.centers.tolist()
     return found
@@ -142,6 +157,10 @@ def sides(feature: Feature, scale: Scale) -> tuple[tuple[TokenLogit, ...], tuple
     first, second = (lens.adjusted, lens.raw) if scale == "adjusted" else (lens.raw, lens.adjusted)
     found = first if first.positive or first.negative else second
     return found.positive, found.negative
+
+
+def _only_raw(lens: LogitLens) -> bool:
+    return not lens.adjusted.positive and not lens.adjusted.negative
 
 
 def frac_nonzero(feature: Feature) -> float | None:

@@ -286,7 +286,8 @@ def source_set_record(named: Named, release: Release, dictionary: Dictionary) ->
         "name": named.sae_set,
         "hasDashboards": True,
         "visibility": "PUBLIC",
-        "description": f"{record.d_sae:,} features at {record.hook_name or 'an unknown hook'}",
+        "description": f"{record.n_features:,} features"
+        + (f" at {record.hook_name}" if record.hook_name else ""),
         "type": "",
         "creatorName": release.creator_name,
         "urls": [],

@@ -28,6 +28,7 @@ _TYPES: dict[Kind, pa.DataType] = {
     "bool": pa.bool_(),
     "ints": pa.list_(pa.int64()),
     "floats": pa.list_(pa.float32()),
+    "numbers": pa.list_(pa.float64()),
     "texts": pa.list_(pa.string()),
 }
 

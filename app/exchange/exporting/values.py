@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from jaxtyping import Float
-from numpy import float32, ndarray
+from numpy import flatnonzero, float32, ndarray
 
 from app.exchange.reader.records import Example
 
@@ -21,8 +21,12 @@ def number(value: float) -> float:
 
 
 def numbers(values: Float[ndarray, " n"]) -> list[float]:
-    """The same of many, zeros first of all, because most activations are."""
-    return [0.0 if value == 0 else float(str(value)) for value in values.astype(float32)]
+    """The same of many; most activations are 0."""
+    values = values.astype(float32)
+    found: list[float] = [0.0] * values.size
+    for place in flatnonzero(values).tolist():
+        found[place] = float(str(values[place]))
+    return found
 
 
 def optional(value: float | None) -> float | None:

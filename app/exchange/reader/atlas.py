@@ -23,6 +23,7 @@ from app.db.catalog import Sae, find_sae, list_saes
 from app.db.engine import Atlas as OpenedAtlas
 from app.db.engine import open_atlas
 from app.db.examples import get_groups
+from app.db.feature_numbers import read_features
 from app.db.features import get_feature, get_panels
 from app.db.records import CorpusRecord, Group, ModelRecord, SaeRecord
 from app.errors import AtlasError, closest, echoed
@@ -63,8 +64,8 @@ class Dictionary:
         return self.stored.corpus
 
     def __len__(self) -> int:
-        """Its features, dead ones included."""
-        return self.record.d_sae
+        """The features the atlas holds of it, dead ones included."""
+        return self.record.n_features
 
     def __iter__(self) -> Iterator[Feature]:
         return self.features()
@@ -79,8 +80,7 @@ class Dictionary:
         record = get_feature(self.connection, stored.sae_id, feature_index)
         if record is None:
             raise AtlasError(
-                f"{self.address} has no feature {feature_index}: it has features 0 to "
-                f"{stored.record.d_sae - 1:,}."
+                f"{self.address} has no feature {feature_index}: it has {stored.numbers}."
             )
         groups = get_groups(self.connection, stored.sae_id, feature_index)
         self._lookups.read_contexts(
@@ -99,7 +99,8 @@ class Dictionary:
 
     def features(self, feature_indices: Iterable[int] | None = None) -> Iterator[Feature]:
         """Features one after the other, all of them or those named; each is read when asked for."""
-        wanted = range(self.record.d_sae) if feature_indices is None else feature_indices
+        every = feature_indices is None
+        wanted = read_features(self.connection, self.stored, "all") if every else feature_indices
         return (self.feature(int(index)) for index in wanted)
 
     def features_frame(self, feature_indices: Iterable[int] | None = None) -> "DataFrame":

@@ -94,8 +94,11 @@ def _lists(panel: Any) -> list[list[Any]]:
 
 def _histogram(panel: HistogramPanel) -> Histogram:
     n = panel.counts.size
-    edges = panel.max_activation * np.arange(n + 1) / max(1, n)
-    return Histogram(edges.astype(np.float64), panel.counts.astype(np.int64))
+    edges = panel.source_edges
+    if not edges.size:
+        edges = panel.max_activation * np.arange(n + 1) / max(1, n)
+    counts = panel.counts.astype(np.int64)
+    return Histogram(edges.astype(np.float64), counts / 1e6 if panel.in_millionths else counts)
 
 
 def _lens(panel: LogitLensPanel, texts: Texts) -> LogitLens:
@@ -168,9 +171,16 @@ def _band(group: ExampleGroup, number: int) -> Band | None:
         number,
         float(group.band_low[number]),
         float(group.band_high[number]),
-        int(group.band_n_active[number]) if number < group.band_n_active.size else None,
+        _counted(group, number),
         known(group.band_share[number]) if number < group.band_share.size else None,
     )
+
+
+def _counted(group: ExampleGroup, number: int) -> int | None:
+    """Firings of a band; None where an import's source doesn't say."""
+    if number >= group.band_n_active.size or group.band_n_active[number] < 0:
+        return None
+    return int(group.band_n_active[number])
 
 
 def _ablation(group: AblationGroup, row: int) -> Ablation:

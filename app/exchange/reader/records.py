@@ -18,7 +18,8 @@ class Histogram:
     """Counts over edges."""
 
     edges: Float64[np.ndarray, " n_bins_plus_1"]
-    counts: Int64[np.ndarray, " n_bins"]
+    counts: Int64[np.ndarray, " n_bins"] | Float64[np.ndarray, " n_bins"]
+    """shares where an import's source has these"""
 
     @property
     def centers(self) -> Float64[np.ndarray, " n_bins"]:
@@ -225,7 +226,8 @@ class Feature:
     statistics: FeatureRecord
     """the scalars lists sort by; see `app.db.records.FeatureRecord`"""
     histogram: Histogram | None
-    """of the active values, (0, max] in bins of equal width; the counts sum to `n_active`"""
+    """of the active values, (0, max] in bins of equal width; the counts sum to `n_active`. An
+    import's is its source's own"""
     logit_lens: LogitLens | None
     tokens: tuple[TokenStatistic, ...]
     """the strongest by share of the activation mass, at most 64"""

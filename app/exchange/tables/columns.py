@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 from app.exchange.reader.records import Feature
 
-Kind = Literal["text", "int", "float", "bool", "ints", "floats", "texts"]
-"""of the values; those ending in s are lists. Floats of lists are float32, others float64"""
+Kind = Literal["text", "int", "float", "bool", "ints", "floats", "numbers", "texts"]
+"""of the values; those ending in s are lists, `floats` of float32, `numbers` of float64"""
 
 Row = Mapping[str, Any]
 """a value for each column, None where there is none; in a list of floats NaN"""

@@ -62,9 +62,9 @@ COLUMNS = (
     Column("lives_as", "text", "", "point or region, where the summary's rule says so"),
     Column("top_token", "text", "", "text of top_token_id"),
     Column("summary", "text", "", "the sentence made from its numbers"),
-    Column("histogram_max", "float", _ACTIVATION, "upper end of the activation histogram"),
-    Column("histogram_counts", "ints", _TOKENS, "active values in bins of equal width over "
-           "(0, histogram_max]"),
+    Column("histogram_edges", "numbers", _ACTIVATION, "of the bins of the activation histogram"),
+    Column("histogram_counts", "numbers", _TOKENS, "active values in each bin; shares where an "
+           "import's source has these"),
     Column("logit_std", "float", "logits per activation", "standard deviation of the adjusted "
            "logits"),
     Column("logit_skewness", "float", "", "their third standardised moment"),
@@ -79,10 +79,10 @@ def _rows(feature: Feature) -> Iterator[Row]:
     yield {
         **key_of(feature),
         **{column.name: _scalar(getattr(record, column.name), column) for column in SCALARS},
-        "lives_as": LIVES_AS[record.lives_as] or None,
+        "lives_as": LIVES_AS[record.lives_as or 0] or None,
         "top_token": None if top is None else strongest.get(top),
         "summary": feature.summary or None,
-        "histogram_max": None if histogram is None else float(histogram.edges[-1]),
+        "histogram_edges": None if histogram is None else histogram.edges.tolist(),
         "histogram_counts": None if histogram is None else histogram.counts.tolist(),
         "logit_std": None if lens is None else lens.std,
         "logit_skewness": None if lens is None else lens.skewness,

@@ -44,14 +44,14 @@ def find_in_rows(
     rows = max(1, ROW_BLOCK_ELEMENTS // d_sae)
     for start in range(0, max(len(x), 1), rows):
         feature_acts = coder.encode(x[start : start + rows])
-        found, fired = feature_acts.nonzero(as_tuple=True)
+        fired_row, fired = feature_acts.nonzero(as_tuple=True)
         feature.append(fired)
-        row.append(found + start)
-        activation.append(feature_acts[found, fired])
+        row.append(fired_row + start)
+        activation.append(feature_acts[fired_row, fired])
     chosen = x[:0] if kept is None else x[kept]
     hidden_pre = coder.forward_encoder(chosen)[0] if len(chosen) else x.new_zeros(0, d_sae)
-    firings = _by_feature(torch.cat(feature), torch.cat(row), torch.cat(activation), len(x))
-    return firings, hidden_pre
+    found = _by_feature(torch.cat(feature), torch.cat(row), torch.cat(activation), len(x))
+    return found, hidden_pre
 
 
 def _by_feature(

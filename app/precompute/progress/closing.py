@@ -34,7 +34,7 @@ def sizes_of(path: Path) -> Sizes:
     """Reads the sizes of a finished atlas and of what lies beside it."""
     atlas = open_atlas(path)
     with atlas.connect() as connection:
-        n_features = sum(sae.record.d_sae for sae in list_saes(connection))
+        n_features = sum(sae.record.n_features for sae in list_saes(connection))
     atlas.close()
     return Sizes(
         path.name,

@@ -54,8 +54,7 @@ def _of_brought(model: BroughtModel) -> LensGround:
     if model.unembedding is None:
         return LensGround(model.name, f"No unembedding was given for {model.name}.", None, W_U)
     W_U[:, : model.n_words] = model.unembedding
-    norm = Norm(
-        torch.ones(d_in, device=model.device), False, torch.zeros(d_in, device=model.device)
-    )
+    ones = torch.ones(d_in, device=model.device)
+    norm = Norm(ones, centres=False, bias=0 * ones)
     path = DirectPath("through the unembedding that was given, no norm on the way", None, None)
     return LensGround(model.name, path, norm, W_U)

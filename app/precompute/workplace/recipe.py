@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import app
+from app.hub.finding import is_there
 from app.precompute.corpus.documents import Named
 from app.precompute.settings import PrecomputeSettings
 from app.precompute.target import Target
@@ -81,7 +82,7 @@ def corpus_stamp(settings: PrecomputeSettings, documents: Iterable[Named] | None
 def without_folder(name: str | Path) -> str:
     """The last part of a path; a name on the hub stays whole."""
     path = Path(name).expanduser()
-    return path.absolute().name if path.exists() else str(name)
+    return path.absolute().name if is_there(path) else str(name)
 
 
 def command_of(settings: PrecomputeSettings) -> str:

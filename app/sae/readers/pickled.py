@@ -10,8 +10,8 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from io import BufferedIOBase
 from pathlib import Path
+from typing import Any
 
 #: What reading a damaged file can raise.
 DAMAGE = (
@@ -62,8 +62,8 @@ def _words(path: Path) -> Iterator[tuple[str, bool]]:
             yield from _walk(stream)
 
 
-def _walk(stream: BufferedIOBase) -> Iterator[tuple[str, bool]]:
-    """(text, whether it names a class) of one pickle."""
+def _walk(stream: Any) -> Iterator[tuple[str, bool]]:
+    """(text, whether it names a class) of the pickle at the place of an open binary file."""
     recent: list[str] = []
     for opcode, argument, position in pickletools.genops(stream):
         if opcode.name == "GLOBAL":

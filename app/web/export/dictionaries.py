@@ -62,7 +62,7 @@ def write_dictionary(
 
 
 def _write_lists(
-    connection: Connection, pages: PageWriter, sae: Sae, densities: dict[int, float]
+    connection: Connection, pages: PageWriter, sae: Sae, densities: dict[int, float | None]
 ) -> None:
     for order in lists.ORDERS:
         ranked = lists.ordered(densities, order)
@@ -91,11 +91,11 @@ def _write_index(
     pages: PageWriter,
     sae: Sae,
     indices: list[int],
-    densities: dict[int, float],
+    densities: dict[int, float | None],
 ) -> None:
     """What the site's search and its random feature read."""
     root = f"-/site/{sae.address}"
-    living = [index for index in indices if densities[index] > 0]
+    living = [index for index in indices if densities[index] != 0]
     pages.folder.write(f"{root}/living.json", json.dumps(living or indices))
     written = []
     for name, content in (

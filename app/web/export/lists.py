@@ -51,11 +51,11 @@ def n_pages(n_features: int) -> int:
     return max(1, -(-n_features // ROWS))
 
 
-def ordered(densities: dict[int, float], order: Order) -> list[int]:
+def ordered(densities: dict[int, float | None], order: Order) -> list[int]:
     """Features in the order of a list; of equal density the lower number first."""
     if order == "number":
         return sorted(densities)
-    return sorted(densities, key=lambda index: (-densities[index], index))
+    return sorted(densities, key=lambda index: (-(densities[index] or 0.0), index))
 
 
 def build_list(

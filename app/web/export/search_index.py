@@ -73,12 +73,12 @@ def feature_files(
     words: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
     for block, indices in _blocks(exported):
         records = get_features(connection, sae.sae_id, indices)
-        names: dict[str, list[str | float]] = {}
+        names: dict[str, list[str | float | None]] = {}
         for index in indices:
             record = records[index]
             short = one_line(record.short)
             label = called.get(index)
-            names[str(index)] = [short, float(f"{record.density:.4g}")]
+            names[str(index)] = [short, _rounded(record.density)]
             said = f"{short} {one_line(record.summary)}".lower()
             if label is not None:
                 names[str(index)].append(label.text)
@@ -118,6 +118,10 @@ def _rows(
     return rows
 
 
+def _rounded(density: float | None) -> float | None:
+    return None if density is None else float(f"{density:.4g}")
+
+
 def _short(value: float) -> float:
     return float(f"{value:.3g}")
 
@@ -126,9 +130,9 @@ def _dump(content: object) -> str:
     return json.dumps(content, ensure_ascii=False, separators=(",", ":"))
 
 
-def densities(connection: Connection, sae: Sae, indices: Sequence[int]) -> dict[int, float]:
-    """The density of each of these features."""
-    found: dict[int, float] = {}
+def densities(connection: Connection, sae: Sae, indices: Sequence[int]) -> dict[int, float | None]:
+    """The density of each of these features; None where an import's source doesn't say."""
+    found: dict[int, float | None] = {}
     for _, block in _blocks(indices):
         records = get_features(connection, sae.sae_id, block)
         found |= {index: records[index].density for index in block}

@@ -19,6 +19,7 @@ from sqlalchemy import Connection
 from app import __version__
 from app.db.catalog import Sae, find_sae, list_saes
 from app.db.engine import open_atlas
+from app.db.features import has_feature
 from app.db.records import GROUPS, Group
 from app.errors import AtlasError, closest, echoed
 from app.notebook.database import open_notebook
@@ -210,8 +211,6 @@ def _find(connection: Connection, name: str) -> tuple[Sae, int]:
             f"{echoed(name)!r} names no feature: write model/sae/number; known dictionaries "
             f"are {closest(address, known)}."
         )
-    if int(number) >= sae.record.d_sae:
-        raise AtlasError(
-            f"{address} has no feature {number}: it has features 0 to {sae.record.d_sae - 1:,}."
-        )
+    if not has_feature(connection, sae, int(number)):
+        raise AtlasError(f"{address} has no feature {number}: it has {sae.numbers}.")
     return sae, int(number)

@@ -74,7 +74,9 @@ def export_site(
     state = app.state
     state.static_copy = True
     with Server(app) as server, state.atlas_file.current().connect() as connection:
-        chosen = [(sae, read_features(sae, features)) for sae in choose_saes(connection, saes)]
+        chosen = [
+            (sae, read_features(connection, sae, features)) for sae in choose_saes(connection, saes)
+        ]
         state.notebook_scope = written.scope(chosen)
         folder = SiteFolder(out)
         with open_reader(state.notebook, state.names, state.notebook_scope) as reader:

@@ -15,6 +15,7 @@ from app.web.figures.heat_map import draw_heat_map
 from app.web.figures.view import Panel
 from app.web.pages.examples.sections import Section
 from app.web.pages.feature.page import FeaturePage
+from app.web.pages.imported import files_of
 from app.web.pages.notebook.words import called
 from app.web.urls import feature_url
 
@@ -45,10 +46,14 @@ def draw_figure(page: FeaturePage, panel: Panel, address: str, label: str = "") 
         )
     corpus = page.sae.corpus
     name = f"{page.sae.address} #{page.record.feature_index}: {called(label, page.record.short)}"
-    source = (
-        f"{address} · corpus {corpus.name}, N = {corpus.n_tokens:,} counted tokens in "
-        f"{corpus.n_contexts:,} contexts."
-    )
+    imported = page.sae.record.imported
+    if imported is None:
+        source = (
+            f"{address} · corpus {corpus.name}, N = {corpus.n_counted:,} counted tokens in "
+            f"{corpus.n_contexts:,} contexts."
+        )
+    else:
+        source = f"{address} · read from {files_of(imported)}."
     return framed(body, Words(f"{name} – {title[0].lower()}{title[1:]}", source))
 
 

@@ -31,7 +31,7 @@ class FeatureRow:
     @cached_property
     def spark(self) -> str:
         """SVG path of the histogram, empty for a dead feature."""
-        return sparkline_path(self.record.sparkline) if self.record.n_active else ""
+        return "" if self.record.never_fired else sparkline_path(self.record.sparkline)
 
     @cached_property
     def strip(self) -> list[StripPart]:
@@ -51,7 +51,7 @@ class FeatureRow:
     @property
     def lives_as(self) -> LivesAs:
         """Point, region, or no word, as the summary says it."""
-        return LIVES_AS[self.record.lives_as]
+        return LIVES_AS[self.record.lives_as or 0]
 
     def as_json(self) -> dict[str, Any]:
         """Every scalar of the feature; tokens with their texts, bytes as numbers."""

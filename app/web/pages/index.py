@@ -65,7 +65,7 @@ def build(connection: Connection, reader: Reader = NO_NOTEBOOK) -> IndexPage:
     return IndexPage(
         models=list(entries.values()),
         n_saes=len(saes),
-        n_features=sum(sae.record.d_sae for sae in saes),
+        n_features=sum(sae.record.n_features for sae in saes),
         n_labelled=n_labelled,
         lists=_lists(reader),
     )
@@ -88,9 +88,13 @@ def sae_json(sae: Sae) -> dict[str, Any]:
         "model": record.model,
         "sae": record.sae,
         "hook_name": record.hook_name,
+        "hook_name_out": record.hook_name_out,
         "architecture": record.architecture,
         "d_in": record.d_in,
+        "d_out": record.output_width,
         "d_sae": record.d_sae,
+        "n_features": record.n_features,
+        "imported": None if record.imported is None else asdict(record.imported),
         "n_tokens": corpus.n_tokens,
         "corpus": asdict(corpus),
         "quality": asdict(record.quality),

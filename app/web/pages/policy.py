@@ -6,7 +6,9 @@ Takes a dictionary with its corpus; knows no feature.
 from typing import Any
 
 from app.db.catalog import Sae
+from app.web.pages import imported
 from app.web.pages.given import why_absent
+from app.web.text import number
 
 _ABLATION_WORDS = {
     "top_examples": "top examples",
@@ -21,6 +23,8 @@ _ABLATION_WORDS = {
 
 def corpus_sentence(sae: Sae) -> str:
     """Over which text, how many tokens, and which are not counted."""
+    if sae.record.imported is not None:
+        return imported.corpus_sentence(sae)
     corpus = sae.corpus
     bos = "each begins with BOS" if corpus.prepend_bos else "without BOS"
     return (
@@ -32,7 +36,9 @@ def corpus_sentence(sae: Sae) -> str:
 
 
 def ablation_sentence(sae: Sae) -> str:
-    """The settings of the ablated text of this run, as they were stored."""
+    """The settings of the ablated text of this run, as they were stored; "" for an import."""
+    if sae.record.imported is not None:
+        return ""
     settings = {k: v for k, v in sae.record.ablation.items() if v not in (None, "", {}, [])}
     if not settings:
         skipped = "No ablated text: the job that built this atlas skipped it."
@@ -41,6 +47,13 @@ def ablation_sentence(sae: Sae) -> str:
         f"{_ABLATION_WORDS.get(k, _words(k))} {_value(v)}" for k, v in settings.items()
     )
     return f"Ablated text of this run: {named}."
+
+
+def scale_sentence(sae: Sae, decoder_norm: float | None) -> str:
+    """What a feature's activations are measured in; "" where nothing is known of it."""
+    norm = "" if decoder_norm is None else f"‖W_dec‖ = {number(decoder_norm)}"
+    said = "; ".join(filter(None, (norm, sae.record.convention)))
+    return f"{said}." if said else ""
 
 
 def context_counts(sae: Sae) -> str:

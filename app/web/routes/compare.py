@@ -46,7 +46,7 @@ def compare(
 
 def _nearest(sae: Sae, view: CompareView) -> str:
     """The address of what can be shown of a list with mistakes; empty where that is nothing."""
-    found = [i for i in readable_features(view.features) if i < sae.record.d_sae][:MOST]
+    found = [i for i in readable_features(view.features) if i < sae.record.n_indices][:MOST]
     if len(found) < FEWEST:
         return feature_url(sae, found[0]) if found else ""
     return compare_url(sae, found)

@@ -200,7 +200,7 @@ async def steer(
     for change in changes:
         if change.sae not in saes:
             raise HTTPException(404, no_sae(change.sae, saes))
-        if change.feature_index >= (n := saes[change.sae].record.d_sae):
+        if change.feature_index >= (n := saes[change.sae].record.n_features):
             raise HTTPException(
                 404,
                 f"{change.sae} has no feature {change.feature_index}: it has features 0 to "

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine
 
 from app.access.viewer import Viewer
 from app.db.catalog import Sae
+from app.db.features import has_feature
 from app.notebook import labels, lists, notes
 from app.notebook.errors import Absent, NotAllowed
 from app.notebook.explanations import explanation_behind
@@ -209,7 +210,9 @@ def _evidence(
     sae = saes.get(f"{thing.model}/{thing.sae}")
     if not asked or asked == thing.reading or sae is None:
         return None
-    if thing.feature_index >= sae.record.d_sae or sae.record.weights_hash != thing.weights_hash:
+    if sae.record.weights_hash != thing.weights_hash:
+        return None
+    if not has_feature(connection, sae, thing.feature_index):
         return None
     measured = measure(connection, memory, sae, thing.feature_index, asked)
     return None if measured is None else measured.as_json()

@@ -93,7 +93,7 @@ async def get_grant(
         return grant
     sae = await get_sae(request, atlas, memory, writer.viewer, *grant.dictionary)
     for index in grant.feature_indices:
-        await get_feature_index(sae, index)
+        await get_feature_index(atlas, memory, sae, index)
     return grant
 
 

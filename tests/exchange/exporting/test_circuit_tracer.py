@@ -72,7 +72,13 @@ def test_texts_are_the_windows_of_the_atlas(export: Export, atlas: Atlas) -> Non
             continue
         assert written[0]["quantile_name"] == "Top Activations"
         names = [group["quantile_name"] for group in written[1:]]
-        assert names == [f"Subsample Interval {i}" for i in range(len(names))]
+        bands = {one.band.number: one.band for one in feature.group("interval") if one.band}
+        for i, (name, number) in enumerate(zip(names, sorted(bands)[::-1], strict=True)):
+            said, _, ends = name.partition(": ")
+            assert said == f"Subsample Interval {i}"
+            low, high = map(float, ends.split(" to "))
+            assert np.float32(high) == np.float32(bands[number].high)
+            assert np.float32(low) == np.float32(bands[number].low if number else 0)
         for example, one in zip(feature.top_examples, written[0]["examples"], strict=True):
             start = max(1, example.window_start)
             assert one["tokens"] == list(example.context.tokens[start : example.window_stop])

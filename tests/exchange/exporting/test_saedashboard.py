@@ -136,7 +136,7 @@ def test_groups_are_marked_and_intervals_are_shares_of_all_tokens(
     folder: Path, atlas: Atlas
 ) -> None:
     dictionary = atlas.dictionary("synthetic", "one")
-    n_tokens = dictionary.corpus.n_tokens
+    n_tokens = dictionary.corpus.n_counted
     for feature, record in zip(dictionary, features_of(folder), strict=True):
         n_top = len(feature.top_examples)
         for found in record["activations"][:n_top]:
@@ -155,6 +155,7 @@ def test_groups_are_marked_and_intervals_are_shares_of_all_tokens(
             inside = bands[number].n_active
             assert inside is not None
             if number == 0:  # the lowest one holds the zeros
+                assert feature.statistics.n_active is not None
                 inside += n_tokens - feature.statistics.n_active
             assert found["bin_contains"] == round(inside / n_tokens, 5)
         assert seen == sorted(seen, reverse=True)
@@ -162,6 +163,7 @@ def test_groups_are_marked_and_intervals_are_shares_of_all_tokens(
 
 def test_bars_are_named_by_their_middle_and_shares_are_rounded(folder: Path, atlas: Atlas) -> None:
     for feature, record in pairs(atlas, folder):
+        assert feature.statistics.density is not None
         assert record["frac_nonzero"] == round(feature.statistics.density, 5)
         heights = record["freq_hist_data_bar_heights"]
         assert sum(heights) == feature.statistics.n_active

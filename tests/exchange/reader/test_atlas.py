@@ -34,7 +34,7 @@ def test_a_feature_is_what_is_stored(atlas: Atlas) -> None:
     assert [one.token for one in feature.tokens] == [
         texts[one.token_id].token for one in feature.tokens
     ]
-    assert sum(one.n_active for one in feature.tokens) <= feature.statistics.n_active
+    assert sum(one.n_active for one in feature.tokens) <= (feature.statistics.n_active or 0)
     assert feature.logit_lens is not None
     positive = feature.logit_lens.adjusted.positive
     assert [one.logit for one in positive] == panels.logit_lens.adjusted_positive.tolist()

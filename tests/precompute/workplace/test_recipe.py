@@ -53,6 +53,9 @@ def test_names_on_the_hub_stay_whole(tmp_path: Path) -> None:
     assert without_folder("EleutherAI/pythia-70m") == "EleutherAI/pythia-70m"
     assert without_folder(tmp_path / ".") == tmp_path.name
     assert without_folder(f"{tmp_path}/") == tmp_path.name
+    (tmp_path / "learned_dicts.pt").touch()
+    assert without_folder(tmp_path / "learned_dicts.pt#3") == "learned_dicts.pt#3"
+    assert without_folder("hf://lab/saes@v1/layer_3") == "hf://lab/saes@v1/layer_3"
 
 
 def test_the_recipe_holds_what_changes_the_content_and_no_folder(

@@ -59,7 +59,8 @@ def write(folder: Path, tensors: Arrays, architecture: str, **settings: Any) -> 
 
 
 def tokens(d_in: int = 5) -> NDArray[np.float64]:
-    return (np.random.default_rng(4).normal(size=(30, d_in)) * 2 + 0.5).astype(np.float32)
+    values = np.random.default_rng(4).normal(size=(30, d_in)) * 2 + 0.5
+    return values.astype(np.float32).astype(np.float64)
 
 
 def reference(tensors: Arrays, kind: str, x: NDArray[np.float64]) -> tuple[Any, Any]:
@@ -67,7 +68,7 @@ def reference(tensors: Arrays, kind: str, x: NDArray[np.float64]) -> tuple[Any, 
     d_in, d_sae = tensors["W_enc"].shape
     d_out = len(tensors["b_dec"])
     acts, out = np.zeros((len(x), d_sae)), np.zeros((len(x), d_out))
-    for t, raw in enumerate(x.astype(np.float64)):
+    for t, raw in enumerate(x):
         token = raw
         if kind == "layer_norm":
             token = (raw - raw.mean()) / (raw.std(ddof=1) + 1e-5)
@@ -89,7 +90,7 @@ def check(dictionary: Dictionary, tensors: Arrays, kind: str = "none") -> None:
     x = tokens(len(tensors["W_enc"]))
     acts, out = reference(tensors, kind, x)
     assert 0 < (acts > 0).mean() < 1
-    given = torch.from_numpy(x)
+    given = torch.from_numpy(x).float()
     found = dictionary.encode(given)
     np.testing.assert_allclose(found.numpy(), acts, atol=2e-5)
     np.testing.assert_allclose(dictionary.decode(found, given).numpy(), out, atol=1e-4)

@@ -36,7 +36,7 @@ def make(numbers: Draw) -> Callable[..., Arrays]:
     return arrays
 
 
-def write(folder: Path, tensors: Arrays, dtype: torch.dtype = torch.float32, **cfg: Any) -> Path:
+def write(folder: Path, tensors: Arrays, **cfg: Any) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     d_sae, d_in = tensors["encoder.weight"].shape
     config = {
@@ -51,7 +51,7 @@ def write(folder: Path, tensors: Arrays, dtype: torch.dtype = torch.float32, **c
         "d_in": d_in,
     }
     (folder / "cfg.json").write_text(json.dumps(config | cfg))
-    stored = {name: torch.from_numpy(value).to(dtype) for name, value in tensors.items()}
+    stored = {name: torch.from_numpy(value).float() for name, value in tensors.items()}
     save_file(stored, folder / "sae.safetensors")
     return folder
 

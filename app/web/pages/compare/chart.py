@@ -6,6 +6,7 @@ Takes the features' material and the view. Knows no template.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from app.db.records import HistogramPanel
 from app.web import text
 from app.web.charts.overlay import Outline, overlay
 from app.web.charts.plot import Chart
@@ -28,9 +29,9 @@ def build_chart(materials: Sequence[Material], view: CompareView) -> Chart | Non
     outlines = [
         Outline(
             str(material.named),
-            panel.counts.reshape(-1, 2).sum(axis=1).tolist()
-            if (panel := material.panels.histogram)
-            else [],
+            []
+            if (panel := _own(material)) is None
+            else panel.counts.reshape(-1, 2).sum(1).tolist(),
             material.record.max_activation or 0.0,
         )
         for material in materials
@@ -39,11 +40,27 @@ def build_chart(materials: Sequence[Material], view: CompareView) -> Chart | Non
     return overlay(outlines, view.axis, view.scale) if alive else None
 
 
+def chart_note(materials: Sequence[Material]) -> str:
+    """Why there is no chart, or a feature no line in it; empty where all have one."""
+    if all(material.record.never_fired for material in materials):
+        return "None of these features fired in the corpus."
+    names = [str(m.named) for m in materials if not m.record.never_fired and _own(m) is None]
+    if not names:
+        return ""
+    return f"The source of {' and '.join(names)} has no histogram whose bins could be laid over."
+
+
+def _own(material: Material) -> HistogramPanel | None:
+    """A histogram of 50 bins from 0 on; those of imports have bins of their own."""
+    panel = material.panels.histogram
+    return None if panel is None or panel.source_edges.size else panel
+
+
 def build_spread(materials: Sequence[Material]) -> list[SpreadRow]:
     """The chart's numbers in tenths of each one's own maximum."""
     tenths: list[list[str]] = []
     for material in materials:
-        panel = material.panels.histogram
+        panel = _own(material)
         counts = [] if panel is None else panel.counts.reshape(_SPREAD_ROWS, -1).sum(axis=1)
         total = sum(counts)
         tenths.append(

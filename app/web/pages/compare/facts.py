@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.web import text
-from app.web.pages.feature.facts import build_facts
+from app.web.pages.feature.facts import Fact, build_facts
 from app.web.pages.feature.material import Material
 from app.web.ranks import Ranks
 from app.web.token_text import Pieces
@@ -38,11 +38,12 @@ def build_fact_rows(materials: Sequence[Material], ranks: Sequence[Ranks]) -> li
     Args:
         ranks: those of each feature's own dictionary.
     """
-    facts = [build_facts(material, own) for material, own in zip(materials, ranks, strict=True)]
-    rows = [
-        FactRow(same[0].name, [FactCell(f"{f.value}{f.unit}", f.percentile, f.token) for f in same])
-        for same in zip(*facts, strict=True)
+    facts = [
+        {fact.name: fact for fact in build_facts(material, own)}
+        for material, own in zip(materials, ranks, strict=True)
     ]
+    names = dict.fromkeys(name for known in facts for name in known)
+    rows = [FactRow(name, [_cell(known.get(name)) for known in facts]) for name in names]
     records = [material.record for material in materials]
     others = (
         ("Active tokens", [text.count(record.n_active) for record in records]),
@@ -52,6 +53,15 @@ def build_fact_rows(materials: Sequence[Material], ranks: Sequence[Ranks]) -> li
         ("Decoder norm", [text.number(record.decoder_norm) for record in records]),
     )
     rows += [
-        FactRow(name, [FactCell(value, "", ()) for value in values]) for name, values in others
+        FactRow(name, [FactCell(value, "", ()) for value in values])
+        for name, values in others
+        if name not in names and any(value != text.MISSING for value in values)
     ]
     return rows
+
+
+def _cell(fact: Fact | None) -> FactCell:
+    """A dash where nothing is known of it."""
+    if fact is None:
+        return FactCell(text.MISSING, "", ())
+    return FactCell(f"{fact.value}{fact.unit}", fact.percentile, fact.token)

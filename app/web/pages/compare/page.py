@@ -15,13 +15,13 @@ from sqlalchemy import Connection
 
 from app.db.catalog import Sae, find_sae
 from app.db.directions import directions_problem, get_directions
-from app.db.features import get_features
+from app.db.features import get_features, has_feature
 from app.db.records import AblationGroup, ExampleGroup, FeatureRecord, Group
 from app.stats.events import FeatureEvents
 from app.web.charts.plot import Chart
 from app.web.feature_numbers import FEWEST, MOST, Named, in_dictionary, named_in
 from app.web.memory import Memory
-from app.web.pages.compare.chart import SpreadRow, build_chart, build_spread
+from app.web.pages.compare.chart import SpreadRow, build_chart, build_spread, chart_note
 from app.web.pages.compare.contexts import ComparedText, build_compared_texts
 from app.web.pages.compare.facts import FactRow, build_fact_rows
 from app.web.pages.compare.pair_rows import PairRow, pair_row, pairs_note
@@ -68,7 +68,9 @@ class ComparePage:
     features: list[Compared]
     facts: list[FactRow]
     chart: Chart | None
-    """None where none of them ever fired"""
+    """None where none of them ever fired or has bins to draw"""
+    chart_note: str
+    """why there is none, or a feature isn't in it; else empty"""
     spread: list[SpreadRow]
     pairs: list[PairRow]
     pairs_note: str
@@ -119,6 +121,7 @@ def build(
             materials, [memory.ranks(connection, found.sae_id) for found, _ in places.values()]
         ),
         chart=build_chart(materials, view),
+        chart_note=chart_note(materials),
         spread=build_spread(materials),
         pairs=[pair_row(pair) for pair in pairs.rows],
         pairs_note=" ".join(filter(None, (pairs_note(sae, pairs), *problems))),
@@ -146,11 +149,8 @@ def _places(connection: Connection, home: Sae, named: Sequence[Named]) -> Places
         sae = find_sae(connection, home.record.model, name) if name else home
         if sae is None:
             raise LookupError(f"There is no dictionary {name!r} of {home.record.model} here.")
-        if index >= sae.record.d_sae:
-            raise LookupError(
-                f"{sae.address} has no feature {index}: it has features 0 to "
-                f"{sae.record.d_sae - 1:,}."
-            )
+        if not has_feature(connection, sae, index):
+            raise LookupError(f"{sae.address} has no feature {index}: it has {sae.numbers}.")
         found[named_in(sae.record.sae, home.record.sae, index)] = sae, index
     if len(found) < FEWEST:
         raise LookupError("This names one feature alone: two to four can be compared.")
@@ -164,11 +164,13 @@ def _material(connection: Connection, home: Sae, sae: Sae, index: int, memory: M
     return replace(found, elsewhere="" if isinstance(named, int) else named)
 
 
-def _directions(connection: Connection, places: Places) -> dict[Named, Float32[ndarray, " d_in"]]:
+def _directions(connection: Connection, places: Places) -> dict[Named, Float32[ndarray, " d_out"]]:
     """Unit decoder rows, as far as they are kept."""
-    found: dict[Named, Float32[ndarray, " d_in"]] = {}
+    found: dict[Named, Float32[ndarray, " d_out"]] = {}
     for named, (sae, index) in places.items():
-        rows = get_directions(connection, sae.sae_id, sae.record.d_in, [index])
+        if sae.record.d_in is None:
+            continue
+        rows = get_directions(connection, sae.sae_id, sae.record.output_width, [index])
         if index in rows:
             found[named] = rows[index]
     return found

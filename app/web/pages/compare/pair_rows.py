@@ -10,6 +10,7 @@ from app.db.catalog import Sae
 from app.web import text
 from app.web.feature_numbers import Named
 from app.web.pages.compare.pairs import Pair, Pairs
+from app.web.pages.imported import files_of
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,13 @@ def pair_row(pair: Pair) -> PairRow:
 
 
 def pairs_note(sae: Sae, pairs: Pairs) -> str:
+    if sae.record.imported is not None:
+        return (
+            f"Joint firings and directions: not in {files_of(sae.record.imported)} that this was "
+            "read from; cosines are those of listed neighbours."
+        )
     if pairs.exact:
-        joint = f"Joint firings are counted over all {sae.corpus.n_tokens:,} counted tokens."
+        joint = f"Joint firings are counted over all {sae.corpus.n_counted:,} counted tokens."
     elif pairs.n_tokens is None:
         joint = "Joint firings were not counted."
     else:

@@ -52,7 +52,7 @@ class Pairs:
 
 def build_pairs(
     materials: Sequence[Material],
-    directions: Mapping[Named, Float32[ndarray, " d_in"]],
+    directions: Mapping[Named, Float32[ndarray, " d_out"]],
     events: Mapping[Named, FeatureEvents] | None,
 ) -> Pairs:
     """Pairs in the order the features were named."""
@@ -68,14 +68,14 @@ def build_pairs(
         events is not None,
         bool(directions),
         len({material.sae.corpus_id for material in materials}),
-        len({material.sae.record.hook_name for material in materials}),
+        len({material.sae.record.output_hook for material in materials}),
     )
 
 
 def _pair(
     first: Material,
     second: Material,
-    directions: Mapping[Named, Float32[ndarray, " d_in"]],
+    directions: Mapping[Named, Float32[ndarray, " d_out"]],
     events: Mapping[Named, FeatureEvents] | None,
 ) -> Pair:
     a, b = first.named, second.named
@@ -84,7 +84,7 @@ def _pair(
     if first.sae.corpus_id != second.sae.corpus_id:
         return unknown
     if events is not None:
-        both = overlap(events[a], events[b], first.sae.corpus.n_tokens)
+        both = overlap(events[a], events[b], first.sae.corpus.n_counted)
         return Pair(
             a, b, cosine, both.n_joint, both.jaccard, both.lift,
             both.second_given_first, both.first_given_second,
@@ -111,12 +111,12 @@ def _listed(material: Material, other: Material, cosine: float, turned: bool) ->
 
 
 def _cosine(
-    first: Material, second: Material, directions: Mapping[Named, Float32[ndarray, " d_in"]]
+    first: Material, second: Material, directions: Mapping[Named, Float32[ndarray, " d_out"]]
 ) -> float:
     """Of the stored directions; else as one's nearest features have it; else unknown, as it is for
-    features that read different hooks."""
+    features that write different hooks."""
     a, b = first.named, second.named
-    if first.sae.record.hook_name != second.sae.record.hook_name:
+    if first.sae.record.output_hook != second.sae.record.output_hook:
         return math.nan
     if a in directions and b in directions and directions[a].shape == directions[b].shape:
         return float(directions[a].astype(np.float64) @ directions[b].astype(np.float64))

@@ -5,6 +5,7 @@ them it is known that its share is below the least share listed, and that is wha
 query and no page.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from app.db.records import TokenRecord
 from app.web import text
 from app.web.feature_numbers import Named
 from app.web.pages.feature.material import Material
+from app.web.pages.imported import not_held
 
 N_SHARED, N_OWN, N_LOGITS = 16, 5, 10
 
@@ -44,6 +46,11 @@ class ComparedTokens:
     own: list[tuple[Named, list[TokenRow]]]
     """by feature: its strongest tokens that no other one lists"""
     sentence: str
+
+    @property
+    def any(self) -> bool:
+        """Whether a token is listed for any of them."""
+        return bool(self.shared) or any(rows for _, rows in self.own)
 
 
 @dataclass(frozen=True)
@@ -88,7 +95,7 @@ def build_compared_tokens(materials: Sequence[Material]) -> ComparedTokens:
 
 
 def build_compared_logits(materials: Sequence[Material]) -> ComparedLogits | None:
-    """The adjusted lens of each; None where no feature has one."""
+    """The adjusted lens of each, an import's as its source lists it; None where none has one."""
     if all(material.panels.logit_lens is None for material in materials):
         return None
     return ComparedLogits(_logits(materials, "positive"), _logits(materials, "negative"))
@@ -127,6 +134,8 @@ def _cell(material: Material, known: dict[int, tuple[float, int, int]], token_id
         counts = f"{n_active:,} of {n_occurrences:,}"
         return TokenCell(text.percent(share), round(100 * share, 1), counts)
     panel = material.panels.tokens
+    if panel is None and material.sae.record.imported is not None:
+        return TokenCell(text.MISSING, 0.0, "")
     if panel is None or panel.n_token_ids <= len(known):
         return TokenCell("0", 0.0, "")
     least = min(share for share, _, _ in known.values())
@@ -139,6 +148,9 @@ def _sentence(
     shared: Sequence[int],
 ) -> str:
     """How much of each one's activation the shared tokens carry."""
+    unknown = [m for m in materials if m.sae.record.imported is not None]
+    if unknown:
+        return not_held(unknown[0].sae, "On which tokens it fires, and how often")
     if not shared:
         return "None of the tokens listed for one of them is listed for another."
     parts = [
@@ -155,6 +167,11 @@ def _sentence(
     )
 
 
+def _logit(value: float) -> str:
+    """Empty where a source has the token alone."""
+    return "" if math.isnan(value) else text.signed(value)
+
+
 def _logits(materials: Sequence[Material], side: str) -> list[list[LogitCell | None]]:
     tables: list[list[tuple[int, float]]] = []
     for material in materials:
@@ -162,7 +179,8 @@ def _logits(materials: Sequence[Material], side: str) -> list[list[LogitCell | N
         if panel is None:
             tables.append([])
             continue
-        ids, values = getattr(panel, f"adjusted_{side}_ids"), getattr(panel, f"adjusted_{side}")
+        kind = "adjusted" if material.sae.record.imported is None else "raw"
+        ids, values = getattr(panel, f"{kind}_{side}_ids"), getattr(panel, f"{kind}_{side}")
         tables.append(list(zip(ids.tolist(), values.tolist(), strict=True)))
     sets = [{token_id for token_id, _ in table} for table in tables]
     rows: list[list[LogitCell | None]] = []
@@ -179,6 +197,6 @@ def _logits(materials: Sequence[Material], side: str) -> list[list[LogitCell | N
                 if j != i and token_id in sets[j]
             ]
             also = f"also {', '.join(others)}" if others else ""
-            cells.append(LogitCell(material.token(token_id), text.signed(value), also))
+            cells.append(LogitCell(material.token(token_id), _logit(value), also))
         rows.append(cells)
     return rows

@@ -55,11 +55,13 @@ class WalkPage:
             "sae": self.sae.record.sae,
             "feature_index": self.record.feature_index,
             "hook_name": self.sae.record.hook_name,
+            "hook_name_out": self.sae.record.hook_name_out,
             "connections": None if self.linked is None else self.linked.as_json(),
             "columns": [
                 {
                     "sae": column.sae.record.sae,
                     "hook_name": column.sae.record.hook_name,
+                    "hook_name_out": column.sae.record.hook_name_out,
                     "features": [node.feature_index for node in column.nodes],
                 }
                 for column in self.columns

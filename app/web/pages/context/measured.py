@@ -61,13 +61,15 @@ def read_context(
         if context_id not in stored:
             raise LookupError(
                 f"Context {context_id} isn't among those the atlas stores, which are the contexts "
-                f"its examples come from. {missing_sentence(memory.atlas)}"
+                f"its examples come from. {missing_sentence(memory.atlas, sae)}"
             )
         token_ids = stored[context_id].token_ids.tolist()
         documents = stored[context_id].document_ids.tolist()
         records = memory.tokens(connection, sae.model_id, token_ids)
         tokens = [records[i] for i in token_ids]
-        counted = [i > 0 and not token.special for i, token in enumerate(tokens)]
+        counted = [not token.special for token in tokens]
+        if sae.corpus.first_position == 0:
+            counted[0] = False
         return MeasuredContext(tokens, counted, documents, none, none, np.zeros(0), None)
     corpus, store = events.corpus, events.store
     token_ids = corpus.tokens[context_id].tolist()

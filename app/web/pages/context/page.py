@@ -16,7 +16,7 @@ from numpy import ndarray
 from sqlalchemy import Connection
 
 from app.db.catalog import Sae, document_names
-from app.db.features import get_features
+from app.db.features import get_features, has_feature
 from app.db.records import FeatureRecord, TokenRecord
 from app.evidence.event_files import missing_sentence
 from app.web.charts.columns import bars_over
@@ -25,6 +25,7 @@ from app.web.charts.scales import Tick, linear_ticks
 from app.web.memory import Memory
 from app.web.pages.context.measured import MeasuredContext, read_context
 from app.web.pages.context.tokens import HEAT, SHADE, linked_tokens
+from app.web.pages.imported import place_words
 from app.web.pages.policy import corpus_sentence
 from app.web.text import number, percent
 from app.web.urls import context_url, feature_url
@@ -70,6 +71,10 @@ class ContextPage:
     documents: list[str]
     chosen: TokenRecord | None
     position: int
+    where: str
+    """the place of that token, in words"""
+    kind: str
+    """Context, or Text where only an import's example is held"""
     facts: list[str]
     """what is known of the token looked at, a sentence each"""
     features: list[FeatureAt]
@@ -121,13 +126,18 @@ def build(
     Raises:
         LookupError: there is no such context, position or feature; the message is a sentence.
     """
-    _check(sae, context_id, view)
+    _check(connection, sae, context_id, view)
     events = memory.events(connection, sae)
     measured = read_context(connection, sae, context_id, events, memory)
     followed = None
     if view.feature is not None:
         followed = get_features(connection, sae.sae_id, [view.feature])[view.feature]
     position = _position(measured, view)
+    if position >= len(measured.tokens):
+        raise LookupError(
+            f"Text {context_id} of {sae.address} has no token {position}: it has 0 to "
+            f"{len(measured.tokens) - 1:,}."
+        )
 
     def here(**changes: Any) -> str:
         return context_url(sae, context_id, view.arguments(**changes))
@@ -168,6 +178,8 @@ def build(
         chosen=measured.tokens[position],
         position=position,
         facts=_facts(measured, position),
+        where=place_words(sae, position),
+        kind="Context" if sae.record.imported is None else "Text",
         features=_features_at(connection, sae, measured, position, view, here),
         followed=followed,
         follows_here=view.feature is not None and bool(measured.along(view.feature).any()),
@@ -177,13 +189,13 @@ def build(
         next_url=context_url(sae, context_id + 1, _kept(view))
         if context_id + 1 < sae.corpus.n_contexts
         else "",
-        missing="" if events is not None else missing_sentence(memory.atlas),
+        missing="" if events is not None else missing_sentence(memory.atlas, sae),
         corpus_note=corpus_sentence(sae),
         measured=measured,
     )
 
 
-def _check(sae: Sae, context_id: int, view: ContextView) -> None:
+def _check(connection: Connection, sae: Sae, context_id: int, view: ContextView) -> None:
     n_contexts, size = sae.corpus.n_contexts, sae.corpus.context_size
     if not 0 <= context_id < n_contexts:
         raise LookupError(
@@ -194,11 +206,8 @@ def _check(sae: Sae, context_id: int, view: ContextView) -> None:
         raise LookupError(
             f"A context of {sae.address} has no position {view.position}: it has 0 to {size - 1:,}."
         )
-    if view.feature is not None and view.feature >= sae.record.d_sae:
-        raise LookupError(
-            f"{sae.address} has no feature {view.feature}: it has features 0 to "
-            f"{sae.record.d_sae - 1:,}."
-        )
+    if view.feature is not None and not has_feature(connection, sae, view.feature):
+        raise LookupError(f"{sae.address} has no feature {view.feature}: it has {sae.numbers}.")
 
 
 def _kept(view: ContextView) -> list[tuple[str, str]]:
@@ -225,6 +234,8 @@ def _shading(
 ) -> tuple[str, str, Float[ndarray, " context_size"]]:
     if view.shade == "activation" and view.feature is not None:
         return f"activation of feature {view.feature}", HEAT, measured.along(view.feature)
+    if not measured.position.size and measured.error is None:
+        return "nothing", SHADE, measured.counts
     if view.shade != "count" and measured.error is not None:
         return "reconstruction error ‖x − x̂‖ / ‖x‖", SHADE, measured.error.astype(np.float64)
     return "features that fire", SHADE, measured.counts

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from app.db.catalog import Sae
-from app.db.schema import SORTABLE, STUDIED
+from app.db.schema import SORTABLE
 from app.web.urls import sae_url
 from app.web.views import DictionaryView
 
@@ -217,34 +217,57 @@ def column_words(name: str) -> str:
     return _CATALOGUE[name].words
 
 
-def shown_columns(view: DictionaryView) -> tuple[str, ...]:
+_MADE_OF = {
+    "top_tokens": "top_token_share",
+    "sparkline": "max_activation",
+    "ablation_strip": "ablation_token_effect",
+}
+"""Columns of cells that are no number, by the column that says whether there are any"""
+
+_USUAL_OF_IMPORTS = ("max_logit", "skewness", "kurtosis", "mean_activation")
+"""Shown in place of what an import's source doesn't hold."""
+
+
+def is_measured(name: str, measured: Collection[str]) -> bool:
+    """Whether any feature of the dictionary has something in a column."""
+    return _MADE_OF.get(name, name) in measured
+
+
+def usual_columns(measured: Collection[str]) -> tuple[str, ...]:
+    """Columns shown where the address names none: the usual ones, as far as they hold anything."""
+    names = USUAL if is_measured("top_tokens", measured) else (*USUAL, *_USUAL_OF_IMPORTS)
+    return tuple(name for name in names if is_measured(name, measured)) or ("max_activation",)
+
+
+def shown_columns(view: DictionaryView, measured: Collection[str]) -> tuple[str, ...]:
     """Names of the columns a view shows, in its order, each once."""
-    return tuple(dict.fromkeys(filter(None, view.columns.split(",")))) or USUAL
+    named = tuple(dict.fromkeys(filter(None, view.columns.split(","))))
+    return named or usual_columns(measured)
 
 
 def list_columns(
-    sae: Sae, view: DictionaryView, typed: Mapping[str, TypedWrong]
+    sae: Sae, view: DictionaryView, typed: Mapping[str, TypedWrong], measured: Collection[str]
 ) -> list[ListColumn]:
     """The number of the feature, then every column the view shows, then those typed wrong.
 
     Args:
         typed: filters that can't be read, by argument; the view is without them.
     """
-    names = dict.fromkeys(("feature_index", *shown_columns(view), *typed))
+    names = dict.fromkeys(("feature_index", *shown_columns(view, measured), *typed))
     return [_column(sae, view, name, typed.get(name)) for name in names]
 
 
 def column_choices(sae: Sae, view: DictionaryView, measured: Collection[str]) -> list[ColumnChoice]:
-    """Every column there is, each with the list with or without it; of those that studies fill in
-    the ones that were measured, and those that are shown all the same."""
-    shown = shown_columns(view)
+    """Every column there is, each with the list with or without it; of those that studies fill in,
+    and of an import's, the ones that were measured, and those that are shown all the same."""
+    shown, usual = shown_columns(view, measured), usual_columns(measured)
     found: list[ColumnChoice] = []
     for name, column in _CATALOGUE.items():
-        if name == "feature_index" or (name in STUDIED and name not in {*measured, *shown}):
+        if name == "feature_index" or not (name in shown or is_measured(name, measured)):
             continue
         chosen = [n for n in _CATALOGUE if (n in shown) != (n == name) and n != "feature_index"]
         # The last one stays: a list without columns would be the usual list again.
-        text = "" if tuple(chosen) == USUAL else ",".join(chosen or shown)
+        text = "" if tuple(chosen) == usual else ",".join(chosen or shown)
         url = sae_url(sae, view.arguments(columns=text))
         found.append(ColumnChoice(column.label, column.hint, url, name in shown))
     return found

@@ -4,10 +4,12 @@ Takes the view, gives texts and addresses. Knows no feature and no query.
 """
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from app.db.catalog import Sae
 from app.db.records import TokenRecord
+from app.db.schema import SORTABLE
 from app.web.chips import chip
 from app.web.pages.dictionary.columns import column_words
 from app.web.ranges import range_words
@@ -70,12 +72,17 @@ _OF_NOTEBOOK = (
 
 
 def list_filters(
-    sae: Sae, view: DictionaryView, meant: list[TokenRecord] | None, notebook: bool = False
+    sae: Sae,
+    view: DictionaryView,
+    meant: list[TokenRecord] | None,
+    measured: Collection[str],
+    notebook: bool = False,
 ) -> list[Filter]:
     """The ready-made filters, each in its place whether set or not, then what else is set.
 
     Args:
         meant: the tokens a `top_token` text stands for; None where it is not asked for.
+        measured: columns that hold something; filters by others are left out unless they are set.
         notebook: whether people wrote anything about features here.
     """
 
@@ -86,6 +93,10 @@ def list_filters(
     said: set[str] = set()
     for ready in (*_READY, *_OF_NOTEBOOK) if notebook else _READY:
         is_set = getattr(view, ready.argument) == ready.value
+        if not is_set and ready.argument in SORTABLE and ready.argument not in measured:
+            continue
+        if not is_set and ready.argument == "lives_as" and "lives_as" not in measured:
+            continue
         said |= {ready.argument} if is_set else set()
         url = toggled(ready.argument, "" if is_set else ready.value)
         stem = re.sub(r"\W+", "-", ready.label).strip("-")
@@ -97,9 +108,11 @@ def list_filters(
     return found
 
 
-def order_in_words(view: DictionaryView) -> str:
+def order_in_words(view: DictionaryView, measured: Collection[str]) -> str:
     """How the list is ordered: "by density, largest first"."""
     column = view.sort.removeprefix("-")
+    if column not in measured:
+        return f"by number, as no {column_words(column)} is known"
     if column == "feature_index":
         return "by number" + (", last first" if view.sort.startswith("-") else "")
     way = "largest first" if view.sort.startswith("-") else "smallest first"

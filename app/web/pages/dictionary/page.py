@@ -39,6 +39,7 @@ from app.web.pages.dictionary.quality_figures import Figure, quality_figures, qu
 from app.web.pages.dictionary.scatter import ScatterPanel, scatter_panel
 from app.web.pages.feature_row import FeatureRow, make_rows
 from app.web.pages.given import said
+from app.web.pages.imported import Origin, lede_of, not_held, origin_of
 from app.web.pages.index import sae_json
 from app.web.pages.policy import context_counts, corpus_sentence, deletion_counts
 from app.web.pages.studies.ways import Way, ways_of
@@ -58,6 +59,13 @@ class DictionaryPage:
     lede: list[list[str]]
     """the dictionary in a sentence of [kind, text] pieces"""
     figures: list[Figure]
+    """none of an import: its quality was not measured"""
+    origin: Origin | None
+    """where it came from; None where it was run here"""
+    note: str
+    """what the activations are measured in"""
+    absent: dict[str, str]
+    """why the charts `density` and `scatter` are missing; empty where they are there"""
     density: Chart
     """histogram of the living features"""
     density_brush: DensityBrush
@@ -129,27 +137,41 @@ def build(
     listed = feature_list(connection, sae, view, memory, reader)
     page = listed.page()
     density = _density(sae, view, listed)
-    columns = list_columns(sae, view, typed)
+    origin = origin_of(sae)
+    n_living = int(np.count_nonzero(listed.columns.living))
+    axes = {view.x, view.y}
+    measured = listed.columns.measured
+    columns = list_columns(sae, view, typed, measured)
     whole = view.arguments(next=None, **_UNLISTED)
     return DictionaryPage(
         sae=sae,
         view=view,
         ways=ways_of(connection, sae),
-        lede=quality_sentence(sae),
-        figures=quality_figures(sae),
+        lede=quality_sentence(sae) if origin is None else lede_of(sae, n_living),
+        figures=quality_figures(sae) if origin is None else [],
+        origin=origin,
+        note=_note(sae),
+        absent={
+            "density": not_held(sae, "How often features fire")
+            if "density" not in measured
+            else "",
+            "scatter": not_held(sae, "Numbers to draw features by") if not measured >= axes else "",
+        }
+        if origin is not None
+        else {"density": "", "scatter": ""},
         density=density.chart,
         density_brush=density.brush,
         density_words=range_words(view.density) if view.density else "",
-        n_living=int(np.count_nonzero(listed.columns["density"] > 0)),
+        n_living=n_living,
         scatter=scatter_panel(connection, sae, view, listed, memory),
         scale_urls={
             scale: sae_url(sae, view.arguments(scale=scale)) for scale in ("linear", "log")
         },
         columns=columns,
         is_wide=len(columns) > len(USUAL) + 1,
-        column_choices=column_choices(sae, view, listed.columns.measured),
+        column_choices=column_choices(sae, view, measured),
         hidden=_hidden(view, columns),
-        filters=list_filters(sae, view, listed.meant_tokens, not reader.is_empty),
+        filters=list_filters(sae, view, listed.meant_tokens, measured, not reader.is_empty),
         meant_tokens=listed.meant_tokens,
         clear_url=_clear_url(sae, view),
         rows=make_rows(
@@ -159,7 +181,7 @@ def build(
             reader.names(sae),
         ),
         n_matching=page.n_matching,
-        order=order_in_words(view),
+        order=order_in_words(view, measured),
         first_url=sae_url(sae, view.arguments(next=None)) if view.next else "",
         next_url=sae_url(sae, view.arguments(next=page.next)) if page.next else "",
         next=page.next,
@@ -169,6 +191,11 @@ def build(
         corpus_note=corpus_sentence(sae),
         given=said(sae.record),
     )
+
+
+def _note(sae: Sae) -> str:
+    said = "Activations of different dictionaries are not comparable as they stand"
+    return f"{said}: {sae.record.convention}." if sae.record.convention else f"{said}."
 
 
 _UNLISTED = {"size": 50, "scale": "linear", "columns": ""}

@@ -142,13 +142,15 @@ def _stored(
             examples = "example" if len(rows) == 1 else "examples"
             detail = (
                 f"the {len(rows)} stored {group} {examples} inside, not a fair draw from it. "
-                f"{missing_sentence(memory.atlas)}"
+                f"{missing_sentence(memory.atlas, material.sae)}"
             )
             sections.append(Chosen(source, label, detail, choices))
     wanted = {int(s.source.stored.context_id[choice.row]) for s in sections for choice in s.choices}
     contexts = get_contexts(connection, material.sae.corpus_id, wanted - set(material.contexts))
     absent = (
-        "" if sections else f"No stored example lies in this band. {missing_sentence(memory.atlas)}"
+        ""
+        if sections
+        else f"No stored example lies in this band. {missing_sentence(memory.atlas, material.sae)}"
     )
     material = _with(connection, material, memory, contexts)
     return BandExamples(label, sections, material, absent, 0)

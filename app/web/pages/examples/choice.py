@@ -4,6 +4,7 @@ Takes groups as stored and what the address says; gives rows and headings. Decid
 is read, so that only the contexts shown are fetched. Knows neither markup nor addresses.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -69,14 +70,15 @@ def chosen_rows(
     rows: dict[Group, list[int]] = {}
     if "top" in groups:
         rows["top"] = list(range(min(MIX_TOP, groups["top"].context_id.size)))
-    if "interval" in groups:
-        measured = set(ablations["interval"].rank.tolist()) if "interval" in ablations else set()
-        rows["interval"] = [
+    spread: Group = "interval" if "interval" in groups or "quantile" not in groups else "quantile"
+    if spread in groups:
+        measured = set(ablations[spread].rank.tolist()) if spread in ablations else set()
+        rows[spread] = [
             row
-            for band in sorted(set(groups["interval"].band.tolist()))
-            for row in _first_of_band(groups["interval"], band, measured)
+            for band in sorted(set(groups[spread].band.tolist()))
+            for row in _first_of_band(groups[spread], band, measured)
         ]
-    return rows
+    return rows or {g: list(range(stored.context_id.size)) for g, stored in groups.items()}
 
 
 def chosen_sections(
@@ -152,6 +154,22 @@ def _first_of_band(group: ExampleGroup, band: int, measured: set[int]) -> list[i
     return sorted(sorted(rows, key=lambda row: (row not in measured, row))[:MIX_PER_BAND])
 
 
+_HEADINGS: dict[Group, str] = {
+    "top": "Strongest",
+    "interval": "From its range",
+    "quantile": "From its ranks",
+    "silent": "Where it doesn’t fire",
+    "near": "Near misses",
+}
+"""Of an import"""
+
+
+def _imported_count(group: Group, n_shown: int, n_held: int) -> str:
+    count = f"all {n_held}" if n_shown == n_held else f"the first {n_shown} of {n_held}"
+    at = ", at activation 0 on the token they were chosen for" if group == "silent" else ""
+    return f"{count} that were imported{at}"
+
+
 def _group_words(
     group: Group, stored: ExampleGroup, n_shown: int, sample: Sample
 ) -> tuple[str, str]:
@@ -164,6 +182,8 @@ def _group_words(
             "of the tokens that carry 90% of its activation. A good reading explains these too; "
             "“pre” is the pre-activation there.",
         )
+    if stored.n_candidates < 0:
+        return _HEADINGS[group], _imported_count(group, n_shown, stored.context_id.size)
     n_stored = stored.context_id.size
     count = f"all {n_stored}" if n_shown == n_stored else f"the first {n_shown} of {n_stored}"
     return (
@@ -176,6 +196,12 @@ def _band_words(group: Group, stored: ExampleGroup, band: int, n_shown: int) -> 
     low, high = float(stored.band_low[band]), float(stored.band_high[band])
     n_stored = int((stored.band == band).sum())
     share, n_active = float(stored.band_share[band]), int(stored.band_n_active[band])
+    if n_active < 0:
+        of = "" if math.isnan(share) else f"{text.percent(share)} of its firings; "
+        return (
+            f"{text.number(low)} – {text.number(high)}",
+            f"{of}{_imported_count(group, n_shown, n_stored)}",
+        )
     part = "of its firings" if group == "interval" else "of its firings, by rank"
     return (
         f"{text.number(low)} – {text.number(high)}",

@@ -46,6 +46,8 @@ class Example:
     lines: list[Line]
     context_id: int
     position: int
+    place: str
+    """where it stands, as its own link says it"""
     document: str
     repeats: int
     """contexts it stands for, itself included"""
@@ -91,6 +93,7 @@ def build_example(
         lines=_lines(window, _maximum(material, window, view), effects, layout_of(view)),
         context_id=context.context_id,
         position=window.peak,
+        place=_place(material, context.context_id, window.peak),
         document=material.documents.get(int(context.document_ids[window.peak]), ""),
         repeats=repeats,
         repeats_note=_repeats_note(source, choice, repeats),
@@ -99,6 +102,12 @@ def build_example(
         rows=value_rows(material, source, row) if marked else [],
         note=_note(effects),
     )
+
+
+def _place(material: Material, context_id: int, position: int) -> str:
+    """The context's number and the position in it, where the atlas knows that."""
+    first = material.sae.corpus.first_position
+    return f"text {context_id}" if first is None else f"{context_id}:{first + position}"
 
 
 def _window(material: Material, source: Source, row: int, view: FeatureView) -> Window | None:

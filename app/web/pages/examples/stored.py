@@ -94,7 +94,7 @@ def text_of(
         return None
     inside = slice(int(stored.firing_indptr[row]), int(stored.firing_indptr[row + 1]))
     counted = [not token.special for token in tokens]
-    if start == 0:
+    if start == 0 and material.sae.corpus.first_position == 0:
         counted[:1] = [False]
     return Window(
         tokens,

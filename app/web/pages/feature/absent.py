@@ -6,6 +6,7 @@ Takes a feature's material and the names of the panels that have nothing to show
 from app.web.pages.examples.near_misses import Sample
 from app.web.pages.feature.material import Material
 from app.web.pages.given import why_absent
+from app.web.pages.imported import not_held
 
 _OF_WEIGHTS = ("lens", "neighbors")
 """Panels that features have that never fired"""
@@ -19,6 +20,8 @@ def absences(material: Material, missing: set[str], group: str, drawn: bool) -> 
         drawn: whether they were drawn from a band; without the events a band shows stored ones.
     """
     record, never = material.sae.record, material.record.n_active == 0
+    if record.imported is not None:
+        return {name: _not_imported(name, material, group) for name in sorted(missing)}
     return {
         name: ((name in _OF_WEIGHTS or not never) and why_absent(record, name, group))
         or _sentence(name, material, group, drawn)
@@ -26,17 +29,48 @@ def absences(material: Material, missing: set[str], group: str, drawn: bool) -> 
     }
 
 
+_WHAT = {
+    "activation": "A histogram of its activations",
+    "tokens": "On which tokens it fires, and how often",
+    "lens": "Its direct effect on the logits",
+    "profile": "The text without single tokens",
+    "ablated": "The text without single tokens",
+    "locality": "Runs of firings, distances and positions",
+    "places": "Positions and documents of its firings",
+    "strips": "Whole contexts with every firing",
+    "neighbors": "Features of a similar direction",
+    "coactive": "Features that fire on the same tokens",
+    "sections": "Examples of it",
+}
+"""What each panel shows, for the sentence that says it isn't held"""
+
+
+def _not_imported(name: str, material: Material, group: str) -> str:
+    if material.record.never_fired and name not in _OF_WEIGHTS:
+        return "This feature never fired, says the source it was read from."
+    what = _WHAT[name]
+    if name == "sections" and material.groups:
+        what = f"{_GROUP_WORDS.get(group, 'Other')} examples of it"
+    return not_held(material.sae, what)
+
+
+_GROUP_WORDS = {
+    "top": "Top", "interval": "Interval", "quantile": "Quantile", "silent": "Silent",
+    "near": "Near misses among",
+}  # fmt: skip
+
+
 def _sentence(name: str, material: Material, group: str, drawn: bool) -> str:
     sae, corpus = material.sae, material.sae.corpus
     never = (
-        f"This feature never fired in the {corpus.n_tokens:,} counted tokens of {corpus.name}"
+        f"This feature never fired in the {corpus.n_counted:,} counted tokens of {corpus.name}"
         if material.record.n_active == 0
         else ""
     )
     match name:
         case "lens":
             return (
-                f"There is no linear path from {sae.record.hook_name} to the logits, so the "
+                f"There is no linear path from {sae.record.output_hook} to the logits, so the "
                 "feature has no direct effect on them that a table could show."
                 if not sae.record.linear_path
                 else "The logit lens was not computed for this dictionary."

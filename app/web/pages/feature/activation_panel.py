@@ -30,11 +30,11 @@ class ActivationPanel:
     """The panel as printed."""
 
     chart: Chart
-    n_active: int
-    moments: str
+    count: str
+    """what is counted: "1,200 active tokens"; empty where an import has shares"""
+    table_note: str
+    """how the table is to be read"""
     rows: list[BinRow]
-    width: str
-    """of a bin"""
     band: str
     """the band chosen, with how much of the firings it holds; empty without one"""
     all_href: str
@@ -56,6 +56,7 @@ def build_activation_panel(
     edges, counts = bin_edges(panel), panel.counts.tolist()
     total = sum(counts)
     record = material.record
+    words = _words(material, panel, total)
     found = read_band(band, edges)
     chosen = None if found is None else bins_inside(found, edges)
     bands = [band_text(low, high) for low, high in pairwise(edges)]
@@ -68,14 +69,13 @@ def build_activation_panel(
         kind="activation",
         label=f"Activation histogram of feature {record.feature_index}",
         x_name="activation",
-        y_name="tokens",
-        noun="tokens",
+        y_name=words.unit,
+        noun=words.unit,
         scale=scale,
         heat=True,
         links=links,
         chosen=chosen,
-        note=f"A bar counts the tokens whose activation lies in its bin; all {total:,} firings are "
-        "here, silent tokens are not. Its colour is that of the text below.",
+        note=words.note,
     )
     rows = [
         BinRow(
@@ -86,16 +86,62 @@ def build_activation_panel(
         )
         for i in range(len(counts))
     ]
-    moments = (
-        f"skewness {text.number(record.skewness)}, kurtosis {text.number(record.kurtosis)} "
-        "(3 for a normal)"
+    said = "" if found is None or chosen is None else _band_words(found, chosen, counts, edges)
+    return ActivationPanel(
+        chart, words.count, words.table_note(rows, edges), rows, said, without_band
     )
-    words = "" if found is None or chosen is None else _band_words(found, chosen, counts, edges)
-    return ActivationPanel(chart, total, moments, rows, f"{edges[1]:.4g}", words, without_band)
+
+
+@dataclass(frozen=True)
+class _Words:
+    """What is said around the histogram."""
+
+    unit: str
+    note: str
+    count: str
+    sums: str
+    moments: str
+
+    def table_note(self, rows: list[BinRow], edges: list[float]) -> str:
+        width = f" of width {edges[1] - edges[0]:.4g}" if _are_equal(edges) else ""
+        said = f"{len(rows)} bins{width}, each without its lower border and with its upper"
+        return "; ".join(filter(None, (said, self.sums, self.moments))) + "."
+
+
+def _words(material: Material, panel: HistogramPanel, total: int) -> _Words:
+    record, imported = material.record, material.sae.record.imported
+    moments = ""
+    if record.skewness is not None or record.kurtosis is not None:
+        moments = (
+            f"skewness {text.number(record.skewness)}, kurtosis {text.number(record.kurtosis)} "
+            "(3 for a normal)"
+        )
+    if imported is None:
+        return _Words(
+            "tokens",
+            "A bar counts the tokens whose activation lies in its bin; all "
+            f"{total:,} firings are here, silent tokens are not. Its colour is that of the text "
+            "below.",
+            f"{total:,} active tokens",
+            f"the counts sum to {total:,}",
+            moments,
+        )
+    if panel.in_millionths:
+        note = "A bar is the share of active tokens in its bin, as its source has it."
+        return _Words("millionths of the active tokens", note, "", "", moments)
+    note = f"A bar counts active tokens, as its source has them: {total:,} in all."
+    return _Words("tokens", note, f"{total:,} active tokens", f"they sum to {total:,}", moments)
+
+
+def _are_equal(edges: list[float]) -> bool:
+    widths = [high - low for low, high in pairwise(edges)]
+    return max(widths) - min(widths) <= 0.01 * max(widths)
 
 
 def bin_edges(panel: HistogramPanel) -> list[float]:
-    """The borders of the bins, from 0 to the maximum."""
+    """The borders of the bins, from 0 to the maximum; an import's are its source's."""
+    if panel.source_edges.size:
+        return panel.source_edges.tolist()
     n_bins = panel.counts.size
     return [panel.max_activation * i / n_bins for i in range(n_bins + 1)]
 

@@ -86,7 +86,7 @@ def _line(
 ) -> Elsewhere:
     there, back = pair
     match, cosine = int(there.best_index[index]), float(there.cosine[index])
-    living = memory.columns(connection, other.sae_id)["density"] > 0
+    living = memory.columns(connection, other.sae_id).living
     owners = np.flatnonzero((back.best_index == index) & living)
     owners = owners[np.argsort(-back.cosine[owners], kind="stable")]
     own = sae.record.sae

@@ -4,6 +4,7 @@ Takes a feature's material and the ranks; knows no query.
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,54 +32,90 @@ class Fact:
 
 
 def build_facts(material: Material, ranks: Ranks) -> list[Fact]:
-    """Density, max activation, context share, single-token share, run length, contexts."""
-    record, corpus = material.record, material.sae.corpus
+    """Density, max activation, context share, single-token share, run length, contexts; of an
+    import those its source holds."""
+    if material.sae.record.imported is not None:
+        return [*_held(material, ranks)]
     return [
-        _fact(
-            ranks,
-            "density",
-            record.density,
-            "Density",
-            text.percent(record.density),
-            f"{record.n_active:,} of {corpus.n_tokens:,} tokens",
-        ),
-        _fact(
-            ranks,
-            "max_activation",
-            record.max_activation,
-            "Max activation",
-            text.number(record.max_activation),
-            "never fired"
-            if record.n_active == 0
-            else f"mean {text.number(record.mean_activation)}, sd "
-            f"{text.number(record.std_activation)} where active",
-        ),
+        _density(material, ranks),
+        _max_activation(material, ranks),
         _fact(
             ranks,
             "context_share",
-            record.context_share,
+            material.record.context_share,
             "From the peak token alone",
-            text.percent(record.context_share),
+            text.percent(material.record.context_share),
             _context_detail(material),
         ),
         _single_token(material, ranks),
         _fact(
             ranks,
             "run_length",
-            record.run_length,
+            material.record.run_length,
             "Run length",
-            text.number(record.run_length),
+            text.number(material.record.run_length),
             _run_detail(material),
         ),
-        _fact(
-            ranks,
-            "n_contexts_active",
-            float(record.n_contexts_active),
-            "Contexts",
-            text.percent(record.n_contexts_active / max(corpus.n_contexts, 1)),
-            _contexts_detail(material),
-        ),
+        _contexts(material, ranks),
     ]
+
+
+def _held(material: Material, ranks: Ranks) -> Iterator[Fact]:
+    record = material.record
+    if record.density is not None:
+        yield _density(material, ranks)
+    if record.max_activation is not None:
+        yield _max_activation(material, ranks)
+    for column, name, detail in (
+        ("skewness", "Skewness", "of the active values"),
+        ("kurtosis", "Kurtosis", "of the active values, 3 for a normal"),
+        ("max_logit", "Largest logit", "direct effect on the token promoted most"),
+    ):
+        value = getattr(record, column)
+        if value is not None:
+            yield _fact(ranks, column, value, name, text.number(value), detail)
+
+
+def _density(material: Material, ranks: Ranks) -> Fact:
+    record, n_tokens = material.record, material.sae.corpus.n_tokens
+    detail = "of the tokens its source counted"
+    if record.n_active is not None and n_tokens is not None:
+        detail = f"{record.n_active:,} of {n_tokens:,} tokens"
+    elif n_tokens is not None:
+        detail = f"of {n_tokens:,} tokens"
+    density = record.density
+    return _fact(ranks, "density", density, "Density", text.percent(density), detail)
+
+
+def _max_activation(material: Material, ranks: Ranks) -> Fact:
+    record = material.record
+    moments = [("mean", record.mean_activation), ("sd", record.std_activation)]
+    said = [f"{name} {text.number(value)}" for name, value in moments if value is not None]
+    detail = f"{', '.join(said)} where active" if said else ""
+    return _fact(
+        ranks,
+        "max_activation",
+        record.max_activation,
+        "Max activation",
+        text.number(record.max_activation),
+        "never fired" if record.never_fired else detail,
+    )
+
+
+def _contexts(material: Material, ranks: Ranks) -> Fact:
+    record, corpus = material.record, material.sae.corpus
+    n_active, n_contexts = record.n_active or 0, record.n_contexts_active or 0
+    detail = f"{n_contexts:,} of {corpus.n_contexts:,}"
+    if n_contexts:
+        detail += f"; {n_active / n_contexts:.3g} firings in each"
+    return _fact(
+        ranks,
+        "n_contexts_active",
+        float(n_contexts),
+        "Contexts",
+        text.percent(n_contexts / max(corpus.n_contexts, 1)),
+        detail,
+    )
 
 
 def _fact(
@@ -135,11 +172,3 @@ def _run_detail(material: Material) -> str:
     if panel is None or math.isnan(panel.single_run_share):
         return "no firings"
     return f"{text.percent(panel.single_run_share)} of {panel.n_runs:,} runs are one token"
-
-
-def _contexts_detail(material: Material) -> str:
-    record = material.record
-    detail = f"{record.n_contexts_active:,} of {material.sae.corpus.n_contexts:,}"
-    if record.n_contexts_active:
-        detail += f"; {record.n_active / record.n_contexts_active:.3g} firings in each"
-    return detail

@@ -4,6 +4,7 @@ Takes a feature's material and which logits to show (adjusted or raw); knows no 
 address.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,11 +42,11 @@ class LensPanel:
     """The panel as printed."""
 
     kind: str
-    """adjusted or raw"""
+    """adjusted, raw, or imported: as the source has them"""
     promoted: list[LensRow]
     suppressed: list[LensRow]
-    chart: Chart
-    """histogram of the adjusted logits over the vocabulary, the marked tokens under it"""
+    chart: Chart | None
+    """histogram of the logits over the vocabulary, the marked tokens under it"""
     marked: list[LensRow]
     """every token marked in the chart, the most promoted first"""
     moments: str
@@ -62,6 +63,8 @@ def build_lens_panel(material: Material, kind: str) -> LensPanel | None:
     if panel is None:
         return None
     sae = material.sae.record
+    if sae.imported is not None:
+        return _imported(material, panel)
     n_left_out = sae.n_tokens_unproducible + sae.n_tokens_outlier
     sides = [
         (getattr(panel, f"{kind}_{side}_ids"), getattr(panel, f"{kind}_{side}"))
@@ -90,14 +93,36 @@ def build_lens_panel(material: Material, kind: str) -> LensPanel | None:
     )
 
 
+def _imported(material: Material, panel: LogitLensPanel) -> LensPanel:
+    """The lists of a source as they stand, and its histogram where it has one."""
+    sides = [
+        (panel.raw_positive_ids, panel.raw_positive),
+        (panel.raw_negative_ids, panel.raw_negative),
+    ]
+    known = np.concatenate([values for _, values in sides])
+    largest = float(np.nanmax(np.abs(known), initial=0.0))
+    promoted, suppressed = (_rows(material, ids, values, largest, 0.0) for ids, values in sides)
+    return LensPanel(
+        kind="imported",
+        promoted=promoted[:N_SHOWN],
+        suppressed=suppressed[:N_SHOWN],
+        chart=_imported_chart(material, panel),
+        marked=[],
+        moments="",
+        left_out="",
+        contribution="",
+        path="",
+    )
+
+
 def _rows(
     material: Material, ids: np.ndarray, values: np.ndarray, largest: float, deviation: float
 ) -> list[LensRow]:
     return [
         LensRow(
             material.token(token_id),
-            text.signed(value),
-            round(100 * abs(value) / (largest or 1.0), 1),
+            "" if math.isnan(value) else text.signed(value),
+            0.0 if math.isnan(value) else round(100 * abs(value) / (largest or 1.0), 1),
             text.signed(value / deviation, 2) if deviation > 0 else "",
         )
         for token_id, value in zip(ids.tolist(), values.tolist(), strict=True)
@@ -118,6 +143,23 @@ def _contribution(material: Material) -> str:
     return (
         f"× {text.number(mean / scale)} gives the average direct contribution in logits where it "
         f"fires (mean activation {text.number(mean)} / mean final-norm scale {text.number(scale)})"
+    )
+
+
+def _imported_chart(material: Material, panel: LogitLensPanel) -> Chart | None:
+    if not panel.histogram_counts.any():
+        return None
+    return histogram(
+        panel.histogram_edges.tolist(),
+        panel.histogram_counts.tolist(),
+        kind="logits",
+        label=f"Histogram of the logits of feature {material.record.feature_index} over the "
+        "vocabulary",
+        x_name="logit per unit of activation",
+        y_name="vocabulary tokens",
+        noun="tokens",
+        scale="log",
+        note="A bar counts vocabulary tokens, on a log scale, as the source has them.",
     )
 
 

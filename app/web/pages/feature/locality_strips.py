@@ -56,7 +56,9 @@ class Strips:
 
 
 def build_strips(material: Material) -> Strips | None:
-    """The strips, or None where no stored context holds a firing."""
+    """The strips, or None where no stored context holds a firing, or only texts of examples are."""
+    if material.sae.record.imported is not None:
+        return None
     rows = strip_rows(material.record, busiest_contexts(material.groups), material.contexts)
     size = material.sae.corpus.context_size
     return Strips(rows, size, _ticks(size)) if rows else None

@@ -61,7 +61,7 @@ from app.web.pages.feature.twin import feature_json
 from app.web.pages.feature.view_said import view_said
 from app.web.pages.notebook.panel import NotebookPanel, build_notebook_panel
 from app.web.pages.notebook.words import called
-from app.web.pages.policy import ablation_sentence, corpus_sentence
+from app.web.pages.policy import ablation_sentence, corpus_sentence, scale_sentence
 from app.web.pages.profile.panel import AblationProfile, build_ablation_profile
 from app.web.pages.reading.panel import ReadingPanel, build_reading_panel
 from app.web.pages.reading.twin import reading_json
@@ -110,6 +110,8 @@ class FeaturePage:
     notebook: NotebookPanel
     corpus_note: str
     ablation_note: str
+    scale_note: str
+    """the norm its activations are measured in; empty for an import"""
     material: Material = field(repr=False)
     """what the twin is made of; no template prints it"""
     removed: FeatureEffects | None = field(repr=False)
@@ -192,6 +194,7 @@ def build(
     notebook = build_notebook_panel(reader, sae, feature_index)
     elsewhere = build_elsewhere(connection, sae, feature_index, memory)
     brief = bool(view.reading)
+    previous, following = memory.columns(connection, sae.sae_id).beside(feature_index)
     effects = build_effects(material, removed, brief)
     combined = build_combined(material, taken_apart, brief)
     taken = notebook.n_bytes + bytes_of(elsewhere) + beside
@@ -223,8 +226,8 @@ def build(
         sae=sae,
         record=record,
         view=view,
-        previous=feature_index - 1 if feature_index > 0 else None,
-        next=feature_index + 1 if feature_index + 1 < sae.record.d_sae else None,
+        previous=previous,
+        next=following,
         facts=build_facts(material, memory.ranks(connection, sae.sae_id)),
         examples=examples,
         reading=reading,
@@ -237,6 +240,7 @@ def build(
         combined=combined,
         corpus_note=corpus_sentence(sae),
         ablation_note=ablation_sentence(sae),
+        scale_note=scale_sentence(sae, record.decoder_norm),
         material=material,
         removed=removed,
         taken_apart=taken_apart,

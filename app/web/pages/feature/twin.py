@@ -35,7 +35,8 @@ def feature_json(material: Material) -> dict[str, Any]:
         "model": sae.record.model,
         "sae": sae.record.sae,
         "feature_index": record.feature_index,
-        "hook_name": sae.record.hook_name,
+        "hook_name": sae.record.hook_name or None,
+        "hook_name_out": sae.record.hook_name_out,
         "summary": {"sentence": plain(record.summary), "short": plain(record.short)},
         "statistics": {
             "n_tokens": sae.corpus.n_tokens,
@@ -67,7 +68,12 @@ def feature_json(material: Material) -> dict[str, Any]:
                 "p_this_given_other",
             ),
         ),
-        "corpus": {"name": sae.corpus.name, "position_zero": sae.corpus.position_zero},
+        "corpus": {
+            "name": sae.corpus.name or None,
+            "position_zero": sae.corpus.position_zero or None,
+            "first_position": sae.corpus.first_position,
+        },
+        "imported": None if sae.record.imported is None else asdict(sae.record.imported),
         "ablation_settings": sae.record.ablation,
         "hidden_pre_sample": sae.record.hidden_pre_sample,
     }
@@ -109,9 +115,9 @@ def _logit_lens(material: Material) -> dict[str, Any] | None:
             "counts": panel.histogram_counts.tolist(),
         },
         **{name: _number(getattr(panel, name)) for name in ("mean", "std", "skewness", "kurtosis")},
-        "n_tokens_unproducible": sae.n_tokens_unproducible,
-        "n_tokens_outlier": sae.n_tokens_outlier,
-        "linear_path": sae.linear_path,
+        "n_tokens_unproducible": None if sae.imported else sae.n_tokens_unproducible,
+        "n_tokens_outlier": None if sae.imported else sae.n_tokens_outlier,
+        "linear_path": sae.linear_path or None,
         "mean_final_norm_scale": _value(sae.mean_final_norm_scale),
     }
 
@@ -164,11 +170,12 @@ def _interval(stored: ExampleGroup, row: int) -> dict[str, Any] | None:
     band = int(stored.band[row])
     if band < 0:
         return None
+    n_active = int(stored.band_n_active[band])
     return {
         "low": _number(float(stored.band_low[band])),
         "high": _number(float(stored.band_high[band])),
         "share": _number(float(stored.band_share[band])),
-        "n_active": int(stored.band_n_active[band]),
+        "n_active": None if n_active < 0 else n_active,
     }
 
 

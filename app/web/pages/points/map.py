@@ -105,10 +105,8 @@ def build(connection: Connection, sae: Sae, view: MapView, memory: Memory) -> Ma
             f"This atlas has no map of directions of {sae.address}: build it again with "
             "`feature-atlas precompute --replace`.",
         )
-    if view.feature is not None and view.feature >= sae.record.d_sae:
-        raise HTTPException(
-            404, f"{sae.address} has features 0 to {sae.record.d_sae - 1:,}, not {view.feature}."
-        )
+    if view.feature is not None and view.feature >= sae.record.n_indices:
+        raise HTTPException(404, f"{sae.address} has {sae.numbers}, not {view.feature}.")
     values = memory.columns(connection, sae.sae_id)
     frame = frame_of(found.positions)
     x, y = places_in(found.positions, frame)
@@ -121,10 +119,10 @@ def build(connection: Connection, sae: Sae, view: MapView, memory: Memory) -> Ma
         view=view,
         ways=ways_of(connection, sae, "map"),
         method=found.method,
-        n_dead=int((values["density"] == 0).sum()),
+        n_dead=int((~values.living).sum()),
         n_hollow=n_hollow_of(view.color, values[view.color]),
         frame=frame,
-        picture=draw_cells(x, y, values["density"] > 0, columns, n_rows),
+        picture=draw_cells(x, y, values.living, columns, n_rows),
         marked=None if view.feature is None else mark_of(view.feature, 1.0, 1.0, x, y),
         choices=choices_of(values.measured),
         legend=legend_of(view.color, values[view.color]),

@@ -80,7 +80,7 @@ def build_reading_panel(
         source = memory.events(connection, material.sae)
         n_each, n_hits = _n_listed(view, everything)
         if source is None:
-            absent = missing_sentence(memory.atlas)
+            absent = missing_sentence(memory.atlas, material.sae)
         else:
             try:
                 answer = answer_reading(

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from app.db.catalog import Sae
 from app.db.examples import first_context
+from app.db.features import has_feature
 from app.db.fulltext.queries import features_by_summary
 from app.db.fulltext.words import TokenWords, is_word_like
 from app.db.tokens import get_tokens, most_frequent
@@ -56,11 +57,19 @@ def _starters(connection: Connection, sae: Sae) -> Iterator[Starter]:
     phrase = _phrase(connection, sae)
     if phrase:
         yield Starter(f'"{phrase}"', "a phrase in the examples")
-    yield Starter(f"{sae.record.sae}#{sae.record.d_sae // 2}", "a feature by its number")
+    yield Starter(f"{sae.record.sae}#{_middle(connection, sae)}", "a feature by its number")
     for words_said in _SAID:
         if features_by_summary(connection, sae.sae_id, [(w, False) for w in words_said])[0].size:
             yield Starter(" ".join(words_said), "words of the summaries")
             break
+
+
+def _middle(connection: Connection, sae: Sae) -> int:
+    """A feature in the middle of the dictionary."""
+    middle = sae.record.n_indices // 2
+    while not has_feature(connection, sae, middle):
+        middle += 1
+    return middle
 
 
 def _frequent_words(connection: Connection, sae: Sae) -> list[str]:

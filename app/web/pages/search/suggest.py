@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 
 from app.db.catalog import Sae, list_saes
 from app.db.display import display, shorten
-from app.db.features import short_forms
+from app.db.features import has_feature, short_forms
 from app.db.fulltext.words import words_of
 from app.db.tokens import TokenMatch, match_tokens
 from app.errors import closest, echoed
@@ -119,7 +119,7 @@ def build(
         numbered = [
             (sae, number.index)
             for sae in known
-            if number.is_of(sae.address) and number.index < sae.record.d_sae
+            if number.is_of(sae.address) and has_feature(connection, sae, number.index)
         ]
     said: list[tuple[Sae, int]] = []
     called: list[LabelHit] = []

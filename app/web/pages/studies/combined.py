@@ -113,7 +113,7 @@ def build(
         view=view,
         ways=ways_of(connection, sae, PAGE),
         study=study,
-        n_living=int((values["density"] > 0).sum()),
+        n_living=int(values.living.sum()),
         histogram=_histogram(values, study),
         kinds=[
             Choice(

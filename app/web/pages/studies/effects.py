@@ -149,7 +149,7 @@ def build(
         measure=MEASURES[view.measure],
         measures=_choices(sae, view, "measure", MEASURES),
         orders=_choices(sae, view, "per", {"firing": "per firing", "token": "per token of text"}),
-        n_living=int((values["density"] > 0).sum()),
+        n_living=int(values.living.sum()),
         median=text.number(median, 2),
         tenth=text.number(tenth, 2),
         n_below_zero=int((values["delta_ce"] < 0).sum()),

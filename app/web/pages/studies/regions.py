@@ -133,7 +133,7 @@ def build(
         kinds=_fill_chart(values),
         n_point=int((values["lives_as"] == LIVES_AS.index("point")).sum()),
         n_region=int((values["lives_as"] == LIVES_AS.index("region")).sum()),
-        n_living=int((values["density"] > 0).sum()),
+        n_living=int(values.living.sum()),
         orders=[
             Choice(words, _url(sae, view, sort=sort), view.sort == sort)
             for sort, words in _SORTS.items()

@@ -27,7 +27,7 @@ class Measured:
     @property
     def living(self) -> Bool[ndarray, " d_sae"]:
         """Which features fired at all."""
-        return self.columns["density"] > 0
+        return self.columns.living
 
     @property
     def aligned(self) -> Bool[ndarray, " d_sae"]:

@@ -181,6 +181,7 @@ def _twin(sae: Sae, measured: Measured) -> dict[str, Any]:
         "model": sae.record.model,
         "sae": sae.record.sae,
         "hook_name": sae.record.hook_name,
+        "hook_name_out": sae.record.hook_name_out,
         "d_sae": sae.record.d_sae,
         "d_out": found.d_out,
         "n_living": int(living.sum()),

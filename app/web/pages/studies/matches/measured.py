@@ -30,12 +30,12 @@ class Measured:
     @property
     def living(self) -> Bool[ndarray, " d_sae"]:
         """This one's features that fired."""
-        return self.columns["density"] > 0
+        return self.columns.living
 
     @property
     def other_living(self) -> Bool[ndarray, " d_other"]:
         """The other's."""
-        return self.other_columns["density"] > 0
+        return self.other_columns.living
 
     @property
     def has_one_to_one(self) -> bool:

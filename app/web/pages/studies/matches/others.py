@@ -52,10 +52,11 @@ def other_dictionaries(connection: Connection, sae: Sae) -> list[Other]:
 def _problem(connection: Connection, sae: Sae, other: Sae) -> str:
     """Why two dictionaries have no record together."""
     own, theirs = sae.record, other.record
-    if own.hook_name != theirs.hook_name:
-        return f"reads {theirs.hook_name}: directions of different hooks can’t be compared"
-    if own.d_in != theirs.d_in:
-        return f"has {theirs.d_in:,} numbers a direction, this one {own.d_in:,}"
+    if own.place != theirs.place:
+        writes = f" and writes {theirs.hook_name_out}" if theirs.hook_name_out else ""
+        return f"reads {theirs.hook_name}{writes}: directions of different hooks can’t be compared"
+    if own.output_width != theirs.output_width:
+        return f"has {theirs.output_width:,} numbers a direction, this one {own.output_width:,}"
     for each in (other, sae):
         problem = directions_problem(connection, each.sae_id)
         if problem:

@@ -160,11 +160,11 @@ def _shown(sae: Sae, others: list[Other], view: MatchesView) -> Other:
     if not view.other:
         if compared:
             return compared[0]
-        if any(each.sae.record.hook_name == sae.record.hook_name for each in others):
+        if any(each.sae.record.place == sae.record.place for each in others):
             raise not_measured(sae, "matches")
         raise HTTPException(
             404,
-            f"The atlas holds no other dictionary of {sae.record.hook_name} to compare "
+            f"The atlas holds no other dictionary of {sae.record.place} to compare "
             f"{sae.address} with: add one with `feature-atlas precompute`.",
         )
     by_name = {each.sae.record.sae: each for each in others}
@@ -214,6 +214,7 @@ def _twin(sae: Sae, other: Sae, measured: Measured, others: list[Other]) -> dict
         "sae": sae.record.sae,
         "other": other.record.sae,
         "hook_name": sae.record.hook_name,
+        "hook_name_out": sae.record.hook_name_out,
         "near": float(measured.view.near),
         "mmcs": found.mmcs,
         "mmcs_back": back.mmcs,
@@ -233,6 +234,7 @@ def _twin(sae: Sae, other: Sae, measured: Measured, others: list[Other]) -> dict
             {
                 "sae": each.sae.record.sae,
                 "hook_name": each.sae.record.hook_name,
+                "hook_name_out": each.sae.record.hook_name_out,
                 "d_sae": each.sae.record.d_sae,
                 "mmcs": each.found.mmcs if each.found else None,
                 "mmcs_back": each.back.mmcs if each.back else None,

@@ -151,7 +151,7 @@ def _facts(sae: Sae, found: Norms) -> list[NormFact]:
         ),
         NormFact(
             "MSE without them", number(found.mse_without_outliers), "",
-            f"with them {number(mse)}", "E_others ‖x−x̂‖² / d_in",
+            f"with them {number(mse)}", f"E_others ‖x−x̂‖² / {sae.record.width_name}",
         ),
     ]  # fmt: skip
 

@@ -38,7 +38,7 @@ def sites(connection: Connection, sae: Sae, own: Norms) -> list[Site]:
     """By the first dictionary at each other hook and corpus, in the atlas' order."""
     found, seen = [_site(sae, own, here=True)], {(own.hook_name, sae.corpus_id)}
     for other in list_saes(connection):
-        key = (other.record.hook_name, other.corpus_id)
+        key = (other.record.output_hook, other.corpus_id)
         if other.model_id != sae.model_id or key in seen:
             continue
         norms = get_study(connection, Norms, other.sae_id)

@@ -123,6 +123,7 @@ class _Numbers:
             "model": self.sae.record.model,
             "sae": self.sae.record.sae,
             "hook_name": self.sae.record.hook_name,
+            "hook_name_out": self.sae.record.hook_name_out,
             "n_tokens": record.n_tokens,
             "n_living": record.n_living,
             "sample": {
@@ -195,7 +196,7 @@ def _numbers(connection: Connection, sae: Sae, view: PruningView, record: Prunin
             raise HTTPException(
                 404,
                 f"There is no other dictionary {echoed(view.against)!r} at "
-                f"{sae.record.hook_name}, with a measured cross-entropy, to compare "
+                f"{sae.record.place}, with a measured cross-entropy, to compare "
                 f"{sae.address} with: {known}.",
             )
         rival = rivals[names.index(view.against)]

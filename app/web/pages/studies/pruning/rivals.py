@@ -49,9 +49,9 @@ def rivals_of(connection: Connection, sae: Sae, record: Pruning) -> list[Rival]:
     atlas' order."""
     found = []
     for other in list_saes(connection):
-        same_place = (other.model_id, other.record.hook_name) == (
+        same_place = (other.model_id, other.record.place) == (
             sae.model_id,
-            sae.record.hook_name,
+            sae.record.place,
         )
         if not same_place or other.sae_id == sae.sae_id:
             continue

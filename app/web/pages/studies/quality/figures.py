@@ -60,7 +60,8 @@ def figure_groups(measured: Measured) -> list[FigureGroup]:
 
 def _tokens(measured: Measured) -> Iterator[QualityFigure]:
     sae, quality = measured.sae, measured.sae.record.quality
-    d_in, single, variants = sae.record.d_in, measured.single, measured.variants
+    single, variants = measured.single, measured.variants
+    width, name = sae.record.output_width, sae.record.width_name
     if quality.l0 is not None:
         median = "" if measured.l0_median is None else count(measured.l0_median)
         yield _figure("L0", number(quality.l0), median, "Σ n_active / N", "features active")
@@ -77,8 +78,9 @@ def _tokens(measured: Measured) -> Iterator[QualityFigure]:
             "1 − Σ‖x−x̂‖² / Σ‖x−x̄‖²", note,
         )  # fmt: skip
     if quality.mse is not None:
-        median = "" if single is None else number(single.squared_error.median / d_in)
-        yield _figure("MSE", number(quality.mse), median, "E‖x−x̂‖² / d_in", f"d_in {count(d_in)}")
+        median = "" if single is None else number(single.squared_error.median / width)
+        formula, note = f"E‖x−x̂‖² / {name}", f"{name} {count(width)}"
+        yield _figure("MSE", number(quality.mse), median, formula, note)
     if single is not None:
         yield _of_spread("Relative error", single.relative_error, "E[‖x−x̂‖² / ‖x‖²]", "")
     if quality.cosine is not None:
@@ -90,7 +92,8 @@ def _tokens(measured: Measured) -> Iterator[QualityFigure]:
             "reconstructions times 1/γ would have the least squared error",
         )  # fmt: skip
     if single is not None:
-        yield _of_spread("Norm of the input", single.norm, "E‖x‖", "")
+        what = "output" if sae.record.hook_name_out else "input"
+        yield _of_spread(f"Norm of the {what}", single.norm, "E‖x‖", "")
         yield _of_spread("Norm of the reconstruction", single.reconstruction_norm, "E‖x̂‖", "")
         yield _of_spread("Ratio of norms", single.norm_ratio, "E[‖x̂‖ / ‖x‖]", "")
     if measured.norms is not None:
@@ -138,7 +141,7 @@ def _losses(measured: Measured) -> Iterator[QualityFigure]:
 
 def _features(measured: Measured) -> Iterator[QualityFigure]:
     sae, quality = measured.sae, measured.sae.record.quality
-    d_sae, n_living = sae.record.d_sae, measured.n_living
+    d_sae, n_living = sae.record.n_features, measured.n_living
 
     def one(
         name: str, n: int | None, of: int, formula: str, note: str, **filters: str

@@ -45,7 +45,7 @@ class Measured:
     @property
     def n_living(self) -> int:
         """Features that fired."""
-        return int((self.columns["density"] > 0).sum())
+        return int(self.columns.living.sum())
 
     @property
     def n_single_token(self) -> int:

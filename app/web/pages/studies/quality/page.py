@@ -86,6 +86,7 @@ def _twin(measured: Measured) -> dict[str, Any]:
         "model": sae.record.model,
         "sae": sae.record.sae,
         "hook_name": sae.record.hook_name,
+        "hook_name_out": sae.record.hook_name_out,
         "n_tokens": sae.corpus.n_tokens,
         "quality": {name: plain(value) for name, value in asdict(sae.record.quality).items()}
         | {

@@ -1,0 +1,1 @@
+"""Files other tools wrote, read into the records of `app.exchange.foreign`."""

@@ -1,0 +1,84 @@
+"""An export that is imported exports the same again: nothing is lost or made up on the way.
+
+What a format rounds or doesn't hold is gone after the first export; from then on it stays as it is.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from app.exchange.building.build import Asked, build_atlas
+from app.exchange.foreign import Importer
+from app.exchange.importing.circuit_tracer import CIRCUIT_TRACER
+from app.exchange.importing.neuronpedia import NEURONPEDIA
+from feature_atlas import Atlas
+from tests.exchange.conftest import FIRST, Export, numbered, read_lines
+
+
+def imported(importer: Importer, folder: Path, output: Path) -> Path:
+    sources = importer.open(folder)
+    build_atlas(output, sources, Asked(importer.name, importer.name, folder))
+    return output
+
+
+def of_neuronpedia(folder: Path, kind: str) -> list[dict[str, Any]]:
+    (place,) = (folder / "v1").glob("*/*")
+    return [row for path in numbered(place / kind, "batch-*") for row in read_lines(path)]
+
+
+def test_neuronpedia(export: Export, tmp_path: Path) -> None:
+    first = export("neuronpedia", "--sae", FIRST, name="first")
+    atlas = imported(NEURONPEDIA, first, tmp_path / "imported.db")
+    second = export("neuronpedia", "--layer", "2", "--set", "one", name="second", atlas=atlas)
+    known = {
+        "index", "maxActApprox", "frac_nonzero", "freq_hist_data_bar_heights", "neg_str",
+        "neg_values", "pos_str", "pos_values", "logits_hist_data_bar_heights",
+    }  # fmt: skip
+    features = [of_neuronpedia(folder, "features") for folder in (first, second)]
+    assert len(features[0]) == len(features[1]) > 30
+    for one, other in zip(*features, strict=True):
+        assert {name: one[name] for name in known} == {name: other[name] for name in known}
+        itself = int(one["index"])  # which the invented atlas may call its own neighbour
+        near = [index for index in one["topkCosSimIndices"] if index != itself]
+        assert near == other["topkCosSimIndices"]
+    texts = [of_neuronpedia(folder, "activations") for folder in (first, second)]
+    assert len(texts[0]) == len(texts[1]) > 1_000
+    for one, other in zip(*texts, strict=True):
+        for name in ("index", "tokens", "values", "qualifyingTokenIndex", "binMin", "binMax"):
+            assert one[name] == other[name], name
+
+
+def test_circuit_tracer(export: Export, tmp_path: Path) -> None:
+    first = export("circuit-tracer", "--sae", FIRST, name="first")
+    atlas = imported(CIRCUIT_TRACER, first, tmp_path / "imported.db")
+    second = export("circuit-tracer", "--layer", "2", name="second", atlas=atlas)
+    names = sorted(path.name for path in first.glob("*.json"))
+    assert names == sorted(path.name for path in second.glob("*.json"))
+    for name in names:
+        one, other = (json.loads((folder / name).read_bytes()) for folder in (first, second))
+        assert one["activation_frequency"] == other["activation_frequency"]
+        assert _without_nul(one["top_logits"]) == _without_nul(other["top_logits"])
+        for group, again in zip(
+            one["examples_quantiles"], other["examples_quantiles"], strict=True
+        ):
+            assert len(group["examples"]) == len(again["examples"])
+            for text, same in zip(group["examples"], again["examples"], strict=True):
+                assert text["tokens_acts_list"] == same["tokens_acts_list"]
+                assert _without_nul(text["tokens"]) == _without_nul(same["tokens"])
+                assert text["train_token_ind"] == same["train_token_ind"]
+
+
+def test_the_reader_says_what_an_import_has(export: Export, tmp_path: Path) -> None:
+    first = export("neuronpedia", "--sae", FIRST, "--features", "3,5,7", name="first")
+    with Atlas.open(imported(NEURONPEDIA, first, tmp_path / "imported.db")) as atlas:
+        (dictionary,) = atlas.dictionaries
+        assert [one.feature_index for one in dictionary] == [3, 5, 7] and len(dictionary) == 3
+        feature = dictionary.feature(7)
+        assert feature.top_examples and feature.tokens == () and feature.coactive == ()
+        assert feature.statistics.decoder_norm is None
+        frame: Any = dictionary.features_frame()
+        assert frame["decoder_norm"].isna().all() and frame["density"].notna().all()
+
+
+def _without_nul(tokens: list[str]) -> list[str]:
+    return [token.replace("\0", "") for token in tokens]

@@ -10,6 +10,7 @@ import pytest
 import torch
 from fastapi.testclient import TestClient
 
+from app.check.whole import Asked, check_whole
 from app.db.catalog import find_sae
 from app.db.engine import open_atlas
 from app.db.examples import get_groups
@@ -222,6 +223,8 @@ def test_what_was_not_given_is_absent_and_said(least: Path) -> None:
     assert twin["logit_lens"] is None
     assert not [each for each in twin["examples"] if each["group"] == "near"]
     assert [each for each in twin["examples"] if each["group"] == "silent"]
+    checks = list(check_whole(least, Asked(9, 0, None, ())))
+    assert [problem for each in checks for problem in each.problems] == []
 
 
 def test_pages_of_all_that_can_be_given_answer(whole: Path) -> None:

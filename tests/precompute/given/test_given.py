@@ -243,3 +243,12 @@ def test_what_does_not_go_together_is_said(
     assert command(monkeypatch, "import", "delphi", cache, atlas, *words) == 2
     assert "has 24 features, but layers-9 was cached with 4" in capsys.readouterr().err
     assert not atlas.exists()
+
+
+def test_an_atlas_of_given_firings_holds_what_it_should(
+    ordinary: PrecomputeSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    atlas = tmp_path / "given.db"
+    assert command(monkeypatch, "import", "delphi", tmp_path / "cache", atlas) == 0
+    assert command(monkeypatch, "check", atlas) == 0, capsys.readouterr().out

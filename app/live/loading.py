@@ -246,7 +246,7 @@ def _settled(
             "the atlas: put the events folder back, or leave this dictionary out with --sae."
         )
     (found,) = settled(model, [target], corpus, check=False)
-    return found.dictionary
+    return found.weights
 
 
 def _pool(connection: Connection, atlas: Path, sae: Sae) -> tuple[Pool, Corpus | None]:

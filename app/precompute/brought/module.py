@@ -53,7 +53,7 @@ def precompute_module(
     encode: Callable[[Tensor], Tensor],
     decode: Callable[[Tensor], Tensor] | Tensor,
     vocabulary: Sequence[str],
-    sequences: Mapping[str, Iterable[str | int]] | Iterable[Iterable[str | int]],
+    sequences: Mapping[str, Iterable[Any]] | Iterable[Iterable[Any]],
     special: Collection[str | int] = (),
     separator: str | int | None = None,
     corpus: str = "sequences",

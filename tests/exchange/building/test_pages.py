@@ -2,15 +2,14 @@
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
-from tests.exchange.saedashboard_batches import write_batches
 
 from app.exchange.building.run import Order, import_files
 from app.settings import Settings
 from app.web.factory import create_app
+from tests.exchange.saedashboard_batches import write_batches
 
 SAE = "/gpt2-small/8-res-jb"
 HELD = [0, 1, 2, 3, 5, 6, 7, 40]

@@ -10,6 +10,7 @@ import pytest
 import torch
 from fastapi.testclient import TestClient
 
+from app.check.whole import Asked, check_whole
 from app.db.catalog import find_sae
 from app.db.engine import open_atlas
 from app.db.examples import get_groups
@@ -155,7 +156,7 @@ def test_statistics_are_those_of_the_dense_activations(whole: Path, dense: Any) 
             assert panels.tokens.share[0] == pytest.approx(mass.max() / mass.sum(), rel=1e-4)
             of_token = tokens == strongest
             assert panels.tokens.n_occurrences[0] == (of_token & counted).sum()
-            top = get_groups(connection, sae.sae_id, index).examples["top"]
+            top, _ = get_groups(connection, sae.sae_id, index)["top"]
             peaks = own.max(axis=1)
             assert top.activation[0] == pytest.approx(peaks.max(), rel=1e-4)
             place = own[top.context_id.astype(int), top.position.astype(int)]
@@ -182,8 +183,8 @@ def test_ablated_text_is_what_the_function_gives_for_changed_texts(whole: Path, 
         assert sae is not None
         n_deleted = 0
         for index in range(D_SAE):
-            groups = get_groups(connection, sae.sae_id, index)
-            ablated, top = groups.ablations["top"], groups.examples["top"]
+            top, ablated = get_groups(connection, sae.sae_id, index)["top"]
+            assert ablated is not None
             for row, rank in enumerate(ablated.rank):
                 peak = int(top.position[rank])
                 text = tokens[int(top.context_id[rank]), : peak + 1]
@@ -222,6 +223,8 @@ def test_what_was_not_given_is_absent_and_said(least: Path) -> None:
     assert twin["logit_lens"] is None
     assert not [each for each in twin["examples"] if each["group"] == "near"]
     assert [each for each in twin["examples"] if each["group"] == "silent"]
+    checks = list(check_whole(least, Asked(9, 0, None, ())))
+    assert [problem for each in checks for problem in each.problems] == []
 
 
 def test_pages_of_all_that_can_be_given_answer(whole: Path) -> None:
@@ -255,7 +258,7 @@ def test_the_same_model_gives_the_numbers_of_the_ordinary_job(
               "combined"],
     )  # fmt: skip
     run(settings, reporter=quiet)
-    dictionary = load_dictionary(settings.sae[0])
+    dictionary = load_dictionary(Path(settings.sae[0]))
     hook = "blocks.0.hook_resid_post"
     words = [f"w{i}" for i in range(model.d_vocab)]
 

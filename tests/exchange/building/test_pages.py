@@ -1,4 +1,6 @@
-"""Every page of an imported atlas answers, holds no number that isn't one, and says what it lacks."""
+"""Every page of an imported atlas answers, holds nothing but numbers where numbers stand, and says
+what it lacks.
+"""
 
 import re
 from collections.abc import Iterator

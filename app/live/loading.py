@@ -108,9 +108,15 @@ def load(sources: Sources) -> Held:
     atlas = open_atlas(sources.atlas)
     try:
         with atlas.connect() as connection:
-            saes = list_saes(connection)
+            every = list_saes(connection)
+            saes = [sae for sae in every if sae.record.imported is None]
             if not saes:
-                raise AtlasError(f"{sources.atlas} holds no dictionary to run.")
+                only = "imported dictionaries alone, of which it has no weights" if every else ""
+                raise AtlasError(
+                    f"{sources.atlas} holds {only}: nothing can be run."
+                    if only
+                    else f"{sources.atlas} holds no dictionary to run."
+                )
             dictionaries = _dictionaries(sources, saes)
             models: dict[tuple[str, str], LiveModel] = {}
             found = {
@@ -120,7 +126,7 @@ def load(sources: Sources) -> Held:
             }
     finally:
         atlas.close()
-    return Held(found, [sae.address for sae in saes if sae.address not in found])
+    return Held(found, [sae.address for sae in every if sae.address not in found])
 
 
 def _live(

@@ -29,13 +29,20 @@ const placeOf = (token) => {
   return { token, index, lines, upper, away: index - peak, position: Number(upper.dataset.start) + index };
 };
 
+// An import's texts may begin anywhere: then a place counts from the text's own first token.
+const place = (line, position) => {
+  const first = line.closest("[data-first-position]")?.dataset.firstPosition;
+  if (first === "") return `token ${position + 1} of the text`;
+  return `${position + Number(first ?? 0)}`;
+};
+
 const facts = ({ token, index, lines, upper, away, position }) => {
   const activation = (upper.dataset.activations ?? "").split(" ")[index] || "0";
   const uncounted = activation === "0" && tokensOf(upper)[index].matches(".uncounted");
   const rows = [
     ["token", visible(token.textContent), "mono"],
     ["id", upper.dataset.ids.split(" ")[index]],
-    ["position", `${position} (${away === 0 ? "the peak" : `${away > 0 ? "+" : "−"}${Math.abs(away)} from the peak`})`],
+    ["position", `${place(upper, position)} (${away === 0 ? "the peak" : `${away > 0 ? "+" : "−"}${Math.abs(away)} from the peak`})`],
     ["activation", uncounted ? "not counted" : number(activation)],
   ];
   const on = token.closest("[data-effect]")?.dataset.effect === "hidden_pre" ? ", pre-activation" : "";

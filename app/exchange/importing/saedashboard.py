@@ -71,7 +71,7 @@ class _Batches:
         skipped = _beside(self._paths[0], "skipped_indexes.json").wholes("skipped_indexes") or []
         absent: list[str] = list(ABSENT)
         if skipped:
-            absent.append(f"{len(skipped):,} features it skipped, as too rare")
+            absent.append(f"{_many(len(skipped))} it skipped, as too rare")
         model, sae = _called(head)
         return ForeignDictionary(
             model=own.text("model") or model,
@@ -130,6 +130,10 @@ def _entry(path: Path, member: Member) -> Entry:
     named = f"feature {index}" if type(index) is int and 0 <= index < 2**31 else ""
     part = named or f"feature {member.number:,} of the file"
     return Entry(value, Place(path, member.line, part))
+
+
+def _many(n: int) -> str:
+    return f"{n:,} feature{'' if n == 1 else 's'}"
 
 
 def _name_of(head: Entry) -> str:

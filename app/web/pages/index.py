@@ -91,7 +91,7 @@ def sae_json(sae: Sae) -> dict[str, Any]:
         "hook_name_out": record.hook_name_out,
         "architecture": record.architecture,
         "d_in": record.d_in,
-        "d_out": record.output_width,
+        "d_out": record.d_out or record.d_in,
         "d_sae": record.d_sae,
         "n_features": record.n_features,
         "imported": None if record.imported is None else asdict(record.imported),

@@ -15,6 +15,7 @@ from app.db.catalog import Sae
 from app.stats.events import FeatureEvents
 from app.web import text
 from app.web.feature_numbers import Named
+from app.web.pages.examples.example import place_of_peak
 from app.web.pages.examples.stored import window_of
 from app.web.pages.examples.token_line import Line, Window, activation_line
 from app.web.pages.feature.material import Material
@@ -52,6 +53,8 @@ class ComparedText:
     feature_index: int
     context_id: int
     position: int
+    place: str
+    """the context and the position in it, in words"""
     start: int
     token_ids: list[int]
     lines: list[FeatureLine]
@@ -97,7 +100,16 @@ def _text(
     ids = [token.token_id for token in window.tokens]
     name = f"{str(owner.named).replace(':', '-')}-{context_id}-{window.peak}"
     return ComparedText(
-        name, owner.named, owner.sae, index, context_id, window.peak, window.start, ids, lines
+        name,
+        owner.named,
+        owner.sae,
+        index,
+        context_id,
+        window.peak,
+        place_of_peak(owner, context_id, window.peak),
+        window.start,
+        ids,
+        lines,
     )
 
 

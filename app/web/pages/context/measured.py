@@ -4,7 +4,7 @@ Takes a dictionary and the row of a context; reads the event files, or the store
 they are missing. Knows no page.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, Integer
@@ -12,7 +12,7 @@ from numpy import ndarray
 from sqlalchemy import Connection
 
 from app.db.catalog import Sae
-from app.db.examples import get_contexts
+from app.db.examples import get_contexts, get_groups
 from app.db.records import TokenRecord
 from app.evidence.event_files import SaeEvents, missing_sentence
 from app.stats.reconstruction import read_squares
@@ -82,3 +82,25 @@ def read_context(
         *store.context(context_id),
         None if squares is None else np.sqrt(squares[:, 0] / np.maximum(squares[:, 1], 1e-30)),
     )
+
+
+def with_stored_firings(
+    connection: Connection,
+    sae: Sae,
+    context_id: int,
+    feature_index: int,
+    measured: MeasuredContext,
+) -> MeasuredContext:
+    """The same with one feature's firings, where one of its examples lies in the context."""
+    for group, _ in get_groups(connection, sae.sae_id, feature_index).values():
+        rows = np.flatnonzero(group.context_id == context_id)
+        if rows.size:
+            inside = slice(int(group.firing_indptr[rows[0]]), int(group.firing_indptr[rows[0] + 1]))
+            position = group.firing_position[inside].astype(np.int64)
+            return replace(
+                measured,
+                feature=np.full(position.size, feature_index),
+                position=position,
+                activation=group.firing_activation[inside],
+            )
+    return measured

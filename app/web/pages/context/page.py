@@ -23,7 +23,11 @@ from app.web.charts.columns import bars_over
 from app.web.charts.plot import Chart
 from app.web.charts.scales import Tick, linear_ticks
 from app.web.memory import Memory
-from app.web.pages.context.measured import MeasuredContext, read_context
+from app.web.pages.context.measured import (
+    MeasuredContext,
+    read_context,
+    with_stored_firings,
+)
 from app.web.pages.context.tokens import HEAT, SHADE, linked_tokens
 from app.web.pages.imported import place_words
 from app.web.pages.policy import corpus_sentence
@@ -41,10 +45,11 @@ class FeatureAt:
     activation: float
     of_maximum: str
     """its activation as a share of the feature's largest"""
-    contribution: float
-    """activation · ‖W_dec‖: the length of what it adds to the reconstruction"""
+    contribution: float | None
+    """activation · ‖W_dec‖: the length of what it adds to the reconstruction; None where no norms
+    are known"""
     bar: float
-    """that length in percent of the strongest here"""
+    """that length, else its activation, in percent of the strongest here"""
     url: str
     """of the feature"""
     follow_url: str
@@ -81,7 +86,7 @@ class ContextPage:
     """strongest first; all of them"""
     followed: FeatureRecord | None
     follows_here: bool
-    """whether the feature followed fires in this context"""
+    """whether the feature followed fires in this context, or may"""
     error_chart: Chart | None
     count_chart: Chart | None
     previous_url: str
@@ -132,6 +137,8 @@ def build(
     followed = None
     if view.feature is not None:
         followed = get_features(connection, sae.sae_id, [view.feature])[view.feature]
+        if events is None:
+            measured = with_stored_firings(connection, sae, context_id, view.feature, measured)
     position = _position(measured, view)
     if position >= len(measured.tokens):
         raise LookupError(
@@ -180,9 +187,12 @@ def build(
         facts=_facts(measured, position),
         where=place_words(sae, position),
         kind="Context" if sae.record.imported is None else "Text",
-        features=_features_at(connection, sae, measured, position, view, here),
+        features=_features_at(connection, sae, measured, position, view, here)
+        if events is not None
+        else [],
         followed=followed,
-        follows_here=view.feature is not None and bool(measured.along(view.feature).any()),
+        follows_here=view.feature is not None
+        and (events is None or bool(measured.along(view.feature).any())),
         error_chart=_error_chart(measured),
         count_chart=_count_chart(measured) if events is not None else None,
         previous_url=context_url(sae, context_id - 1, _kept(view)) if context_id else "",
@@ -232,7 +242,7 @@ def _position(measured: MeasuredContext, view: ContextView) -> int:
 def _shading(
     measured: MeasuredContext, view: ContextView
 ) -> tuple[str, str, Float[ndarray, " context_size"]]:
-    if view.shade == "activation" and view.feature is not None:
+    if view.shade == "activation" and view.feature is not None and measured.position.size:
         return f"activation of feature {view.feature}", HEAT, measured.along(view.feature)
     if not measured.position.size and measured.error is None:
         return "nothing", SHADE, measured.counts
@@ -269,7 +279,10 @@ def _features_at(
         zip(measured.feature[on_it].tolist(), measured.activation[on_it].tolist(), strict=True)
     )
     records = get_features(connection, sae.sae_id, activation)
-    length = {i: value * records[i].decoder_norm for i, value in activation.items()}
+    known = all(record.decoder_norm is not None for record in records.values())
+    length = {i: value * (records[i].decoder_norm or 1.0) for i, value in activation.items()}
+    if not known:
+        length = activation
     longest = max(length.values(), default=1.0)
     return [
         FeatureAt(
@@ -277,7 +290,7 @@ def _features_at(
             record=records[i],
             activation=activation[i],
             of_maximum=percent(activation[i] / (records[i].max_activation or activation[i])),
-            contribution=length[i],
+            contribution=length[i] if known else None,
             bar=round(100 * length[i] / longest, 2),
             url=feature_url(sae, i),
             follow_url=here(feature=i, shade="activation"),

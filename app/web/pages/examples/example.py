@@ -93,7 +93,7 @@ def build_example(
         lines=_lines(window, _maximum(material, window, view), effects, layout_of(view)),
         context_id=context.context_id,
         position=window.peak,
-        place=_place(material, context.context_id, window.peak),
+        place=place_of_peak(material, context.context_id, window.peak),
         document=material.documents.get(int(context.document_ids[window.peak]), ""),
         repeats=repeats,
         repeats_note=_repeats_note(source, choice, repeats),
@@ -104,7 +104,7 @@ def build_example(
     )
 
 
-def _place(material: Material, context_id: int, position: int) -> str:
+def place_of_peak(material: Material, context_id: int, position: int) -> str:
     """The context's number and the position in it, where the atlas knows that."""
     first = material.sae.corpus.first_position
     return f"text {context_id}" if first is None else f"{context_id}:{first + position}"

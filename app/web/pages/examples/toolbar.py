@@ -7,8 +7,9 @@ scripts; `switch-in-place.js` follows them without leaving the page. Knows no ex
 from dataclasses import dataclass
 from typing import Any
 
+from app.db.catalog import Sae
 from app.web.pages.examples.sections import Shown
-from app.web.urls import Addressed, feature_url
+from app.web.urls import feature_url
 from app.web.views import FeatureView
 
 GROUP_LABELS = {
@@ -83,7 +84,7 @@ class Toolbar:
 
 
 def build_toolbar(
-    sae: Addressed,
+    sae: Sae,
     feature_index: int,
     view: FeatureView,
     shown: Shown,
@@ -114,6 +115,7 @@ def build_toolbar(
             ],
         )  # fmt: skip
 
+    imported = sae.record.imported is not None
     groups = [
         Option(
             label,
@@ -122,13 +124,15 @@ def build_toolbar(
             count=sizes.get(value),
         )
         for value, label in GROUP_LABELS.items()
+        if not imported or value in ("mix", group) or sizes.get(value)
     ]
     options = [
         switch("text", "Text", "layout", _LAYOUTS),
         switch("window", "Window", "window", _WINDOWS),
-        switch("ablation", "Ablation", "ablation", _ABLATIONS),
     ]
-    if view.ablation != "off":
+    if not imported:
+        options.append(switch("ablation", "Ablation", "ablation", _ABLATIONS))
+    if view.ablation != "off" and not imported:
         options.append(switch("effect", "on", "effect", _EFFECTS))
     options.append(switch("color", "Colour by", "color", _COLORS))
     return Toolbar(

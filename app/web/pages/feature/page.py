@@ -220,7 +220,7 @@ def build(
     }
     missing = {name for name, panel in panels.items() if not panel}
     panels.pop("sections")
-    if not examples.shown.modes and view.ablation != "off":
+    if not examples.shown.modes and view.ablation != "off" and sae.record.imported is None:
         missing.add("ablated")
     return FeaturePage(
         sae=sae,

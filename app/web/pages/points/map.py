@@ -22,7 +22,7 @@ from app.web.pages.points.legend import Legend, legend_of, n_hollow_of
 from app.web.pages.points.plane import Frame, MapMark, frame_of, mark_of, places_in, squares_of
 from app.web.pages.points.search import MapHit, search_map
 from app.web.pages.policy import corpus_sentence
-from app.web.pages.studies.ways import Way, ways_of
+from app.web.pages.studies.ways import Way, refuse_import, ways_of
 from app.web.urls import map_url, points_url, search_url
 from app.web.views import MapView, PointsView, SearchView
 
@@ -98,6 +98,7 @@ def build(connection: Connection, sae: Sae, view: MapView, memory: Memory) -> Ma
     Raises:
         HTTPException: 404 where there is no map, or no such feature to mark.
     """
+    refuse_import(sae)
     found = get_direction_map(connection, sae.sae_id)
     if found is None:
         raise HTTPException(

@@ -56,6 +56,8 @@ class ReadingPanel:
     problem: Problem | None
     absent: str
     """why there is no answer though the reading was asked; usually empty"""
+    untestable: bool
+    """whether no reading can be asked: an import's firings aren't at hand"""
     result: Result | None
     answer: Answer | None = field(repr=False)
     """what the twin is made of; no template prints it"""
@@ -76,7 +78,10 @@ def build_reading_panel(
     """
     typed = view.reading.strip()
     error, answer, absent = None, None, ""
-    if typed and typed != ASKS_FOR_HELP:
+    untestable = material.sae.record.imported is not None
+    if untestable:
+        absent = missing_sentence(memory.atlas, material.sae)
+    elif typed and typed != ASKS_FOR_HELP:
         source = memory.events(connection, material.sae)
         n_each, n_hits = _n_listed(view, everything)
         if source is None:
@@ -102,14 +107,15 @@ def build_reading_panel(
         action=feature_url(material.sae, material.record.feature_index),
         kept=view.arguments(reading="", order="strongest"),
         suggestions=[]
-        if answer is not None
+        if answer is not None or untestable
         else [Link(reading, links.to(reading=reading)) for reading in suggested_readings(material)],
         help_url=links.to(reading=ASKS_FOR_HELP),
         clear_url=links.to(reading="", order="strongest"),
-        help=HELP if typed else (),
+        help=HELP if typed and not untestable else (),
         help_open=typed == ASKS_FOR_HELP,
         problem=None if error is None else _problem(view.reading, error),
         absent=absent,
+        untestable=untestable,
         result=None if answer is None else build_result(material, view, answer, links),
         answer=answer,
         error=error,

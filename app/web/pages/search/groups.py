@@ -80,10 +80,12 @@ class Searched:
     def token_terms(self) -> list[tuple[Sae, TokenTerms]]:
         """The tokens meant in each dictionary in which every term that is to be there has some.
 
-        Nothing where no token is to be there.
+        Nothing where no token is to be there, and nothing of imports.
         """
         found: list[tuple[Sae, TokenTerms]] = []
         for sae in self.scope:
+            if sae.record.imported is not None:
+                continue  # no feature of it is ranked by token
             model = sae.record.model
             included = [t.token_ids(model) for t in self.terms if not t.term.excluded]
             excluded = [i for t in self.terms if t.term.excluded for i in t.token_ids(model)]

@@ -20,6 +20,8 @@ class Meaning:
 
     model: str
     match: TokenMatch
+    counted: bool
+    """whether its occurrences are known: of a corpus only imports come from they aren't"""
     argument: str
     """how the address names it"""
     searched: bool
@@ -94,6 +96,7 @@ def _meanings(
             Meaning(
                 model,
                 match,
+                sae.record.imported is None,
                 argument,
                 argument in picked if picked else term.kind == "prefix" or match.kind == kind,
             )
@@ -108,5 +111,7 @@ def _matches(connection: Connection, sae: Sae, term: Term) -> list[TokenMatch]:
 
 
 def _first_of_models(saes: list[Sae]) -> list[Sae]:
-    first = {sae.model_id: sae for sae in reversed(saes)}
+    """Those that were run here before imports."""
+    ordered = sorted(saes, key=lambda sae: sae.record.imported is not None)
+    first = {sae.model_id: sae for sae in reversed(ordered)}
     return sorted(first.values(), key=lambda sae: sae.sae_id)

@@ -61,6 +61,8 @@ class SearchPage:
     """what of the text couldn't be read, as a sentence"""
     terms: list[TermMeanings]
     """the terms that can be tokens, with all they can stand for"""
+    unranked: str
+    """which dictionaries have no feature ranked by token, and why; empty where none is meant"""
     direct: list[Direct]
     """features the text names by number"""
     lede: Pieces
@@ -94,7 +96,7 @@ class SearchPage:
                     "token_id": meaning.match.token.token_id,
                     "token": meaning.match.token.token,
                     "kind": meaning.match.kind,
-                    "n_occurrences": meaning.match.n_occurrences,
+                    "n_occurrences": meaning.match.n_occurrences if meaning.counted else None,
                     "searched": meaning.searched,
                     "term": own.term.text,
                     "excluded": own.term.excluded,
@@ -166,6 +168,7 @@ def build(
         several=len(scope) > 1,
         problem=query.problem or (reader.problem if only_labelled else ""),
         terms=terms,
+        unranked=_unranked(searched),
         direct=_direct(connection, saes, scope, query.number),
         lede=[] if view.mode else lede(searched, rankings),
         groups=groups,
@@ -181,6 +184,21 @@ def build(
         next_url=search_url(here) if token else "",
         results=results,
         next=token,
+    )
+
+
+def _unranked(searched: Searched) -> str:
+    """Of imports that are searched for a token."""
+    if not any(own.meanings for own in searched.terms if not own.term.excluded):
+        return ""
+    found = [sae for sae in searched.scope if sae.record.imported is not None]
+    if not found:
+        return ""
+    names = ", ".join(sae.address for sae in found)
+    it_was, its = ("it was", "its") if len(found) == 1 else ("they were", "their")
+    return (
+        f"Features of {names} aren’t ranked by token: the files {it_was} read from don’t hold "
+        f"{its} firings by token, and of the logits only the ends of the lists."
     )
 
 

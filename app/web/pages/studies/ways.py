@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from app.db.catalog import Sae
 from app.db.maps import has_direction_map
 from app.db.studies import studies_of
+from app.web.pages.imported import files_of
 from app.web.urls import map_url, sae_url, study_url
 
 
@@ -79,8 +80,19 @@ def pages_in_copy(connection: Connection, sae: Sae) -> list[StudyPage]:
     return [page for page in STUDY_PAGES if page.in_copy and page.studies & held]
 
 
+def refuse_import(sae: Sae) -> None:
+    """404 of a page that no import has: it is made from a model and the dictionary's weights."""
+    if sae.record.imported is not None:
+        raise HTTPException(
+            404,
+            f"{sae.address} was read from {files_of(sae.record.imported)}, which don't hold what "
+            "this page is made from.",
+        )
+
+
 def not_measured(sae: Sae, study: str) -> HTTPException:
-    """404 of a page whose study was skipped, with what to do."""
+    """404 of a page whose study was skipped, with what to do; of an import nothing was measured."""
+    refuse_import(sae)
     return HTTPException(
         404,
         f"This atlas was built without the study {study!r} of {sae.address}: build it again with "

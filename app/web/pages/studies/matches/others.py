@@ -52,6 +52,11 @@ def other_dictionaries(connection: Connection, sae: Sae) -> list[Other]:
 def _problem(connection: Connection, sae: Sae, other: Sae) -> str:
     """Why two dictionaries have no record together."""
     own, theirs = sae.record, other.record
+    for each in (theirs, own):
+        if each.imported is not None:
+            return (
+                f"the {each.imported.title} files that {each.sae} was read from hold no directions"
+            )
     if own.place != theirs.place:
         writes = f" and writes {theirs.hook_name_out}" if theirs.hook_name_out else ""
         return f"reads {theirs.hook_name}{writes}: directions of different hooks can’t be compared"

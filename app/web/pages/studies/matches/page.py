@@ -31,7 +31,7 @@ from app.web.pages.studies.matches.lines import (
 from app.web.pages.studies.matches.measured import Measured
 from app.web.pages.studies.matches.others import Other, other_dictionaries
 from app.web.pages.studies.matches.view import MatchesView
-from app.web.pages.studies.ways import Way, not_measured, ways_of
+from app.web.pages.studies.ways import Way, not_measured, refuse_import, ways_of
 from app.web.ranges import parse_range, range_words
 from app.web.urls import study_url
 
@@ -89,6 +89,7 @@ def build(connection: Connection, sae: Sae, view: MatchesView, memory: Memory) -
         HTTPException: 404 where the dictionary was compared with no other, or not with the one
             asked for.
     """
+    refuse_import(sae)
     others = other_dictionaries(connection, sae)
     shown = _shown(sae, others, view)
     assert shown.found is not None and shown.back is not None

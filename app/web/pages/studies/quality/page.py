@@ -25,7 +25,7 @@ from app.web.pages.studies.quality.charts import (
 from app.web.pages.studies.quality.figures import FigureGroup, figure_groups
 from app.web.pages.studies.quality.measured import Measured
 from app.web.pages.studies.quality.variants import VariantTable, variant_table
-from app.web.pages.studies.ways import Way, ways_of
+from app.web.pages.studies.ways import Way, refuse_import, ways_of
 
 PAGE = "quality"
 
@@ -54,7 +54,12 @@ class QualityPage:
 
 
 def build(connection: Connection, sae: Sae, memory: Memory) -> QualityPage:
-    """The page of a dictionary."""
+    """The page of a dictionary.
+
+    Raises:
+        HTTPException: 404 of an import, of which nothing was measured.
+    """
+    refuse_import(sae)
     measured = Measured.read(connection, sae, memory)
     studies = {
         "reconstruction": measured.single,

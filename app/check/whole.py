@@ -86,7 +86,10 @@ def _subjects(connection: Connection, asked: Asked) -> list[Subject]:
     """The dictionaries, each with the features that are computed again: of those that fire."""
     subjects = []
     for number, sae in enumerate(list_saes(connection)):
-        n_active = column_values(connection, sae.sae_id, ["n_active"])["n_active"].astype(np.int64)
+        counted = column_values(connection, sae.sae_id, ["n_active"])["n_active"]
+        if sae.record.imported is not None:
+            continue  # nothing of it can be computed again
+        n_active = counted.astype(np.int64)
         alive = np.flatnonzero(n_active > 0)
         draw = np.random.default_rng([asked.seed, number])
         sample = draw.choice(alive, min(asked.n_features, alive.size), replace=False)

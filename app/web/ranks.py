@@ -14,6 +14,9 @@ RANKED = (
     "top_token_share",
     "run_length",
     "n_contexts_active",
+    "skewness",
+    "kurtosis",
+    "max_logit",
 )
 
 

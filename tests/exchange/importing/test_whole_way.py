@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
+from typer.testing import CliRunner
 
+from app.cli import cli
 from app.errors import AtlasError
 from app.exchange.building.build import Asked, Imported, build_atlas
 from app.exchange.foreign import Importer
@@ -122,6 +124,20 @@ def test_what_was_exported_is_shown_again(export: Export, atlas: Atlas, tmp_path
 
 def _text(tokens: tuple[str, ...]) -> str:
     return "".join(tokens).replace("\x00", " ")
+
+
+def test_the_command_takes_each_format(tmp_path: Path) -> None:
+    """All into one atlas; explanations become labels of the notebook beside it."""
+    atlas = tmp_path / "atlas.db"
+    for importer, write, _ in CASES:
+        folder = tmp_path / importer.name
+        write(folder)
+        done = CliRunner().invoke(cli, ["import", importer.name, str(folder), str(atlas)])
+        assert done.exit_code == 0, (done.output, done.exception)
+    with pages_of(atlas) as client:
+        page = client.get("/gpt2-small/6-res-test/9").text
+        assert "cats" in page and "&lt;b&gt;" in page
+        assert client.get("/gpt2-small/v5-32k-layer-8-resid-post-mlp/3").status_code == 200
 
 
 def test_a_file_that_is_refused_leaves_no_atlas(tmp_path: Path) -> None:

@@ -127,7 +127,7 @@ def test_known_connections_are_found(known: tuple[PrecomputeSettings, bool]) -> 
         ids = ids_of(connection)
         pair = get_study(connection, PairConnections, ids["upper"], ids["lower"])
         assert pair is not None
-        assert (pair.below, pair.above, pair.heights) == ("lower", "upper", [7, 14])
+        assert (pair.below, pair.above, pair.heights) == ("lower", "upper", [10, 20])
         assert get_study(connection, PairConnections, ids["lower"], ids["upper"]) is not None
         assert_sums(pair)
         if not has_mlp:

@@ -146,7 +146,7 @@ def test_statistics_are_those_of_the_dense_activations(whole: Path, dense: Any) 
             norm = module.W_dec[index].norm().item()
             assert record.decoder_norm == pytest.approx(norm, rel=1e-5)
             assert panels.histogram is not None and panels.histogram.counts.sum() == active.size
-            edges = np.linspace(0, record.max_activation, 51)
+            edges = np.linspace(0, active.max(), 51)
             counts = np.histogram(active, edges)[0]
             assert np.abs(panels.histogram.counts.astype(int) - counts).sum() <= 2
             mass = np.bincount(tokens[own > 0], own[own > 0], minlength=len(ACIDS))

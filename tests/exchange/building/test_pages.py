@@ -40,7 +40,8 @@ PAGES = (
     f"{SAE}/context/3?position=30&feature=1", "/-/search", "/-/search?q=def",
     "/-/search?q=def&mode=promotes", "/-/search?q=def&mode=examples", "/-/search?q=promotes",
     "/-/search?q=def+self", "/-/search?q=%2340", "/-/docs",
-    f"{SAE}/1?example=top-1", f"{SAE}/1?group=silent&example=silent-1", *(f"{SAE}/{i}{view}" for i in (1, DEAD, 40) for view in FEATURE_VIEWS),
+    f"{SAE}/1?example=top-1", f"{SAE}/1?group=silent&example=silent-1",
+    *(f"{SAE}/{i}{view}" for i in (1, DEAD, 40) for view in FEATURE_VIEWS),
 )  # fmt: skip
 WRONG = re.compile(r"\bnan\b|\bNaN\b|\bNone\b(?! of)|\binf\b|\bUndefined\b|-1 \(|−1 tokens")
 

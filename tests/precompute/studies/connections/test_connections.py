@@ -100,8 +100,11 @@ def known(
     settings = PrecomputeSettings(
         model=str(write_model(tmp_path / "model", model_folder, request.param)),
         sae=[
-            write_dictionary(tmp_path / "upper", upper, below.T @ reads(), (below.T @ reads()).T),
-            write_dictionary(tmp_path / "lower", lower, below.T, below),
+            str(write_dictionary(tmp_path / name, *parts))
+            for name, parts in (
+                ("upper", (upper, below.T @ reads(), (below.T @ reads()).T)),
+                ("lower", (lower, below.T, below)),
+            )
         ],
         name=["tiny/upper", "tiny/lower"],
         corpus=str(text),

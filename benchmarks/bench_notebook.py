@@ -61,9 +61,9 @@ def write_notebook(path: Path, atlas: Path, n_labels: int) -> None:
             label = Label(
                 uid=f"{number:032x}", version=1, author="Ada", created_at=at, changed_by="Ada",
                 changed_at=at, withdrawn=False, model=sae.model, sae=sae.sae,
-                feature_index=number % sae.d_sae, weights_hash=sae.weights_hash,
+                feature_index=number % sae.n_features, weights_hash=sae.weights_hash,
                 text=" ".join(draw.choices(words, k=draw.randint(3, 8))),
-                source="bench" if number >= sae.d_sae else "",
+                source="bench" if number >= sae.n_features else "",
             )  # fmt: skip
             rows.append(row_of(label))
         pen.execute(insert(schema.label), rows)

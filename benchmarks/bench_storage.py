@@ -125,15 +125,15 @@ def table_sizes(path: Path) -> dict[str, int]:
 def count_features(path: Path) -> int:
     """Features of all dictionaries."""
     with open_atlas(path).connect() as connection:
-        return sum(sae.record.d_sae for sae in list_saes(connection))
+        return sum(sae.record.n_features for sae in list_saes(connection))
 
 
 def _times(path: Path) -> str:
     """Processor time to read a feature's panels and examples back, and to pack them again."""
     with open_atlas(path).connect() as connection:
         sae = list_saes(connection)[0]
-        sae_id, d_sae = sae.sae_id, sae.record.d_sae
-        chosen = range(0, d_sae, max(1, d_sae // 500))
+        sae_id, n_features = sae.sae_id, sae.record.n_features
+        chosen = range(0, n_features, max(1, n_features // 500))
         panels = [get_panels(connection, sae_id, index) for index in chosen]
         groups = [get_groups(connection, sae_id, index) for index in chosen]
         read_panels = _milliseconds(lambda i: get_panels(connection, sae_id, i), chosen)

@@ -67,7 +67,7 @@ def main() -> None:
     given, atlas = Given(options.given), options.output / "atlas.db"
     settings = PrecomputeSettings(
         model=str(given.model),
-        sae=[given.dictionary],
+        sae=[str(given.dictionary)],
         name=["made/given"],
         corpus=str(given.tokens),
         output=atlas,

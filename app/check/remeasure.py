@@ -144,7 +144,7 @@ def _problems(
         found = model.activations(torch.from_numpy(tokens.astype(np.int64)), [target.hook_name])
         for context_id, x in zip(batch, found[target.hook_name], strict=True):
             own = [item.feature_index for item in stored if context_id in item.firings]
-            measured = target.dictionary.encode_features(x.float(), torch.tensor(own))
+            measured = target.weights.encode_features(x.float(), torch.tensor(own))
             columns = [part.float().cpu().numpy().T for part in measured]
             for index, act, pre in zip(own, *columns, strict=True):
                 acts[index, context_id], hidden[index, context_id] = act, pre

@@ -26,7 +26,7 @@ def demo_settings(output: Path) -> PrecomputeSettings:
     saes = sorted(path for path in (FOLDER / "dictionaries").iterdir() if path.is_dir())
     return PrecomputeSettings(
         model=str(FOLDER / "model"),
-        sae=saes,
+        sae=[str(path) for path in saes],
         name=[f"{MODEL_NAME}/{path.name}" for path in saes],
         corpus="python-stdlib",
         output=output,

@@ -245,14 +245,14 @@ def _settled(
         record.sae, dictionary.to(model.device), record.hook_name, Path(), record.hook_name_out
     )
     if not dictionary.config.input_scale_unsettled:
-        return target.dictionary
+        return target.weights
     if corpus is None:
         raise AtlasError(
             f"The input scale of {sae.address} was estimated on its corpus, which is not beside "
             "the atlas: put the events folder back, or leave this dictionary out with --sae."
         )
     (found,) = settled(model, [target], corpus, check=False)
-    return found.dictionary
+    return found.weights
 
 
 def _pool(connection: Connection, atlas: Path, sae: Sae) -> tuple[Pool, Corpus | None]:

@@ -59,9 +59,9 @@ def check_on_model(settings: PrecomputeSettings, has_corpus: bool) -> Checked:
         _, targets = load_targets(settings, model, Path(folder))
         corpus = _contexts(settings, source, model, targets, Path(folder))
         ((target, x, y),) = sampled(model, targets, corpus)
-        figures = measured(target.dictionary, x, y, target.hooks)
+        figures = measured(target.weights, x, y, target.hooks)
         try:
-            verify(target.dictionary, x, y, target.hooks)
+            verify(target.weights, x, y, target.hooks)
             complaint = None
         except AtlasError as error:
             complaint = str(error)

@@ -89,7 +89,7 @@ def sae_record(
         hook_name=target.hook_name,
         sae_format=config.format,
         architecture=config.architecture,
-        d_in=config.d_in,
+        d_in=config.d_in or None,
         d_sae=config.d_sae,
         convention=config.convention,
         weights_hash=target.dictionary.weights_hash(),

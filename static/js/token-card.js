@@ -30,7 +30,7 @@ const placeOf = (token) => {
 };
 
 // An import's texts may begin anywhere: then a place counts from the text's own first token.
-const place = (line, position) => {
+const placeSaid = (line, position) => {
   const first = line.closest("[data-first-position]")?.dataset.firstPosition;
   if (first === "") return `token ${position + 1} of the text`;
   return `${position + Number(first ?? 0)}`;
@@ -42,7 +42,7 @@ const facts = ({ token, index, lines, upper, away, position }) => {
   const rows = [
     ["token", visible(token.textContent), "mono"],
     ["id", upper.dataset.ids.split(" ")[index]],
-    ["position", `${place(upper, position)} (${away === 0 ? "the peak" : `${away > 0 ? "+" : "−"}${Math.abs(away)} from the peak`})`],
+    ["position", `${placeSaid(upper, position)} (${away === 0 ? "the peak" : `${away > 0 ? "+" : "−"}${Math.abs(away)} from the peak`})`],
     ["activation", uncounted ? "not counted" : number(activation)],
   ];
   const on = token.closest("[data-effect]")?.dataset.effect === "hidden_pre" ? ", pre-activation" : "";

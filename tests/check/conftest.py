@@ -141,7 +141,7 @@ def made(
     )
     settings = PrecomputeSettings(
         model=str(model_folder("neox")),
-        sae=list(saes),
+        sae=[str(path) for path in saes],
         name=["tiny/resid", "tiny/mlp"],
         corpus=str(text_folder),
         output=folder / "atlas.db",

@@ -26,6 +26,7 @@ RECORDS: list[dict[str, Any]] = [
     {
         "feature_index": i,
         "density": DENSITIES[i],
+        "n_active": round(DENSITIES[i] * 1000),
         "context_share": SHARES[i],
         "run_length": RUNS[i],
         "lives_as": LIVES_AS.index(WORDS[i]),
@@ -161,7 +162,7 @@ def test_a_place_that_is_no_more_leads_on_behind_it() -> None:
 def test_every_living_feature_has_its_share_of_the_draws(draw: float, place: int) -> None:
     living = [i for i, density in enumerate(DENSITIES) if density > 0]
     assert COLUMNS.living_feature(draw) == living[place]
-    dead = FeatureColumns({"feature_index": np.arange(3.0), "density": np.zeros(3)})
+    dead = FeatureColumns({"feature_index": np.arange(3.0), "n_active": np.zeros(3)})
     assert dead.living_feature(draw) is None
 
 

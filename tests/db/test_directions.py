@@ -45,7 +45,7 @@ def found(atlas: Path, *features: int, sae: int = 0) -> dict[int, np.ndarray]:
     connection: Connection
     with open_atlas(atlas).connect() as connection:
         chosen = list_saes(connection)[sae]
-        return get_directions(connection, chosen.sae_id, chosen.record.d_in, features)
+        return get_directions(connection, chosen.sae_id, chosen.record.width, features)
 
 
 def problem(atlas: Path, sae: int = 0) -> str:

@@ -45,7 +45,7 @@ def make(
     )
     settings = PrecomputeSettings(
         model=str(model_folder("neox")),
-        sae=list(saes),
+        sae=[str(path) for path in saes],
         name=[RESID, MLP],
         corpus=str(text_folder),
         output=folder / "atlas.db",

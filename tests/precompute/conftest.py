@@ -214,7 +214,7 @@ def judged(
     ]
     settings = PrecomputeSettings(
         model=str(model_folder("neox")),
-        sae=folders,
+        sae=[str(folder) for folder in folders],
         name=["tiny/resid", "tiny/mlp"],
         corpus=str(text_folder),
         output=folder / "atlas.db",

@@ -25,7 +25,11 @@ from app.sae.dictionary import Dictionary
 
 def settings_of(sae: list[Path], **options: Any) -> PrecomputeSettings:
     return PrecomputeSettings(
-        model="models/Tiny_Model.v2/", sae=sae, corpus="c", output=Path("a.db"), **options
+        model="models/Tiny_Model.v2/",
+        sae=[str(path) for path in sae],
+        corpus="c",
+        output=Path("a.db"),
+        **options,
     )
 
 

@@ -9,7 +9,9 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy import Connection
 
+from app.db.catalog import Sae
 from app.db.feature_numbers import read_features
 from app.errors import AtlasError
 from app.web.export.rewrite import KEPT_SCRIPTS, only_examples
@@ -267,9 +269,9 @@ def test_an_atlas_without_dictionaries_is_a_sentence(bare_path: Path, tmp_path: 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_features_as_people_write_them(sae) -> None:
-    assert read_features(sae, "all") == list(range(60))
-    assert read_features(sae, "3..5, 1,4") == [1, 3, 4, 5]
+def test_features_as_people_write_them(connection: Connection, sae: Sae) -> None:
+    assert read_features(connection, sae, "all") == list(range(60))
+    assert read_features(connection, sae, "3..5, 1,4") == [1, 3, 4, 5]
 
 
 def test_files_name_each_other_relatively() -> None:

@@ -17,7 +17,13 @@ from app.web.ranks import RANKED, Ranks
 
 def _ranks(values: list[float]) -> Ranks:
     column = np.array(values)
-    return _of({"density": np.ones(column.size), "max_activation": column})
+    return _of(
+        {
+            "density": np.ones(column.size),
+            "n_active": np.ones(column.size),
+            "max_activation": column,
+        }
+    )
 
 
 def _of(columns: dict[str, np.ndarray]) -> Ranks:
@@ -42,6 +48,7 @@ def test_dead_features_and_missing_values_have_no_rank() -> None:
     ranks = _of(
         {
             "density": np.array([0.0, 0.1, 0.2, 0.3]),
+            "n_active": np.array([0, 1, 2, 3]),
             "run_length": np.array([9.0, np.nan, 1.0, 2.0]),
         }
     )

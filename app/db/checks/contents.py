@@ -64,7 +64,12 @@ def _missing(
             yield "statistics"
     if record["linear_path"] and panels.logit_lens is None:
         yield "logit lens"
-    if record["d_sae"] > 1 and panels.neighbors is None:
+    given = record["recipe"].get("given") or {}
+    if (
+        record["d_sae"] > 1
+        and panels.neighbors is None
+        and "neighbors" not in given.get("absent", {})
+    ):
         yield "neighbors"
     yield from _said(row)
 

@@ -119,7 +119,8 @@ class PairConnections:
     above: str
     """address parts of the two"""
     heights: list[int]
-    """of their hooks, in steps from the bottom of the model"""
+    """of the hook the lower one writes and the upper one reads, in steps from the bottom of the
+    model"""
     n_features: int
     """features above that were measured: those with an example"""
     n_examples: int

@@ -97,7 +97,8 @@ class Split:
                 f"{path} holds locations {locations} and activations {activations}, expected "
                 "[n, 3] and [n]."
             )
-        return cls(path, int(named[1]), int(named[2]), activations[0], *tokens, dtype)
+        shape = (tokens[0], tokens[1])
+        return cls(path, int(named[1]), int(named[2]), activations[0], *shape, dtype)
 
     def tokens(self, start: int, stop: int) -> Int64[np.ndarray, "n context_size"]:
         """The token ids of the sequences [start, stop)."""
@@ -122,14 +123,18 @@ class Split:
 
     @cached_property
     def is_ordered(self) -> bool:
-        """Whether sequences ascend. Reads the locations once."""
-        before = 0
+        """Whether sequences ascend. Reads the locations once.
+
+        Raises:
+            AtlasError: one of them is not there.
+        """
+        before, ordered = 0, True
         for start in range(0, self.n_firings, ROWS_AT_ONCE):
             sequence = self._locations(start, start + ROWS_AT_ONCE)[:, 0]
-            if sequence[0] < before or (np.diff(sequence) < 0).any():
-                return False
+            self._check(start, "sequence", sequence, self.n_sequences)
+            ordered &= bool(sequence[0] >= before and (np.diff(sequence) >= 0).all())
             before = int(sequence[-1])
-        return True
+        return ordered
 
     def _rows(self, start: int, stop: int) -> tuple[int, int]:
         """The rows of these sequences, found by halving."""

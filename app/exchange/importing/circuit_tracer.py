@@ -112,4 +112,4 @@ def _settings(folder: Path) -> dict[str, str]:
     return {}
 
 
-CIRCUIT_TRACER = Importer("circuit-tracer", LAYOUT, open_circuit_tracer)
+CIRCUIT_TRACER = Importer("circuit-tracer", LAYOUT, open_circuit_tracer, "circuit-tracer")

@@ -167,14 +167,20 @@ def _examples(
 def _band(group: ExampleGroup, number: int) -> Band | None:
     if number < 0 or number >= group.band_low.size:
         return None
-    n_active = int(group.band_n_active[number])
     return Band(
         number,
         float(group.band_low[number]),
         float(group.band_high[number]),
-        n_active if n_active >= 0 else None,
-        known(group.band_share[number]),
+        _counted(group, number),
+        known(group.band_share[number]) if number < group.band_share.size else None,
     )
+
+
+def _counted(group: ExampleGroup, number: int) -> int | None:
+    """Firings of a band; None where an import's source doesn't say."""
+    if number >= group.band_n_active.size or group.band_n_active[number] < 0:
+        return None
+    return int(group.band_n_active[number])
 
 
 def _ablation(group: AblationGroup, row: int) -> Ablation:

@@ -79,7 +79,7 @@ def _rows(feature: Feature) -> Iterator[Row]:
     yield {
         **key_of(feature),
         **{column.name: _scalar(getattr(record, column.name), column) for column in SCALARS},
-        "lives_as": (LIVES_AS[record.lives_as] if record.lives_as is not None else "") or None,
+        "lives_as": LIVES_AS[record.lives_as or 0] or None,
         "top_token": None if top is None else strongest.get(top),
         "summary": feature.summary or None,
         "histogram_edges": None if histogram is None else histogram.edges.tolist(),

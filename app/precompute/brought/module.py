@@ -20,7 +20,7 @@ from app.db.records import ModelRecord
 from app.errors import AtlasError
 from app.precompute.brought.asking import ask
 from app.precompute.brought.coder import BroughtCoder, identity_of, refuse_negative
-from app.precompute.brought.limits import AtHand, limited
+from app.precompute.brought.limits import AtHand, absent, limited
 from app.precompute.brought.model import BroughtModel
 from app.precompute.brought.sequences import Sequences, Words
 from app.precompute.corpus import packing
@@ -53,7 +53,7 @@ def precompute_module(
     encode: Callable[[Tensor], Tensor],
     decode: Callable[[Tensor], Tensor] | Tensor,
     vocabulary: Sequence[str],
-    sequences: Mapping[str, Iterable[str | int]] | Iterable[Iterable[str | int]],
+    sequences: Mapping[str, Iterable[Any]] | Iterable[Iterable[Any]],
     special: Collection[str | int] = (),
     separator: str | int | None = None,
     corpus: str = "sequences",
@@ -124,7 +124,7 @@ def precompute_module(
     def write(told: TokenSettings, folder: Path, advance: Callable[[int], None]) -> None:
         layout = RowLayout(told.context_size, None, separator_id, model.fill)
         rows = (packing.pack if packed else packing.by_document)(found.parts(), layout)
-        specials = sorted({*words.special_ids, *([model.fill] if is_padded else [])})
+        specials = [*words.special_ids, *([model.fill] if is_padded else [])]
         plan = ContextPlan(
             rows, found.waiting, settings.packing, told.context_size, None, separator_id,
             specials, corpus, f"{len(found.ids):,} sequences", lambda: found.n_tokens,

@@ -104,8 +104,9 @@ class Sequences:
         for name, tokens in pairs:
             names.append(str(name))
             where = f"sequences, {name}"
-            listed = tokens.tolist() if hasattr(tokens, "tolist") else tokens
-            ids.append(np.array([words.id_of(token, where) for token in listed], np.int64))
+            # Arrays and tensors give numbers of their own kinds.
+            plain = (each if isinstance(each, str) else int(each) for each in tokens)
+            ids.append(np.array([words.id_of(token, where) for token in plain], np.int64))
         if not sum(map(len, ids)):
             raise AtlasError("sequences holds no token.")
         return cls(names, ids)

@@ -7,6 +7,7 @@ of documents are the BOS and EOS inside the rows; their names are the array's. N
 from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Int, Integer
@@ -43,6 +44,16 @@ def open_array(path: Path) -> Integer[ndarray, "n_contexts context_size"]:
     return array
 
 
+@runtime_checkable
+class RowsOfIds(Protocol):
+    """What is read like an array [n_contexts, context_size]: in slices of rows."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    def __len__(self) -> int: ...
+    def __getitem__(self, rows: slice, /) -> ndarray: ...
+
+
 class ArrayRows:
     """Blocks of an array's rows. Iterate once.
 
@@ -52,7 +63,7 @@ class ArrayRows:
 
     def __init__(
         self,
-        array: Integer[ndarray, "n_contexts context_size"],
+        array: RowsOfIds,
         name: str,
         d_vocab: int,
         border_ids: Sequence[int],

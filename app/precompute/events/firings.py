@@ -16,6 +16,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from app.precompute.coder import Coder
 from app.precompute.events.selecting import order_by_row, select_above
 from app.sae.dictionary import Dictionary
 
@@ -40,9 +41,7 @@ class Firings:
             return self.row.sort(stable=True).indices
         return torch.from_numpy(order_by_row(self.row.numpy(), self.n_rows))
 
-    def decode(
-        self, dictionary: Dictionary, x: Float[Tensor, "n d_in"]
-    ) -> Float[Tensor, "n d_out"]:
+    def decode(self, dictionary: Coder, x: Float[Tensor, "n d_in"]) -> Float[Tensor, "n d_out"]:
         """The reconstruction of the rows `x` that were searched."""
         order = self.by_row
         row, feature = self.row[order], self.feature[order]

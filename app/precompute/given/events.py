@@ -88,7 +88,9 @@ def rewrite_shard(
     stop = min(start + per_shard, corpus.n_contexts)
     for target in targets:
         found = _Block.of(given[target.sae], target.dictionary.config.d_sae, corpus, start, stop)
-        write_sums(target.folder, index, found.zero, np.zeros(0, np.int64), QualitySums.empty(0))
+        write_sums(
+            target.folder, index, found.zero, np.zeros(0, np.int64), QualitySums.empty(target.d_out)
+        )
         write_hidden_pre(target.folder, index, [])
         write_shard(
             target.folder, index, found.feature, found.token, found.activation,

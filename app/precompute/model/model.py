@@ -20,8 +20,10 @@ from app.precompute.model.narrow import Places
 class Model(Protocol):
     """Gives activations at named hooks, and logits where it has any."""
 
-    name: str
-    """as the user wrote it"""
+    @property
+    def name(self) -> str:
+        """As the user wrote it."""
+        ...
 
     @property
     def n_ctx(self) -> int:

@@ -12,20 +12,21 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from queue import SimpleQueue
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import torch
 
 from app.precompute.model.model import Model
 
+AnyModel = TypeVar("AnyModel", bound=Model)
 Piece = TypeVar("Piece")
 Result = TypeVar("Result")
 
 
-class Workers:
+class Workers(Generic[AnyModel]):
     """A model and its twins."""
 
-    def __init__(self, model: Model, n_workers: int | None = None) -> None:
+    def __init__(self, model: AnyModel, n_workers: int | None = None) -> None:
         """`n_workers`: by default as many as torch has threads; two on a GPU; else one. A model
         that must run one at a time gets one, with all of torch's threads."""
         self._device = model.device
@@ -38,7 +39,7 @@ class Workers:
         self._models = [model, *(model.twin() for _ in range(n_workers - 1))]
 
     def map(
-        self, task: Callable[[Model, Piece], Result], pieces: Iterable[Piece]
+        self, task: Callable[[AnyModel, Piece], Result], pieces: Iterable[Piece]
     ) -> Iterator[Result]:
         """`task(model, piece)` of every piece, in the order of the pieces, without gradients.
 
@@ -46,7 +47,7 @@ class Workers:
         memory. The model that a task is given is its own while it runs. A task's error is raised
         where its result would have been; pieces not yet begun are then dropped.
         """
-        idle: SimpleQueue[Model] = SimpleQueue()
+        idle: SimpleQueue[AnyModel] = SimpleQueue()
         for model in self._models:
             idle.put(model)
 
@@ -61,8 +62,7 @@ class Workers:
         pool = ThreadPoolExecutor(
             len(self._models),
             "worker",
-            initializer=None if self._alone else _compute_alone,
-            initargs=() if self._alone else (self._device,),
+            initializer=lambda: None if self._alone else _compute_alone(self._device),
         )
         ahead: deque[Future[Result]] = deque()
         try:

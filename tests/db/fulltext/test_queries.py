@@ -61,7 +61,7 @@ def text(connection: Connection, sae: Sae) -> Text:
 
 @pytest.fixture(scope="module")
 def examples(connection: Connection, sae: Sae, text: Text) -> Examples:
-    return load_examples(connection, sae.sae_id, sae.record.d_sae, text)
+    return load_examples(connection, sae.sae_id, sae.record.n_features, text)
 
 
 @pytest.fixture(scope="module")
@@ -161,7 +161,7 @@ def test_every_distinct_example_is_known_once(
     connection: Connection, sae: Sae, text: Text, examples: Examples
 ) -> None:
     size = text.context_size
-    for feature in range(sae.record.d_sae):
+    for feature in range(sae.record.n_features):
         rows = np.flatnonzero(examples.feature == feature)
         groups = {
             name: group
@@ -222,9 +222,9 @@ def test_summaries_have_every_word(
 
 
 def test_token_pairs_are_those_of_the_panels(connection: Connection, sae: Sae) -> None:
-    pairs = load_token_pairs(connection, sae.sae_id, sae.record.d_sae)
+    pairs = load_token_pairs(connection, sae.sae_id, sae.record.n_features)
     n = 0
-    for feature in range(sae.record.d_sae):
+    for feature in range(sae.record.n_features):
         panel = get_panels(connection, sae.sae_id, feature).tokens
         if panel is None:
             continue
@@ -256,7 +256,7 @@ def test_a_replaced_dictionary_takes_its_examples_along(write_atlas: Callable[..
         assert text.context_id.tolist() == [0, 1, 2]
         sizes = {}
         for sae in list_saes(connection):
-            examples = load_examples(connection, sae.sae_id, sae.record.d_sae, text)
+            examples = load_examples(connection, sae.sae_id, sae.record.n_features, text)
             sizes[sae.record.sae] = examples.n_examples.tolist()
             assert features_by_summary(connection, sae.sae_id, [("before", False)])[0].size == 0
             after = features_by_summary(connection, sae.sae_id, [("after", False)])[0]

@@ -23,7 +23,7 @@ def sequence(tokens: list[str], acts: list[float], idx: int, **more: Any) -> dic
         "acts": acts,
         "act": acts[idx],
         "tokens": tokens,
-        "token_ints": list(range(100, 100 + len(tokens))),
+        "token_ints": [ord(token) for token in tokens],
         **more,
     }
 
@@ -104,7 +104,7 @@ def test_texts(atoms: Path) -> None:
     _, features = read(atoms)
     first, second, again, third, silent = features[3].examples
     assert (first.group, list(first.tokens), first.position) == ("top", ["c", "d", "e"], 0)
-    assert (first.token_ids, first.document) == ([100, 101, 102], "99")
+    assert (first.token_ids, first.document) == ([99, 100, 101], "99")
     assert (second.document, second.band) == ("12", None)
     assert again.tokens == second.tokens
     assert (third.group, third.band) == ("quantile", ForeignBand(0, 3, 1))

@@ -101,7 +101,7 @@ def loud(
     ]
     settings = PrecomputeSettings(
         model=str(model),
-        sae=folders,
+        sae=[str(folder) for folder in folders],
         name=["loud/resid", "loud/mlp"],
         corpus=str(text_folder),
         output=folder / "atlas.db",

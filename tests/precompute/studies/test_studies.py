@@ -40,7 +40,7 @@ LISTED = Listed("lengths", "how long decoder rows are", ("events",), ("seed",), 
 
 
 def measure(run: Run, sae: str) -> np.ndarray:
-    return run.target(sae).dictionary.decoder_norm().numpy()
+    return run.target(sae).weights.decoder_norm().numpy()
 
 
 def pieces(run: Run, _findings: Findings) -> list[Piece]:
@@ -84,8 +84,8 @@ def test_a_study_reaches_the_atlas(small: Callable[..., PrecomputeSettings]) -> 
         sae = find_sae(connection, "tiny", "resid")
         assert sae is not None
         assert studies_of(connection, sae.sae_id) == {"lengths"}
-        norms = [get_feature(connection, sae.sae_id, i) for i in range(sae.record.d_sae)]
-        lengths = [record.decoder_norm for record in norms if record is not None]
+        norms = [get_feature(connection, sae.sae_id, i) for i in range(sae.record.n_features)]
+        lengths = [record.decoder_norm or 0 for record in norms if record is not None]
         found = get_study(connection, Length, sae.sae_id)
         assert found is not None
         assert found.mean == pytest.approx(np.mean(lengths))

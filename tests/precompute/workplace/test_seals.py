@@ -4,7 +4,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app import durable
@@ -31,6 +31,7 @@ def test_what_is_wrong_is_said(tmp_path: Path) -> None:
     assert seals.damage(tmp_path, sealed) == "file can't be read (No such file or directory)"
 
 
+@settings(deadline=None)
 @given(data=st.binary(min_size=1, max_size=200), bit=st.integers(min_value=0))
 def test_every_flipped_bit_is_found(data: bytes, bit: int) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -32,13 +32,14 @@ def harvest_connections(run: Run, findings: Findings) -> Harvest:
     for found in findings.of(STAGE):
         (measured if isinstance(found, Measured) else checked).append(found)
     heights = {target.sae: height(target.hook_name) for target in run.targets}
+    written = {target.sae: height(target.output_hook) for target in run.targets}
     down = {sae: list[tuple[int, int, float, list[Causes]]]() for sae in heights}
     links = Upwards()
     for piece in measured:
         for row, feature_index in enumerate(piece.feature_index.tolist()):
             causes = [
                 _causes(sae, parts, row, float(piece.hidden_pre[row]))
-                for sae, parts in sorted(piece.below.items(), key=lambda item: heights[item[0]])
+                for sae, parts in sorted(piece.below.items(), key=lambda item: written[item[0]])
             ]
             n = int(piece.n_examples[row])
             mean = float(piece.hidden_pre[row]) / n
@@ -48,7 +49,7 @@ def harvest_connections(run: Run, findings: Findings) -> Harvest:
     pairs: dict[tuple[str, str], PairConnections] = {}
     for sae, rows in down.items():
         for below in dict.fromkeys(causes.sae for *_, listed in rows for causes in listed):
-            record = _pair(run, (below, sae), heights, rows, checked)
+            record = _pair(run, (below, sae), [written[below], heights[sae]], rows, checked)
             pairs[sae, below] = pairs[below, sae] = record
     return Harvest(
         of_pairs=pairs,
@@ -86,7 +87,7 @@ def _causes(sae: str, parts: Parts, row: int, hidden_pre: float) -> Causes:
 def _pair(
     run: Run,
     pair: tuple[str, str],
-    heights: Mapping[str, int],
+    heights: list[int],
     rows: Sequence[tuple[int, int, float, list[Causes]]],
     checked: Iterable[Checked],
 ) -> PairConnections:
@@ -111,7 +112,7 @@ def _pair(
     return PairConnections(
         below=below,
         above=above,
-        heights=[heights[below], heights[above]],
+        heights=heights,
         n_features=len(rows),
         n_examples=sum(n for _, n, *_ in rows),
         examples_asked=settings.connection_examples,

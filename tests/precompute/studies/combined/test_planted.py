@@ -115,7 +115,7 @@ def planted(
     folder = tmp_path_factory.mktemp("run")
     settings = PrecomputeSettings(
         model=str(model_folder_planted),
-        sae=[write_dictionary(folder / "sae")],
+        sae=[str(write_dictionary(folder / "sae"))],
         name=["tiny/planted"],
         corpus=str(corpus(folder / "tokens.npy")),
         output=folder / "atlas.db",

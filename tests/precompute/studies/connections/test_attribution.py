@@ -235,7 +235,7 @@ def test_choice_of_removals(batch: Batch) -> None:
     feature = np.concatenate([np.arange(n) * 3 for n in (8, 3, 1, 0, 30)])
     total = rng.normal(size=len(row))
     none = np.zeros(5)
-    found = Contributions(row, feature, total, total, none, none, none)
+    found = Contributions(row, feature, total, total, none, none, none, none)
     chosen, is_drawn = choose_removals(batch, found, seed=1)
     assert np.bincount(row[chosen], minlength=5).tolist() == [4, 3, 1, 0, 4]
     for one in range(5):

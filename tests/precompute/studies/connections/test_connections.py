@@ -100,8 +100,11 @@ def known(
     settings = PrecomputeSettings(
         model=str(write_model(tmp_path / "model", model_folder, request.param)),
         sae=[
-            write_dictionary(tmp_path / "upper", upper, below.T @ reads(), (below.T @ reads()).T),
-            write_dictionary(tmp_path / "lower", lower, below.T, below),
+            str(write_dictionary(tmp_path / name, *parts))
+            for name, parts in (
+                ("upper", (upper, below.T @ reads(), (below.T @ reads()).T)),
+                ("lower", (lower, below.T, below)),
+            )
         ],
         name=["tiny/upper", "tiny/lower"],
         corpus=str(text),
@@ -127,7 +130,7 @@ def test_known_connections_are_found(known: tuple[PrecomputeSettings, bool]) -> 
         ids = ids_of(connection)
         pair = get_study(connection, PairConnections, ids["upper"], ids["lower"])
         assert pair is not None
-        assert (pair.below, pair.above, pair.heights) == ("lower", "upper", [7, 14])
+        assert (pair.below, pair.above, pair.heights) == ("lower", "upper", [10, 20])
         assert get_study(connection, PairConnections, ids["lower"], ids["upper"]) is not None
         assert_sums(pair)
         if not has_mlp:

@@ -47,7 +47,7 @@ def measured(
         sae = find_sae(connection, "tiny", "resid")
         assert sae is not None
         found = get_study(connection, Geometry, sae.sae_id)
-        rows = [get_feature(connection, sae.sae_id, i) for i in range(sae.record.d_sae)]
+        rows = [get_feature(connection, sae.sae_id, i) for i in range(sae.record.n_features)]
     atlas.close()
     assert found is not None
     return found, [row for row in rows if row is not None]
@@ -67,7 +67,7 @@ def test_what_was_planted_is_found(
     np.testing.assert_allclose(found.cosine, cosine, atol=1e-5)
     assert found.nearest_index[[5, 8]].tolist() == [2, 2]
     np.testing.assert_allclose(column(features, "nearest_cosine"), cosine[0], atol=1e-5)
-    living = np.array([row.n_active > 0 for row in features])
+    living = np.array([(row.n_active or 0) > 0 for row in features])
     assert not living[23]
     times = [int((found.nearest_index[living] == i).sum()) for i in range(24)]
     assert [row.times_nearest for row in features] == times
@@ -82,7 +82,7 @@ def test_what_was_planted_is_found(
     np.testing.assert_allclose(column(features, "neuron_share"), shares[0], rtol=1e-5)
     assert found.neuron_index[9] == 4
     assert found.neuron_cosine[9] == 1
-    dense = [row.density > 1e-4 for row in features]
+    dense = [(row.density or 0) > 1e-4 for row in features]
     cosines = (unit[dense] @ unit[dense].T)[np.triu_indices(sum(dense), 1)]
     assert found.pairs.n_directions == sum(dense)
     assert found.pairs.mean == pytest.approx(cosines.mean(), abs=1e-9)

@@ -25,7 +25,7 @@ ORDER = np.random.default_rng(3).permutation(24)
 @pytest.fixture
 def folders(small: Callable[..., PrecomputeSettings], write_sae: Callable[..., Path]) -> list[Path]:
     """Two of one hook, the second with half of the first's rows in another order; one elsewhere."""
-    (first,) = small().sae
+    first = Path(small().sae[0])
     second = write_sae(first.parent / "second", "jumprelu", seed=5)
     rows = {path: load_file(path / "sae_weights.safetensors") for path in (first, second)}
     W_dec = rows[second]["W_dec"].copy()

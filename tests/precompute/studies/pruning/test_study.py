@@ -32,7 +32,9 @@ def records(path: Path) -> dict[str, tuple[Pruning | None, np.ndarray]]:
     atlas, found = open_atlas(path), {}
     with atlas.connect() as connection:
         for sae in list_saes(connection):
-            features = [get_feature(connection, sae.sae_id, i) for i in range(sae.record.d_sae)]
+            features = [
+                get_feature(connection, sae.sae_id, i) for i in range(sae.record.n_features)
+            ]
             density = np.array([item.density for item in features if item is not None])
             found[sae.record.sae] = (get_study(connection, Pruning, sae.sae_id), density)
     atlas.close()

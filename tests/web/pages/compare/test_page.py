@@ -89,7 +89,7 @@ def test_joint_firings_are_counted_from_every_firing(exact: ComparePage, events_
     with open_atlas(events_path).connect() as connection:
         [sae] = list_saes(connection)
         events = memory.events(connection, sae)
-        directions = get_directions(connection, sae.sae_id, sae.record.d_in, [3, 5, 8])
+        directions = get_directions(connection, sae.sae_id, sae.record.output_width, [3, 5, 8])
     assert events is not None
     places: dict[Named, set[int]] = {i: set(events.feature(i).places.tolist()) for i in (3, 5, 8)}
     rows: dict[Named, int] = {i: i for i in (3, 5, 8)}

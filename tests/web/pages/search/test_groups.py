@@ -34,7 +34,7 @@ def _windows(connection: Connection, sae: Sae) -> list[dict[str, Any]]:
     """Every distinct example of a dictionary with the placed words of its window."""
     texts: dict[int, list[Any]] = {}
     found: list[dict[str, Any]] = []
-    for feature in range(sae.record.d_sae):
+    for feature in range(sae.record.n_features):
         seen: set[tuple[int, int]] = set()
         groups = get_groups(connection, sae.sae_id, feature, ["top", "interval", "quantile"])
         for name in ("top", "interval", "quantile"):
@@ -198,7 +198,7 @@ def test_on_both_and_on_the_one_only(
     }
     one, other = ([ids[w] for w in words] for words in (("self", " self"), ("def", " def")))
     on: dict[int, tuple[float, float]] = {}
-    for feature in range(sae.record.d_sae):
+    for feature in range(sae.record.n_features):
         panel = get_panels(connection, sae.sae_id, feature).tokens
         if panel is None:
             continue

@@ -71,7 +71,7 @@ def test_values_are_those_measured(
     counts = np.repeat(np.arange(single.l0_counts.size), single.l0_counts)
     median = int(np.quantile(counts, 0.5, method="inverted_cdf"))
     assert found["L0"].aside == str(median)
-    assert found["MSE"].aside == number(single.squared_error.median / sae.record.d_in)
+    assert found["MSE"].aside == number(single.squared_error.median / sae.record.width)
     assert found["Explained variance"].aside == number(variants.explained.median)
     assert found["Norm of the input"].value == number(single.norm.mean)
     error = single.ce_recovered_mean_error

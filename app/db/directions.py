@@ -16,7 +16,7 @@ from jaxtyping import Float, Float16, Float32
 from numpy import ndarray
 from sqlalchemy import Connection, select
 
-from app import durable
+from app import durable, npy
 from app.db import schema
 
 ROWS_PER_BLOCK = 256
@@ -70,7 +70,7 @@ def get_directions(
     path, problem = _find(connection, sae_id)
     if path is None or problem:
         return {}
-    rows = np.load(path, mmap_mode="r")
+    rows = npy.mapped(path)
     if rows.ndim != 2 or rows.shape[1] != d_out:
         return {}
     return {
@@ -86,7 +86,7 @@ def all_directions(connection: Connection, sae_id: int) -> Float16[ndarray, "d_s
     path, problem = _find(connection, sae_id)
     if path is None or problem:
         return None
-    return np.load(path, mmap_mode="r")
+    return npy.mapped(path)
 
 
 def has_directions(connection: Connection, sae_id: int) -> bool:

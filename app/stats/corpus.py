@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Int32, Int64, Integer
 
+from app import npy
 from app.errors import AtlasError
 from app.stats.arrays import offsets, radix_argsort, ragged_ranges
 
@@ -170,8 +171,7 @@ def write_corpus(folder: Path, corpus: Corpus) -> None:
 
 def _mapped(path: Path) -> np.ndarray:
     try:
-        # A plain ndarray over the map: indexing np.memmap itself costs microseconds every time.
-        return np.asarray(np.load(path, mmap_mode="r"))
+        return npy.mapped(path)
     except (OSError, ValueError) as error:
         raise AtlasError(
             f"Could not read {path}: {error}. Expected a corpus folder written by precompute; "

@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32, Int32, Int64, Integer, UInt
 
+from app import npy
 from app.errors import AtlasError
 from app.stats.arrays import ascending_order, offsets
 
@@ -190,10 +191,7 @@ def shard_name(index: int) -> str:
 
 
 def _open_shard(folder: Path, d_sae: int) -> Shard:
-    arrays = (
-        np.asarray(np.load(folder / f"{name}.npy", mmap_mode="r"))
-        for name in ("indptr", "token", "activation")
-    )
+    arrays = (npy.mapped(folder / f"{name}.npy") for name in ("indptr", "token", "activation"))
     shard = Shard(*arrays)
     if shard.indptr.size != d_sae + 1 or not (
         shard.indptr[-1] == shard.token.size == shard.activation.size

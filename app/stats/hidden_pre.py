@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float16, Float32, Int64
 
+from app import npy
 from app.errors import AtlasError
 
 _FEATURES_AT_ONCE = 1024
@@ -40,10 +41,9 @@ class HiddenPreSample:
         places, shards = [np.zeros(0, np.int64)], []
         try:
             for index in range(n_shards):
-                with np.load(sums_path(folder, index), allow_pickle=False) as arrays:
-                    own = arrays["sample_place"]
+                own = npy.archive(sums_path(folder, index))["sample_place"]
                 if own.size:
-                    shard = np.load(hidden_pre_path(folder, index), mmap_mode="r")
+                    shard = npy.mapped(hidden_pre_path(folder, index))
                     if shard.ndim != 2 or shard.shape[1] != own.size:
                         raise ValueError(f"shard {index} holds another number of tokens")
                     places.append(own)

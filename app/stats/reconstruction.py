@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Float32, Int64
 
+from app import npy
 from app.durable import replacing
 from app.errors import AtlasError
 
@@ -96,7 +97,7 @@ def read_squares(
 
 def _mapped(path: Path) -> Float32[np.ndarray, "contexts context_size three"]:
     try:
-        squares = np.load(path, mmap_mode="r", allow_pickle=False)
+        squares = npy.mapped(path)
     except (OSError, ValueError) as error:
         raise _unreadable(path, str(error)) from error
     if squares.ndim != 3 or squares.shape[2] != 3:

@@ -162,7 +162,7 @@ def test_a_place_that_is_no_more_leads_on_behind_it() -> None:
 def test_every_living_feature_has_its_share_of_the_draws(draw: float, place: int) -> None:
     living = [i for i, density in enumerate(DENSITIES) if density > 0]
     assert COLUMNS.living_feature(draw) == living[place]
-    dead = FeatureColumns({"feature_index": np.arange(3.0), "n_active": np.zeros(3)})
+    dead = FeatureColumns({"feature_index": np.arange(3.0), "density": np.zeros(3)})
     assert dead.living_feature(draw) is None
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Int, Integer
 from numpy import ndarray
 
+from app import npy
 from app.errors import AtlasError
 from app.precompute.corpus.packing import NO_DOCUMENT, Rows
 
@@ -26,15 +27,12 @@ def open_array(path: Path) -> Integer[ndarray, "n_contexts context_size"]:
         AtlasError: not a `.npy` of integers with two axes.
     """
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        array = npy.mapped(path)
+    except (OSError, ValueError) as error:
         raise AtlasError(
             f"{path} can't be read as a .npy array of token ids ({error}): save one with "
             "numpy.save, an integer array [n_contexts, context_size]."
         ) from error
-    if not isinstance(array, ndarray):
-        array.close()
-        raise AtlasError(f"{path} is an archive of arrays (.npz): save the ids alone as .npy.")
     if array.dtype.kind not in "iu":
         raise AtlasError(f"{path} holds {array.dtype}, expected integer token ids.")
     if array.ndim != 2:

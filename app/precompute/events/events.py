@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool
 
+from app import npy
 from app.precompute.events.harvest import Harvest, PositionZeroSums
 from app.precompute.events.kept_activations import KeptActivations
 from app.precompute.model.model import Model
@@ -99,9 +100,9 @@ def read_sums(target: Target, n_shards: int) -> tuple[QualitySums, PositionZeroS
     d_sae = target.dictionary.config.d_sae
     quality, zero = QualitySums.empty(target.d_out), PositionZeroSums.zeros(d_sae)
     for index in range(n_shards):
-        with np.load(sums_path(target.folder, index), allow_pickle=False) as arrays:
-            quality.merge(QualitySums.from_state(json.loads(str(arrays["quality"]))))
-            zero.merge(
-                PositionZeroSums(arrays["zero_n_active"], arrays["zero_total"], arrays["zero_max"])
-            )
+        arrays = npy.archive(sums_path(target.folder, index))
+        quality.merge(QualitySums.from_state(json.loads(str(arrays["quality"]))))
+        zero.merge(
+            PositionZeroSums(arrays["zero_n_active"], arrays["zero_total"], arrays["zero_max"])
+        )
     return quality, zero

@@ -17,6 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from app import npy
 from app.errors import AtlasError
 
 
@@ -87,9 +88,7 @@ def read_npz(path: Path) -> dict[str, Tensor]:
     """The arrays of a numpy archive by name; AtlasError for arrays of Python objects."""
     _require_file(path)
     try:
-        # Opened here: numpy leaves a file open that turns out to be no archive.
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-            arrays = {str(name): archive[name] for name in archive.files}
+        arrays = npy.archive(path)
     except Exception as error:
         # As with torch files: what breaks depends on the byte (BadZipFile, ValueError, OSError,
         # zlib.error, and AttributeError where one array lies under the name of an archive).
@@ -100,9 +99,7 @@ def read_npz(path: Path) -> dict[str, Tensor]:
     return {name: _tensor(path, name, array) for name, array in arrays.items()}
 
 
-def _tensor(path: Path, name: str, array: Any) -> Tensor:
-    if not isinstance(array, np.ndarray):
-        raise AtlasError(f"{path} holds {name}, which is no array: it is no .npz archive.")
+def _tensor(path: Path, name: str, array: np.ndarray) -> Tensor:
     try:
         return torch.from_numpy(array.astype(array.dtype.newbyteorder("="), copy=False))
     except TypeError as error:

@@ -1,6 +1,7 @@
 """Sources become atlases: what is there is kept exactly, what isn't is None."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,11 +28,11 @@ from app.exchange.reader.atlas import Atlas
 from tests.exchange.building.conftest import MakeSource, example
 
 
-def _asked(path: Path = Path("files"), **more: object) -> Asked:
-    return Asked("invented", "Invented", path, **more)  # type: ignore[arg-type]
+def _asked(**more: Any) -> Asked:
+    return Asked("invented", "Invented", Path("files"), **more)
 
 
-def _build(atlas: Path, *sources: ForeignSource, **more: object) -> None:
+def _build(atlas: Path, *sources: ForeignSource, **more: Any) -> None:
     build_atlas(atlas, sources, _asked(**more))
     for check in check_whole(atlas, Check(4, 0)):
         assert not check.problems

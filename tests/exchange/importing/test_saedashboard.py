@@ -131,7 +131,7 @@ def test_what_cannot_be_read_is_said_with_file_and_feature(
 ) -> None:
     (source,) = open_saedashboard(_write(tmp_path, {"feature_index": 0}, FEATURE | change))
     with pytest.raises(AtlasError, match=said) as caught:
-        [*source.features()]
+        list(source.features())
     assert "batch-0.json" in str(caught.value) and "\n" not in str(caught.value)
 
 
@@ -154,7 +154,7 @@ def test_files_that_are_no_json_are_said_so(
     path = _write(tmp_path, FEATURE) / "batch-0.json"
     path.write_bytes(spoil(path.read_text()).encode("utf-8", "surrogateescape"))
     with pytest.raises(AtlasError, match=said) as caught:
-        [*open_saedashboard(tmp_path)[0].features()]
+        list(open_saedashboard(tmp_path)[0].features())
     assert "batch-0.json" in str(caught.value)
 
 
@@ -169,7 +169,7 @@ def test_batches_of_two_dictionaries_are_refused(tmp_path: Path) -> None:
     other = HEAD | {"layer": 9, "features": []}
     (tmp_path / "batch-1.json").write_text(json.dumps(other))
     with pytest.raises(AtlasError, match=r"batch-1\.json is of gpt2-small/9-res-jb"):
-        [*open_saedashboard(tmp_path)[0].features()]
+        list(open_saedashboard(tmp_path)[0].features())
 
 
 def test_a_folder_without_batches_is_none(tmp_path: Path) -> None:

@@ -7,26 +7,33 @@ question.
 
 PLACES = {
     "hook_resid_pre": 0,
-    "attn.hook_z": 1,
-    "hook_attn_out": 2,
-    "hook_resid_mid": 3,
-    "hook_mlp_in": 3,
-    "ln2.hook_normalized": 4,
-    "ln2.hook_out": 5,
-    "mlp.hook_in": 5,
-    "mlp.hook_pre": 6,
-    "mlp.hook_post": 7,
-    "mlp.hook_out": 8,
-    "hook_mlp_out": 9,
-    "hook_resid_post": 10,
+    "ln1.hook_normalized": 1,
+    "ln1.hook_out": 2,
+    "attn.hook_in": 2,
+    "attn.hook_z": 3,
+    "attn.hook_out": 4,
+    "hook_attn_out": 5,
+    "hook_resid_mid": 6,
+    "hook_mlp_in": 6,
+    "ln2.hook_normalized": 7,
+    "ln2.hook_out": 8,
+    "mlp.hook_in": 8,
+    "mlp.hook_pre": 9,
+    "mlp.hook_post": 10,
+    "mlp.hook_out": 11,
+    "hook_mlp_out": 12,
+    "hook_resid_post": 13,
 }
 """Steps of a block, in order. Its last one is the first of the next block: the same activation.
 
-`ln2.hook_normalized` is what the norm divided by its scale, before its gain; `mlp.hook_out` lies
-before the norm behind the MLP, where there is one, `hook_mlp_out` behind it.
+`ln1.hook_normalized` and `ln2.hook_normalized` are what a norm divided by its scale, before its
+gain. `attn.hook_out` and `mlp.hook_out` lie before the norm behind attention and MLP, where there is
+one, `hook_attn_out` and `hook_mlp_out` behind it.
 """
 
 _STEPS = max(PLACES.values())
+_ATTENTION = PLACES["attn.hook_z"]
+"""The first step that has seen its own block's attention."""
 
 
 def height(hook_name: str) -> int:
@@ -47,4 +54,5 @@ def block_of(hook_name: str) -> int:
 
 def n_attentions(hook_name: str) -> int:
     """How many blocks' attention runs before the hook is reached."""
-    return max(0, -(-(height(hook_name)) // _STEPS))
+    blocks, step = divmod(max(0, height(hook_name)), _STEPS)
+    return blocks + (step >= _ATTENTION)

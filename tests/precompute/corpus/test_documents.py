@@ -148,7 +148,11 @@ def test_parts_are_the_text_and_do_not_depend_on_the_pieces(
         ("a.txt", b"fine\nbad \xff", "a.txt, line 2: byte 0xff is not valid UTF-8"),
         ("a.txt", b"half \xe2\x80", "a.txt, line 1: byte 0xe2 is not valid UTF-8"),
         ("a.txt.gz", b"not packed", "a.txt.gz can't be read: Not a gzipped file"),
-        ("a.txt.gz", gzip.compress(b"x" * 99)[:-9], "a.txt.gz can't be read: Compressed file"),
+        (
+            "a.txt.gz",
+            gzip.compress(b"x" * 99, mtime=0)[:-9],
+            "a.txt.gz can't be read: Compressed file",
+        ),
         ("a.jsonl", b'{"text": "x"}\n{"text"\n', "a.jsonl, line 2: not valid JSON, Expecting ':'"),
         ("a.json", b'[{"text": "x"},\n', "line 1: not valid JSON"),
         ("a.json", b"[\n", "a JSON array must become one object per line"),

@@ -147,13 +147,14 @@ def test_only_the_plain_modules_are_used(tiny_model: Callable[[str], LanguageMod
 
 
 def test_heights() -> None:
-    names = ["hook_embed", "blocks.0.hook_resid_pre", "blocks.0.attn.hook_z"]
+    names = ["hook_embed", "blocks.0.hook_resid_pre", "blocks.0.attn.hook_in"]
+    names += ["blocks.0.attn.hook_z"]
     names += ["blocks.0.hook_attn_out", "blocks.0.hook_resid_mid", "blocks.0.mlp.hook_post"]
     names += ["blocks.0.hook_resid_post", "blocks.1.hook_attn_out", "blocks.10.mlp.hook_pre"]
     heights = [height(name) for name in names]
     assert heights == sorted(set(heights))
     assert height("blocks.3.hook_resid_post") == height("blocks.4.hook_resid_pre")
-    assert [n_attentions(name) for name in names] == [0, 0, 1, 1, 1, 1, 1, 2, 11]
+    assert [n_attentions(name) for name in names] == [0, 0, 0, 1, 1, 1, 1, 1, 2, 11]
 
 
 def _other_attention(query: Tensor, *_: object, **__: object) -> Tensor:

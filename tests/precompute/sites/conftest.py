@@ -29,6 +29,7 @@ from tests.precompute.conftest import dense_events
 SITES = {
     "embed": ("hook_embed", "transformer.wte", "out"),
     "pre": ("blocks.1.hook_resid_pre", "transformer.h.1", "in"),
+    "attn-in": ("blocks.1.attn.hook_in", "transformer.h.1.attn", "in"),
     "z": ("blocks.1.attn.hook_z", "transformer.h.1.attn.c_proj", "in"),
     "attn-out": ("blocks.1.hook_attn_out", "transformer.h.1.attn", "out"),
     "mid": ("blocks.0.hook_resid_mid", "transformer.h.0.ln_2", "in"),

@@ -104,7 +104,7 @@ def test_logit_lens_is_a_product_of_matrices(placed: Find, name: str) -> None:
         "mlp-post": (plain.transformer.h[0].mlp.c_proj, "through W_out"),
         "skip": (plain.transformer.h[0].mlp.c_proj, "through W_out"),
     }
-    if name == "mlp-pre":
+    if name in ("attn-in", "mlp-pre"):
         assert record.linear_path == ""
         assert get_panels(found.connection, found.stored.sae_id, 0).logit_lens is None
         return

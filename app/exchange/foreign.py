@@ -123,7 +123,10 @@ class ForeignDictionary:
     """tokens its statistics were taken over"""
     corpus: str | None = None
     """the dataset's name"""
+    n_contexts: int | None = None
+    """texts it was run over; of most it holds only some"""
     context_size: int | None = None
+    """tokens of each, with those it leaves out"""
     dead: Sequence[int] = ()
     """features the source lists as never active"""
     absent: Sequence[str] = ()

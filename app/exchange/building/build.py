@@ -198,7 +198,7 @@ class _Import:
 
     def _corpus(self, digest: str, contexts: Contexts | None = None) -> CorpusRecord:
         of = self._of
-        known = {"context_size": of.context_size} if of.context_size is not None else {}
+        said = {"n_contexts": of.n_contexts, "context_size": of.context_size}
         return CorpusRecord(
             name=of.corpus or "",
             source=self._asked.path.name,
@@ -211,7 +211,7 @@ class _Import:
             prepend_bos=None,
             position_zero="",
             first_position=None if contexts is None else contexts.first_position,
-            settings=known,
+            settings={name: value for name, value in said.items() if value is not None},
         )
 
     def _sae(self) -> SaeRecord:

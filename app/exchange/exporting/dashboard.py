@@ -93,6 +93,14 @@ def _activation(
     )
 
 
+def prompts(corpus: CorpusRecord) -> tuple[int | None, int | None]:
+    """How many texts were run and how many tokens each has; of an import what its source said, as
+    the texts it holds are some of them and may be shortened."""
+    if corpus.packing != "examples":
+        return corpus.n_contexts, corpus.context_size
+    return corpus.settings.get("n_contexts"), corpus.settings.get("context_size")
+
+
 def left_out(corpus: CorpusRecord) -> int:
     """Tokens at the start of a stored context that these formats don't have: the first position,
     where it is stored. Texts of an import may begin after it, or nobody knows where."""

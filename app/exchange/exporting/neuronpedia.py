@@ -18,7 +18,13 @@ from app.db.features import column_values
 from app.errors import AtlasError
 from app.exchange.exporting import dashboard
 from app.exchange.exporting.chosen import Part, described
-from app.exchange.exporting.dashboard import Activation, Scale, activations, frac_nonzero
+from app.exchange.exporting.dashboard import (
+    Activation,
+    Scale,
+    activations,
+    frac_nonzero,
+    prompts,
+)
 from app.exchange.exporting.folder import OutputFolder
 from app.exchange.exporting.labels import Explanation, Explanations
 from app.exchange.exporting.naming import Named, Names, name_of
@@ -306,6 +312,7 @@ def source_set_record(named: Named, release: Release, dictionary: Dictionary) ->
 def source_record(named: Named, release: Release, dictionary: Dictionary) -> dict[str, Any]:
     """A row of its table Source."""
     corpus = dictionary.corpus
+    n_prompts, prompt_size = prompts(corpus)
     return {
         "id": named.source_id,
         "modelId": named.model_id,
@@ -321,8 +328,8 @@ def source_record(named: Named, release: Release, dictionary: Dictionary) -> dic
         "hasUmap": False,
         "hasUmapLogSparsity": False,
         "hasUmapClusters": False,
-        "num_prompts": corpus.n_contexts or None,
-        "num_tokens_in_prompt": corpus.context_size or None,
+        "num_prompts": n_prompts,
+        "num_tokens_in_prompt": prompt_size,
         "dataset": corpus.name or None,
         "notes": None,
     }

@@ -17,6 +17,7 @@ from app.exchange.exporting.dashboard import (
     frac_nonzero,
     histograms,
     logits,
+    prompts,
 )
 from app.exchange.exporting.folder import OutputFolder
 from app.exchange.exporting.naming import Named, Names, name_of
@@ -69,14 +70,15 @@ def export_saedashboard(part: Part, folder: OutputFolder, names: Names, scale: S
 def feature_of(feature: Feature, dictionary: Dictionary, scale: Scale) -> dict[str, Any]:
     """One feature as it stands in a batch."""
     corpus = dictionary.corpus
+    n_prompts, prompt_size = prompts(corpus)
     return {
         "feature_index": feature.feature_index,
         **{name: [] for name in _NOT_MEASURED},
         **logits(feature, scale, unknown=None),
         "frac_nonzero": frac_nonzero(feature),
         **histograms(feature, scale),
-        "n_prompts_total": corpus.n_contexts,
-        "n_tokens_in_prompt": corpus.context_size,
+        "n_prompts_total": n_prompts,
+        "n_tokens_in_prompt": prompt_size,
         "dataset": corpus.name,
         "decoder_weights_dist": [],
         "activations": [_activation(one) for one in activations(feature, corpus)],
@@ -111,14 +113,15 @@ def _settings(part: Part, named: Named, scale: Scale) -> dict[str, Any]:
     """The settings of a run as far as they mean something for an atlas, and what the atlas knows
     besides, under a key of its own."""
     record, corpus = part.dictionary.record, part.dictionary.corpus
+    n_prompts, prompt_size = prompts(corpus)
     return {
         "sae_set": named.sae_set,
         "sae_path": record.hook_name,
         "np_sae_id_suffix": named.suffix or None,
         "np_set_name": None,
         "huggingface_dataset_path": corpus.name,
-        "n_prompts_total": corpus.n_contexts,
-        "n_tokens_in_prompt": corpus.context_size,
+        "n_prompts_total": n_prompts,
+        "n_tokens_in_prompt": prompt_size,
         "n_features_at_a_time": FEATURES_PER_BATCH,
         "model_id": named.model_id,
         "layer": named.layer,

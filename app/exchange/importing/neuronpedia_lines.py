@@ -124,6 +124,7 @@ def dictionary_of(
         d_in=config.whole("d_in", 1) or (len(vector) if vector is not None else 0) or None,
         n_tokens=n_prompts * context_size if n_prompts and context_size else None,
         corpus=_corpus(source, activation),
+        n_contexts=n_prompts or None,
         context_size=context_size,
         absent=absent,
         approximate=APPROXIMATE if feature else (),

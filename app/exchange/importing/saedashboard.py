@@ -81,6 +81,7 @@ class _Batches:
             d_in=own.whole("d_in", 1),
             n_tokens=own.whole("n_tokens", 1) or (n_prompts * size if n_prompts and size else None),
             corpus=feature.text("dataset") or None,
+            n_contexts=n_prompts,
             context_size=size,
             absent=absent,
             approximate=() if self._is_own else APPROXIMATE,

@@ -27,8 +27,8 @@ PLACES = {
 """Steps of a block, in order. Its last one is the first of the next block: the same activation.
 
 `ln1.hook_normalized` and `ln2.hook_normalized` are what a norm divided by its scale, before its
-gain. `attn.hook_out` and `mlp.hook_out` lie before the norm behind attention and MLP, where there is
-one, `hook_attn_out` and `hook_mlp_out` behind it.
+gain. `attn.hook_out` and `mlp.hook_out` lie before the norm behind attention and MLP, where there
+is one, `hook_attn_out` and `hook_mlp_out` behind it.
 """
 
 _STEPS = max(PLACES.values())

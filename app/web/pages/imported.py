@@ -4,6 +4,7 @@ that a panel is empty because those files don't hold it.
 Takes a dictionary, gives sentences. Knows no feature and no template.
 """
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -144,7 +145,7 @@ def _tokens(sae: Sae) -> str:
 def _settings(held: dict[str, Any]) -> list[tuple[str, str]]:
     found = []
     for name, value in list(held.items())[:_MOST_SETTINGS]:
-        said = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+        said = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         if value not in (None, "", [], {}):
             found.append((name, said if len(said) <= _LONGEST else f"{said[:_LONGEST]}…"))
     return found

@@ -40,8 +40,12 @@ from app.sae.architectures import Activation, JumpReLU, ReLU, TopK
 from app.sae.dictionary import Dictionary, DictionaryConfig
 from app.sae.normalisation import Normalisation
 
-# Tiny tensors gain nothing from a second thread.
-torch.set_num_threads(1)
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    """Tiny tensors gain nothing from a second one, and a job before may have asked for more."""
+    torch.set_num_threads(1)
+
 
 NEOX_HOOKS = {
     "blocks.0.hook_resid_post": "gpt_neox.layers.0",

@@ -99,4 +99,4 @@ def _read(path: Path) -> Entry:
     return parse(read_whole(path), Place(path))
 
 
-OPENAI_VIEWER = Importer("openai-viewer", LAYOUT, open_openai_viewer, "OpenAI's viewer")
+OPENAI_VIEWER = Importer("openai-viewer", LAYOUT, open_openai_viewer, "OpenAI viewer")

@@ -49,14 +49,14 @@ def corpus_sentence(sae: Sae) -> str:
     """What every number of an import rests on, as far as its source says."""
     found, corpus = sae.record.imported, sae.corpus
     assert found is not None
-    over = f"over {corpus.n_tokens:,} tokens" if corpus.n_tokens is not None else ""
-    of = f"of {corpus.name}" if corpus.name else ""
-    counted = " ".join(filter(None, (over, of))) or "over text they don't name"
-    if over == "":
-        counted += ", of how much of it they don't say"
+    if corpus.n_tokens is not None:
+        over = f"{corpus.n_tokens:,} tokens{f' of {corpus.name}' if corpus.name else ''}"
+    else:
+        of = f"{corpus.name}; of how much of it" if corpus.name else "some text; which and how much"
+        over = f"{of} they don't say"
     return (
         f"Nothing on this page was measured here: every number stands in {files_of(found)}, "
-        f"counted {counted}. {_positions(sae)}{_caveats(found)}"
+        f"counted over {over}. {_positions(sae)}{_caveats(found)}"
     )
 
 

@@ -26,6 +26,7 @@ from app.db.examples import get_groups
 from app.db.studies import get_feature_study, get_study, others_of, studies_of
 from app.db.study_records.connections import FeatureConnections, PairConnections
 from app.precompute.model.frozen import FrozenModel
+from app.precompute.model.heights import height
 from app.precompute.pipeline import run
 from app.precompute.progress.reporter import Reporter
 from app.precompute.settings import PrecomputeSettings
@@ -129,8 +130,9 @@ def test_known_connections_are_found(known: tuple[PrecomputeSettings, bool]) -> 
     with atlas.connect() as connection:
         ids = ids_of(connection)
         pair = get_study(connection, PairConnections, ids["upper"], ids["lower"])
+        heights = [height("blocks.0.hook_resid_post"), height("blocks.1.hook_resid_post")]
         assert pair is not None
-        assert (pair.below, pair.above, pair.heights) == ("lower", "upper", [10, 20])
+        assert (pair.below, pair.above, pair.heights) == ("lower", "upper", heights)
         assert get_study(connection, PairConnections, ids["lower"], ids["upper"]) is not None
         assert_sums(pair)
         if not has_mlp:

@@ -1,5 +1,6 @@
 """Pruning from settings to the atlas: exact L0, an honest price, the same in any pieces."""
 
+import threading
 from collections.abc import Callable
 from dataclasses import astuple, replace
 from pathlib import Path
@@ -91,6 +92,8 @@ def test_the_price_is_no_less_than_what_is_run(
     said: list[int] = []
     spent: list[int] = []
     price, work = pruning.STUDY.price, pruning.prune
+    logits, activations = LanguageModel.logits, LanguageModel.activations
+    here = threading.local()  # pieces run side by side
 
     def priced(run: Run) -> Any:
         found = price(run)
@@ -98,21 +101,26 @@ def test_the_price_is_no_less_than_what_is_run(
         return found
 
     def counted(run: Run, stretch: pruning.Stretch) -> SweepSums:
-        logits, activations = LanguageModel.logits, LanguageModel.activations
-
-        def counting(self: LanguageModel, tokens: Tensor, *args: Any) -> Tensor:
-            spent.append(tokens.numel())
-            return logits(self, tokens, *args)
-
-        def reading(self: LanguageModel, tokens: Tensor, *args: Any) -> Any:
-            spent.append(tokens.numel())
-            return activations(self, tokens, *args)
-
-        with monkeypatch.context() as patch:
-            patch.setattr(LanguageModel, "logits", counting)
-            patch.setattr(LanguageModel, "activations", reading)
+        here.is_pruning = True
+        try:
             return work(run, stretch)
+        finally:
+            here.is_pruning = False
 
+    def count(tokens: Tensor) -> None:
+        if getattr(here, "is_pruning", False):
+            spent.append(tokens.numel())
+
+    def counting(self: LanguageModel, tokens: Tensor, *args: Any) -> Tensor:
+        count(tokens)
+        return logits(self, tokens, *args)
+
+    def reading(self: LanguageModel, tokens: Tensor, *args: Any) -> Any:
+        count(tokens)
+        return activations(self, tokens, *args)
+
+    monkeypatch.setattr(LanguageModel, "logits", counting)
+    monkeypatch.setattr(LanguageModel, "activations", reading)
     monkeypatch.setattr("app.precompute.studies.registry.STUDIES", (_with(priced, counted),))
     run(settings, reporter=quiet)
     assert 0 < sum(spent) <= said[0]

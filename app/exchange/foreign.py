@@ -116,9 +116,13 @@ class ForeignDictionary:
     sae: str
     """the dictionary's, likewise"""
     hook_name: str | None = None
+    hook_name_out: str | None = None
+    """what a transcoder writes"""
     d_sae: int | None = None
     """None where the source doesn't say how many features there are besides those it holds"""
     d_in: int | None = None
+    d_out: int | None = None
+    """of a transcoder"""
     n_tokens: int | None = None
     """tokens its statistics were taken over"""
     corpus: str | None = None

@@ -4,13 +4,16 @@ What a format rounds or doesn't hold is gone after the first export; from then o
 """
 
 import json
+import sqlite3
 from pathlib import Path
+from shutil import copy
 from typing import Any
 
 from app.exchange.building.build import Asked, build_atlas
 from app.exchange.foreign import Importer
 from app.exchange.importing.circuit_tracer import CIRCUIT_TRACER
 from app.exchange.importing.neuronpedia import NEURONPEDIA
+from app.exchange.importing.saedashboard import SAEDASHBOARD
 from feature_atlas import Atlas
 from tests.exchange.conftest import FIRST, Export, numbered, read_lines
 
@@ -82,3 +85,18 @@ def test_the_reader_says_what_an_import_has(export: Export, tmp_path: Path) -> N
 
 def _without_nul(tokens: list[str]) -> list[str]:
     return [token.replace("\0", "") for token in tokens]
+
+
+def test_a_transcoders_two_places_come_back(
+    export: Export, atlas_file: Path, tmp_path: Path
+) -> None:
+    of = copy(atlas_file, tmp_path / "atlas.db")
+    reads, writes = "blocks.2.ln2.hook_normalized", "blocks.2.hook_mlp_out"
+    with sqlite3.connect(of) as connection:
+        more = {"hook_name": reads, "hook_name_out": writes, "d_out": 7}
+        connection.execute("UPDATE sae SET record = json_patch(record, ?)", (json.dumps(more),))
+    first = export("saedashboard", "--sae", FIRST, name="first", atlas=of)
+    with Atlas.open(imported(SAEDASHBOARD, first, tmp_path / "imported.db")) as atlas:
+        record = atlas.dictionary(*FIRST.split("/")).record
+    assert (record.hook_name, record.hook_name_out, record.d_out) == (reads, writes, 7)
+    assert record.place == f"{reads} → {writes}"

@@ -65,10 +65,13 @@ def _source(layer: Layer, model: str, sae: str, settings: Mapping[str, str]) -> 
         for index, entry in layer.read():
             yield feature_of(index, entry)
 
+    read = _hook(layer.number, settings.get("feature_input_hook", ""))
+    written = _hook(layer.number, settings.get("feature_output_hook", ""))
     dictionary = ForeignDictionary(
         model=model,
         sae=sae,
-        hook_name=_hook(layer.number, settings.get("feature_input_hook", "")),
+        hook_name=read,
+        hook_name_out=None if read is None or written == read else written,
         d_sae=layer.n_features,
         absent=ABSENT,
         approximate=APPROXIMATE,

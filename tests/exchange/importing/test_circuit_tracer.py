@@ -130,7 +130,8 @@ def test_packed_layers_are_dictionaries(tmp_path: Path) -> None:
     folder = packed(tmp_path / "set" / "features", layers)
     (tmp_path / "set" / "config.yaml").write_text(
         'model_name: "google/gemma-2-2b"\nmodel_kind: transcoder_set\n'
-        "feature_input_hook: ln2.hook_normalized  # relative\nscan: org/some-set@main\n"
+        "feature_input_hook: ln2.hook_normalized  # relative\n"
+        "feature_output_hook: hook_mlp_out\nscan: org/some-set@main\n"
         'transcoders:\n  - "hf://x/y"\n'
     )
     for path in (tmp_path, tmp_path / "set", folder, folder / "index.json.gz"):
@@ -140,6 +141,7 @@ def test_packed_layers_are_dictionaries(tmp_path: Path) -> None:
             "some-set-layer-2",
         )
         assert two.dictionary.hook_name == "blocks.2.ln2.hook_normalized"
+        assert two.dictionary.hook_name_out == "blocks.2.hook_mlp_out"
         assert ten.dictionary.sae == "some-set-layer-10"
         assert (two.dictionary.d_sae, ten.dictionary.d_sae) == (4, 3)
         assert (list(features), list(others)) == ([0, 2], [0, 1, 2])

@@ -35,7 +35,7 @@ format: $(VENV)/.test
 # Each benchmark replaces its own section of benchmarks/RESULTS.md. Single times on a shared machine
 # mean little: read the ratios.
 bench: $(VENV)/.test
-	for name in bound statistics ablation storage memory studies exchange; do \
+	for name in bound statistics ablation storage memory studies exchange import; do \
 	$(BIN)/python -m benchmarks.bench_$$name || exit 1; done
 
 bench-pages: $(VENV)/.test

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float, Float64
+from torch import Tensor
 
 from app.precompute.coder import Coder
 from app.sae.dictionary import Dictionary
@@ -50,6 +51,14 @@ class Target:
         if not isinstance(self.dictionary, Dictionary):
             raise ValueError(f"{self.sae} has no matrices to look at")
         return self.dictionary
+
+    @property
+    def directions(self) -> Float[Tensor, "d_sae d_out"]:
+        """What each feature writes per unit. ValueError where no decoder rows are at hand."""
+        found = self.dictionary.directions
+        if found is None:
+            raise ValueError(f"{self.sae} has no decoder rows to look at")
+        return found
 
     def firing_threshold(self) -> Float64[np.ndarray, " d_sae"] | None:
         """The `hidden_pre` above which each feature fires; None under per-token top-k."""

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.precompute.settings import PrecomputeSettings
+from app.precompute.studies.catalog import COMBINED, GEOMETRY, RECONSTRUCTION, REGIONS
 from app.precompute.studies.catalog import NAMES as STUDIES
-from app.precompute.studies.catalog import RECONSTRUCTION, REGIONS
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class AtHand:
 
 def limited(settings: PrecomputeSettings, has: AtHand) -> PrecomputeSettings:
     """The settings, without what can't be measured."""
-    can = {REGIONS.name} | ({RECONSTRUCTION.name} if has.own_run else set())
+    can = _studies(has)
     changes: dict[str, Any] = {
         "skip": [name for name in STUDIES if name in settings.skip or name not in can]
     }
@@ -43,6 +43,17 @@ def limited(settings: PrecomputeSettings, has: AtHand) -> PrecomputeSettings:
     if not has.directions:
         changes |= {"direction_map": "none", "decoder_megabytes": 0}
     return settings.model_copy(update=changes)
+
+
+def _studies(has: AtHand) -> set[str]:
+    """Names of the studies that need no more than there is."""
+    needs = {
+        REGIONS.name: True,
+        RECONSTRUCTION.name: has.own_run,
+        GEOMETRY.name: has.model and has.directions,
+        COMBINED.name: has.model and has.hidden_pre,
+    }
+    return {name for name, there in needs.items() if there}
 
 
 def absent(has: AtHand) -> dict[str, str]:

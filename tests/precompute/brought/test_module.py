@@ -15,6 +15,9 @@ from app.db.catalog import find_sae
 from app.db.engine import open_atlas
 from app.db.examples import get_groups
 from app.db.features import get_feature, get_panels
+from app.db.studies import get_study
+from app.db.study_records.combined import CombinedStudy
+from app.db.study_records.geometry import Geometry
 from app.errors import AtlasError
 from app.precompute.brought.module import precompute_module
 from app.precompute.model.language_model import LanguageModel
@@ -229,8 +232,10 @@ def test_what_was_not_given_is_absent_and_said(least: Path) -> None:
 
 def test_pages_of_all_that_can_be_given_answer(whole: Path) -> None:
     client = TestClient(create_app(Settings(atlas=whole)), base_url="http://127.0.0.1")
-    for address in ("/", "/protein/conv", "/protein/conv/3", "/protein/conv/3?group=near"):
-        assert client.get(address).status_code == 200
+    studies = [f"/protein/conv/{study}" for study in ("geometry", "combined", "regions", "quality")]
+    feature = ["/protein/conv/3", "/protein/conv/3?group=near"]
+    for address in ("/", "/protein/conv", *feature, *studies):
+        assert client.get(address).status_code == 200, address
     lens = client.get("/protein/conv/3.json").json()["logit_lens"]
     W_dec = Protein().W_dec[3]
     first = lens["raw"]["positive"][0]
@@ -253,10 +258,11 @@ def test_the_same_model_gives_the_numbers_of_the_ordinary_job(
     ids = np.random.default_rng(0).choice(plain[:60], (30, 16))
     np.save(tmp_path / "ids.npy", ids)
     settings = small(
-        corpus=str(tmp_path / "ids.npy"), context_size=16, quality_contexts=8,
-        skip=["norms", "variants", "pruning", "geometry", "matches", "connections", "effects",
-              "combined"],
-    )  # fmt: skip
+        corpus=str(tmp_path / "ids.npy"),
+        context_size=16,
+        quality_contexts=8,
+        skip=["norms", "variants", "pruning", "matches", "connections", "effects"],
+    )
     run(settings, reporter=quiet)
     dictionary = load_dictionary(Path(settings.sae[0]))
     hook = "blocks.0.hook_resid_post"
@@ -294,7 +300,9 @@ def test_the_same_model_gives_the_numbers_of_the_ordinary_job(
         tables = ("feature/", "feature_panel/", "feature_example/", "corpus_token/")
         own = {key: value for key, value in content.items() if key.startswith(tables)}
         # What rests on texts of tokens or on weights that only the ordinary job sees.
-        lacking = ("/summary", "/short", "/max_logit", "/encoder_decoder_cosine")
+        lacking = (
+            *("/summary", "/short", "/max_logit", "/encoder_decoder_cosine", "/encoder_norm"),
+        )
         for value in own.values():
             if isinstance(value, dict):
                 value.pop("logit_lens", None)
@@ -302,14 +310,23 @@ def test_the_same_model_gives_the_numbers_of_the_ordinary_job(
 
     assert len(comparable(expected)) > 400
     assert differences(comparable(found), comparable(expected), 2e-3) == []
-    both = []
+    both, studied = [], []
     for path in (tmp_path / "brought.db", settings.output):
         atlas = open_atlas(path)
         with atlas.connect() as connection:
             sae = find_sae(connection, "tiny", "resid")
             assert sae is not None
             both.append(vars(sae.record.quality))
+            geometry = get_study(connection, Geometry, sae.sae_id)
+            combined = get_study(connection, CombinedStudy, sae.sae_id)
+            assert geometry is not None and combined is not None
+            studied.append((geometry, combined))
         atlas.close()
+    (found_geometry, found_combined), (geometry, combined) = studied
+    np.testing.assert_allclose(found_geometry.cosine, geometry.cosine, rtol=1e-5)
+    np.testing.assert_array_equal(found_geometry.nearest_index, geometry.nearest_index)
+    assert found_geometry.covariance_tokens == geometry.covariance_tokens > 0
+    assert found_combined == combined
     for name, value in both[1].items():
         assert both[0][name] == (
             value if isinstance(value, str) else pytest.approx(value, rel=1e-3)

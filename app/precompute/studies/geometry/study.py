@@ -25,6 +25,7 @@ from app.precompute.studies.geometry.pairs import WIDTH, PairSums, pair_cosines
 from app.precompute.studies.study import Harvest, Price, Study
 from app.precompute.target import Target
 from app.precompute.workplace.findings import Findings
+from app.sae.dictionary import Dictionary
 from app.stats.directions import times_nearest
 from app.stats.events import EventStore
 
@@ -84,7 +85,7 @@ def geometry_pieces(run: Run, _: Findings) -> list[Piece]:
 def measure(run: Run, part: Part) -> OfFeatures | OfPairs | OfChance:
     """One piece."""
     target = run.target(part.sae)
-    W_dec, seed = target.weights.W_dec, run.job.settings.seed
+    W_dec, seed = target.directions, run.job.settings.seed
     if part.kind == "features":
         own = slice(part.first, part.last)
         living = firings_of(target) > 0
@@ -92,7 +93,7 @@ def measure(run: Run, part: Part) -> OfFeatures | OfPairs | OfChance:
             part,
             near_of_range(W_dec, (part.first, part.last), living),
             neurons_of(W_dec[own]),
-            target.weights.W_enc[:, own].float().norm(dim=0).cpu().numpy(),
+            _encoder_norm(target, own),
         )
     if part.kind == "pairs":
         dense = np.flatnonzero(firings_of(target) > DENSER_THAN * run.corpus.n_tokens)
@@ -142,8 +143,15 @@ def firings_of(target: Target) -> Int64[ndarray, " d_sae"]:
     return EventStore.open(target.folder).n_active()
 
 
+def _encoder_norm(target: Target, own: slice) -> Float32[ndarray, " n"]:
+    """NaN where the encoder is a function that was given."""
+    if not isinstance(target.dictionary, Dictionary):
+        return np.full(own.stop - own.start, np.nan, np.float32)
+    return target.dictionary.W_enc[:, own].float().norm(dim=0).cpu().numpy()
+
+
 def _parts(target: Target) -> Iterator[Part]:
-    d_sae, d_out = target.weights.W_dec.shape
+    d_sae, d_out = target.directions.shape
     rows = ROWS * max(1, OPERATIONS // (ROWS * d_sae * d_out))
     yield from (
         Part(target.sae, "features", first, min(first + rows, d_sae))
@@ -166,7 +174,7 @@ def _record(
     target: Target, ranges: list[OfFeatures], pairs: list[OfPairs], chance: list[OfChance]
 ) -> tuple[Geometry, Float32[ndarray, " d_sae"]]:
     """(the record, the share of the L1 norm in each row's largest entry)."""
-    d_sae, d_out = target.weights.W_dec.shape
+    d_sae, d_out = target.directions.shape
     forest = spanning_forest(d_sae, [each.near.forest for each in ranges])
     neurons = [each.neurons for each in ranges]
     record = Geometry(

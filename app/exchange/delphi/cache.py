@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int64
 
-from app.errors import AtlasError
+from app.errors import AtlasError, echoed
 from app.exchange.delphi.split import SPLIT_NAME, Firings, Split
 
 SEQUENCES_AT_ONCE = 2**12
@@ -138,8 +138,8 @@ def _config(path: Path) -> dict[str, Any]:
         return {}
     try:
         config = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise AtlasError(f"{path} is not valid JSON: {error}.") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise AtlasError(f"{path} is not valid JSON: {echoed(error)}.") from error
     if not isinstance(config, dict):
         raise AtlasError(f"{path} is not a JSON object.")
     return config

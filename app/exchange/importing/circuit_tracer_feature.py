@@ -23,7 +23,7 @@ from app.exchange.foreign import (
     ForeignHistogram,
     ForeignLogits,
 )
-from app.exchange.importing.entry import Entry
+from app.exchange.importing.entry import LARGEST, Entry
 from app.exchange.importing.examples import read_example
 
 ABSENT = (
@@ -102,8 +102,11 @@ def _range_in(name: str, peaks: Sequence[float]) -> ForeignBand | None:
     if bounds is None:
         return None
     low, high = float(bounds[1]), float(bounds[2])
+    if not (abs(low) <= LARGEST and abs(high) <= LARGEST):
+        return None
     # A name is rounded to its last digit, and some writers round more than that.
-    digits = (10.0 ** int(Decimal(text).as_tuple().exponent) for text in bounds.groups())
+    exponents = (int(Decimal(text).as_tuple().exponent) for text in bounds.groups())
+    digits = (10.0 ** min(exponent, 38) for exponent in exponents)
     off = max(*digits, 1e-3 * high)
     fits = low <= high and low - off <= min(peaks) and max(peaks) <= high + off
     return ForeignBand(low, high) if fits else None

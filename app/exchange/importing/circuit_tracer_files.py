@@ -23,6 +23,7 @@ from app.exchange.importing.text_files import MOST_IN_A_LINE, Place, read_whole,
 
 INDEX_NAMES = ("index.json.gz", "index.json")
 _FILE = re.compile(r"(\d{1,15})\.json(?:\.gz)?")
+_LAYER = re.compile(r"[0-9]{1,9}")
 _MOST_LAYERS = 200
 """More than any language model has"""
 _GZIP = b"\x1f\x8b"
@@ -44,18 +45,26 @@ def packed_layers(index: Path) -> list[Layer]:
     """The layers an index names."""
     content = parse(read_whole(index), Place(index))
     found = []
-    for name in sorted((name for name in content.names() if name.isdecimal()), key=int):
+    for name in sorted(filter(_LAYER.fullmatch, content.names()), key=int):
         layer = content.section(name)
         file = index.parent / Path(layer.need(layer.text, "filename")).name
         offsets = layer.need(layer.numbers, "offsets")
         if len(offsets) < 1 or (np.diff(offsets) < 0).any() or offsets[0] < 0:
             layer.wrong("offsets", offsets[:4].tolist(), "the features' places, ascending")
-        if not file.is_file():
+        if not _is_file(file):
             raise AtlasError(f"{file} is missing: {index.name} says it holds layer {name}.")
         found.append(_packed(int(name), file, offsets.astype(np.int64)))
     if not found:
         raise AtlasError(f"{index} names no layer, expected one entry for each.")
     return found
+
+
+def _is_file(path: Path) -> bool:
+    """False too for what can be no file's name."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def single_files(folder: Path) -> list[Layer]:

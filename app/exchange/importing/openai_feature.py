@@ -109,20 +109,21 @@ def _moments(entry: Entry, density: float) -> _Moments:
     if squared is None:
         return _Moments(first)
     second = squared / density
-    variance = second - first**2
+    variance = second - first * first
     # What a sum of rounded numbers leaves is no spread.
     if variance <= 1e-6 * second:
         return _Moments(first)
     std = variance**0.5
-    if skew is None:
+    if skew is None or not variance * variance:
         return _Moments(first, std)
-    third = skew * squared**1.5 / density
-    skewness = (third - 3 * first * second + 2 * first**3) / std**3
+    third = skew * squared * squared**0.5 / density
+    skewness = (third - 3 * first * second + 2 * first * first * first) / (variance * std)
     if kurtosis is None:
         return _Moments(first, std, skewness)
-    fourth = kurtosis * squared**2 / density
-    central = fourth - 4 * first * third + 6 * first**2 * second - 3 * first**4
-    return _Moments(first, std, skewness, central / std**4)
+    fourth = kurtosis * squared * squared / density
+    square = first * first
+    central = fourth - 4 * first * third + 6 * square * second - 3 * square * square
+    return _Moments(first, std, skewness, central / (variance * variance))
 
 
 def _histogram(entry: Entry, largest: float) -> ForeignHistogram | None:

@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from app import npy
-from app.errors import AtlasError
+from app.errors import AtlasError, echoed
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -26,8 +26,11 @@ def read_json(path: Path) -> dict[str, Any]:
     _require_file(path)
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, OSError) as error:
-        raise AtlasError(f"{path} can't be read as JSON ({error}); save it again.") from error
+        json.dumps(value, ensure_ascii=False).encode()  # half of a character can't be said again
+    except (ValueError, OSError, RecursionError) as error:
+        raise AtlasError(
+            f"{path} can't be read as JSON ({echoed(error)}); save it again."
+        ) from error
     if not isinstance(value, dict):
         raise AtlasError(
             f"{path} holds a JSON {type(value).__name__}, expected an object of settings."

@@ -65,6 +65,7 @@ class Weights:
             )
         if value.numel() == 0:
             raise AtlasError(f"{name} in {self.path} is empty, with shape {list(found)}.")
+        self._refuse_nothing_behind(name, value)
         upcast = value.detach().to(torch.float32).contiguous()
         if not torch.isfinite(upcast).all():
             count = int((~torch.isfinite(upcast)).sum())
@@ -73,6 +74,17 @@ class Weights:
                 "damaged or training diverged, choose another checkpoint."
             )
         return upcast
+
+    def _refuse_nothing_behind(self, name: str, value: Tensor) -> None:
+        """Refuses a tensor whose numbers do not all stand in the file."""
+        if value.layout != torch.strided or value.is_meta:
+            kind = "without numbers" if value.is_meta else "sparse"
+            raise AtlasError(f"{name} in {self.path} is {kind}, expected a dense tensor.")
+        if value.untyped_storage().nbytes() < value.numel() * value.element_size():
+            raise AtlasError(
+                f"{name} in {self.path} is a view that repeats fewer numbers than its shape "
+                f"{list(value.shape)} has; save a copy of it (.contiguous())."
+            )
 
     def number(self, name: str) -> float:
         """A single number, stored as a tensor of one element or as it is."""

@@ -303,6 +303,8 @@ def test_damaged_packs(tmp_path: Path) -> None:
         ({"3": {"filename": "a.bin", "offsets": [5, 1]}}, "expected the features' places"),
         ({"3": [1]}, "has 3 = [1], expected an object"),
         ({"version": 1}, "names no layer"),
+        ({"1" * 5000: {"filename": "a.bin", "offsets": [0, 1]}}, "names no layer"),
+        ({"3": {"filename": "a" * 999, "offsets": [0, 1]}}, "is missing: index.json says"),
     ],
 )
 def test_an_index_that_is_refused(tmp_path: Path, index: Any, says: str) -> None:
@@ -311,6 +313,16 @@ def test_an_index_that_is_refused(tmp_path: Path, index: Any, says: str) -> None
     with pytest.raises(AtlasError) as raised:
         read(tmp_path)
     assert says in str(raised.value) and "index.json" in str(raised.value)
+
+
+@pytest.mark.parametrize("name", ["0e999 to 5", "1e999 to 2", "1e-999 to 1e30"])
+def test_a_groups_name_with_numbers_out_of_range(tmp_path: Path, name: str) -> None:
+    one = feature(0)
+    for group in one["examples_quantiles"]:
+        group["quantile_name"] = name
+    folder = packed(tmp_path / "f", {3: [one]})
+    ((_, features),) = read(folder)
+    assert all(np.isfinite([e.band.low, e.band.high]).all() for e in features[0].examples if e.band)
 
 
 def test_an_object_that_unpacks_to_too_much(

@@ -198,6 +198,16 @@ def of_top(**columns: Any) -> Change:
     return lambda one: one["top"][0].update(columns)
 
 
+@pytest.mark.parametrize("size", [1e-300, 1e-150, 3e38])
+def test_moments_out_of_range_are_no_traceback(atoms: Path, size: float) -> None:
+    extreme = {"mean_act": size, "mean_act_squared": size, "skew": 3e38, "kurtosis": 3e38}
+    for number, density in enumerate((1e-300, 1e-30, 1.0)):
+        write(atoms / f"{number}.json", feature(density=density, **extreme))
+    _, features = read(atoms)
+    assert len(features) == 3
+    assert features[2].mean_activation == size
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [

@@ -106,6 +106,35 @@ def test_shards_that_are_missing_or_lack_what_they_should_hold(tmp_path: Path) -
         read_safetensors(shards(tmp_path, {"a": "one.safetensors"}, one={"b": torch.ones(1)}))
 
 
+@pytest.mark.parametrize(
+    "config",
+    ["[" * 100_000 + "]" * 100_000, '{"a":' * 100_000 + "1" + "}" * 100_000, '{"a": "\\ud800"}'],
+    ids=["a deep list", "a deep object", "half of a character"],
+)
+def test_json_that_cannot_be_read_or_said(tmp_path: Path, config: str) -> None:
+    saelens(tmp_path)
+    (tmp_path / "cfg.json").write_text(config)
+    with pytest.raises(AtlasError, match=r"cfg\.json can't be read as JSON \(.{1,70}\); save it"):
+        load_dictionary(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("weight", "says"),
+    [
+        (torch.ones(4, 3).to_sparse(), "encoder.weight in .* is sparse, expected a dense"),
+        (torch.ones(4, 3, device="meta"), "encoder.weight in .* is without numbers"),
+        (torch.ones(1).expand(1 << 20, 1 << 20), "is a view that repeats fewer numbers"),
+    ],
+    ids=["sparse", "meta", "expanded"],
+)
+def test_a_tensor_without_all_its_numbers(tmp_path: Path, weight: torch.Tensor, says: str) -> None:
+    state = {"encoder.weight": weight, "encoder.bias": torch.zeros(4)}
+    state |= {"decoder.weight": torch.ones(3, 4), "bias": torch.zeros(3)}
+    torch.save(state, tmp_path / "ae.pt")
+    with pytest.raises(AtlasError, match=says):
+        load_dictionary(tmp_path)
+
+
 class Bomb:
     """A pickle that creates a file when it is loaded naively."""
 

@@ -1,8 +1,8 @@
 """Writing what search reads: words of contexts, windows of examples, tokens, summaries.
 
 Everything is made anew from the tables of the atlas, just before it is published, so that it is
-right whatever was added or replaced. Holds eight bytes for each word of the stored contexts of one
-corpus. Knows nothing of queries.
+right whatever was added or replaced. Holds some 24 bytes for each word of the stored contexts of
+one corpus. Knows nothing of queries.
 """
 
 from array import array
@@ -74,18 +74,18 @@ def _write_words(connection: Connection, corpus_id: int, model_id: int) -> None:
         context_id.append(context.context_id)
         first_word.append(len(of_place))
     small = np.uint16 if context_size < 2**16 else np.uint32
-    layout = TextLayout(
-        context_size,
-        np.array(context_id, np.int64),
-        np.array(first_word, np.int64),
-        np.array(start, small),
-        np.array(stop, small),
+    layout = codec.pack(
+        TextLayout(
+            context_size,
+            np.array(context_id, np.int64),
+            np.array(first_word, np.int64),
+            np.array(start, small),
+            np.array(stop, small),
+        )
     )
-    _insert(
-        connection,
-        schema.text_layout,
-        [{"corpus_id": corpus_id, "layout": codec.pack(layout)}],
-    )
+    del start, stop
+    _insert(connection, schema.text_layout, [{"corpus_id": corpus_id, "layout": layout}])
+    del layout
     places = _grouped(np.frombuffer(of_place, np.uint32), len(ids))
     _insert(
         connection,

@@ -46,7 +46,7 @@ class PrecomputeSettings(BaseModel):
     verify: bool = True
     """refuse dictionaries that explain nothing of this model's activations"""
 
-    context_size: int | None = Field(default=None, ge=2)
+    context_size: int | None = Field(default=None, ge=2, le=2**20)
     """tokens in a context; by default the dictionary's own, at most the model's"""
     packing: Literal["packed", "document"] = "packed"
     """join documents and cut, or one document a context"""

@@ -357,6 +357,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "nothing": ({"sequences": []}, "sequences holds no token"),
     "name": ({"name": "Protein"}, "is not an address"),
     "option": ({"top_exmples": 3}, "top_exmples"),
+    "context": ({"context_size": 10**9}, "--context-size is 1000000000"),
     "workers": ({"workers": "ray"}, "workers is no option"),
     "separator": ({"separator": "<mask>"}, "separator stands between"),
     "batch": (

@@ -44,6 +44,9 @@ def ask(
             f"{name} returned {type(found).__name__} for {said}, expected a torch tensor."
         )
     expected = ", ".join("any" if size is None else str(size) for size in shape)
+    if found.layout != torch.strided or found.is_meta:
+        kind = "tensor without numbers" if found.is_meta else "sparse tensor"
+        raise AtlasError(f"{name} returned a {kind} for {said}, expected a dense one.")
     if found.ndim != len(shape) or any(
         size not in (None, there) for size, there in zip(shape, found.shape, strict=True)
     ):

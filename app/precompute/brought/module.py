@@ -106,10 +106,10 @@ def precompute_module(
         raise AtlasError('separator stands between sequences that are packed: packing="packed".')
     separator_id = None if separator is None else words.id_of(separator, "separator")
     is_padded = found.is_padded(size, packed)
-    where = torch.device(device_of(device))
+    where = _device(device)
     model = BroughtModel(
         name.split("/")[0], hook_name, activations, len(words.texts), len(words.texts) + is_padded,
-        where, logits, None if unembedding is None else _tensor(unembedding, where),
+        where, logits, None if unembedding is None else _tensor("unembedding", unembedding, where),
     )  # fmt: skip
     sample = torch.from_numpy(_sample(found, size))[None].to(where)
     coder = _coder(model, sample, encode, decode, hidden_pre, threshold, W_dec, hook_name)
@@ -155,6 +155,8 @@ def _settings(
     for option in options:
         if option in TOLD_HERE:
             raise AtlasError(f"{option} is no option of precompute_module.")
+    if not isinstance(name, str):
+        raise AtlasError(f"name is {name!r}, expected an address like toy-protein/layer-0.")
     model = name.split("/")[0]
     told = {"packing": "document"} | dict(options)
     return read_settings(
@@ -210,14 +212,14 @@ def _thresholds(
 ) -> Tensor:
     if hidden_pre is None:
         raise AtlasError("threshold is one of hidden_pre: give that function too.")
-    found = _tensor(threshold, device).reshape(-1)
+    found = _tensor("threshold", threshold, device).reshape(-1)
     if len(found) not in (1, d_sae) or not bool(torch.isfinite(found).all()):
         raise AtlasError(f"threshold has {len(found):,} numbers, expected 1 or {d_sae:,}.")
     return found.expand(d_sae).clone()
 
 
 def _matrix(name: str, given: Tensor, shape: tuple[int, int], device: torch.device) -> Tensor:
-    found = _tensor(given, device)
+    found = _tensor(name, given, device)
     if tuple(found.shape) != shape:
         raise AtlasError(
             f"{name} has shape {list(found.shape)}, expected [d_sae, d_in] = {list(shape)}."
@@ -227,8 +229,23 @@ def _matrix(name: str, given: Tensor, shape: tuple[int, int], device: torch.devi
     return found
 
 
-def _tensor(given: Any, device: torch.device) -> Tensor:
-    return torch.as_tensor(given).detach().to(device, torch.float32)
+def _tensor(name: str, given: Any, device: torch.device) -> Tensor:
+    try:
+        found = torch.as_tensor(given).detach()
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise AtlasError(f"{name} is {type(given).__name__}, expected numbers.") from error
+    if found.layout != torch.strided or found.is_meta:
+        raise AtlasError(f"{name} is sparse or without numbers, expected a dense tensor.")
+    return found.to(device, torch.float32)
+
+
+def _device(name: str) -> torch.device:
+    try:
+        found = torch.device(device_of(name))
+        torch.zeros(1, device=found)
+    except (RuntimeError, AssertionError, TypeError, NotImplementedError) as error:
+        raise AtlasError(f"device is {name!r}, and there is none such here.") from error
+    return found
 
 
 def _check_unembedding(model: BroughtModel, d_in: int) -> None:

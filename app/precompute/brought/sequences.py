@@ -41,6 +41,9 @@ class Words:
             raise AtlasError("vocabulary is no list of strings, one for each token id.")
         if not len(vocabulary):
             raise AtlasError("vocabulary is empty.")
+        for token_id, text in enumerate(vocabulary):
+            if not text.isascii() and text.encode("utf-8", "replace").decode() != text:
+                raise AtlasError(f"vocabulary: token {token_id} is no text: {text!r}.")
         words = cls(list(vocabulary), ())
         return cls(words.texts, sorted({words.id_of(token, "special") for token in special}))
 
@@ -58,7 +61,11 @@ class Words:
             if token in self.by_text:
                 return self.by_text[token]
             raise AtlasError(f"{where}: the token {token!r} is not in vocabulary.")
-        if isinstance(token, int | np.integer) and 0 <= token < len(self.texts):
+        if (
+            isinstance(token, int | np.integer)
+            and not isinstance(token, bool)
+            and 0 <= token < len(self.texts)
+        ):
             return int(token)
         raise AtlasError(
             f"{where}: {token!r} is no token: expected an id below {len(self.texts):,} or a string "
@@ -95,6 +102,8 @@ class Sequences:
         """
         if isinstance(given, str):
             raise AtlasError("sequences is one string: give a list of sequences.")
+        if not isinstance(given, Iterable):
+            raise AtlasError(f"sequences is {given!r}: give a list of sequences.")
         pairs = (
             given.items()
             if isinstance(given, Mapping)
@@ -104,8 +113,10 @@ class Sequences:
         for name, tokens in pairs:
             names.append(str(name))
             where = f"sequences, {name}"
+            if not isinstance(tokens, Iterable):
+                raise AtlasError(f"{where}: {tokens!r} is no sequence of tokens.")
             # Arrays and tensors give numbers of their own kinds.
-            plain = (each if isinstance(each, str) else int(each) for each in tokens)
+            plain = (each.item() if hasattr(each, "item") else each for each in tokens)
             ids.append(np.array([words.id_of(token, where) for token in plain], np.int64))
         if not sum(map(len, ids)):
             raise AtlasError("sequences holds no token.")

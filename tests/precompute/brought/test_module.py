@@ -1,6 +1,8 @@
 """A user's functions through the whole job: every number against dense recomputation, pages that
 answer, and the numbers of the ordinary job where both define them."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -358,6 +360,21 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "name": ({"name": "Protein"}, "is not an address"),
     "option": ({"top_exmples": 3}, "top_exmples"),
     "context": ({"context_size": 10**9}, "--context-size is 1000000000"),
+    "sparse": (
+        {"activations": lambda t: torch.ones(*t.shape, D_IN).to_sparse()},
+        "activations returned a sparse tensor",
+    ),
+    "no numbers": (
+        {"encode": lambda x: torch.ones(len(x), D_SAE, device="meta")},
+        "encode returned a tensor without numbers",
+    ),
+    "no such device": ({"device": "tpu"}, "device is 'tpu', and there is none such here"),
+    "half a character": (
+        {"vocabulary": [*ACIDS[:20], chr(0xD800)], "special": []},
+        "vocabulary: token 20 is no text",
+    ),
+    "fraction": ({"sequences": [[1.5, 2, 3]]}, "sequence 1: 1.5 is no token"),
+    "truth": ({"sequences": [[True, False]]}, "sequence 1: True is no token"),
     "workers": ({"workers": "ray"}, "workers is no option"),
     "separator": ({"separator": "<mask>"}, "separator stands between"),
     "batch": (
@@ -390,3 +407,34 @@ def test_packed_sequences_are_joined_by_the_separator(
     expected = [ACIDS.index(acid) if acid != "*" else 20 for acid in joined]
     assert tokens.tolist() == expected[: len(tokens)]
     assert len(expected) - len(tokens) <= SIZE
+
+
+_UNCHECKED = """
+import sys, torch
+from app.errors import AtlasError
+from feature_atlas.modules import precompute_module
+made = dict(
+    name="toy/one", activations=lambda t: torch.ones(*t.shape, 3), encode=lambda x: x,
+    decode=lambda acts: acts, vocabulary=["a", "b"], sequences=["ab"], hidden_pre=lambda x: x,
+)
+for wrong in ({"threshold": "high"}, {"sequences": None}, {"sequences": ["ab", None]}, {"name": 5}):
+    try:
+        precompute_module(sys.argv[1], **made | wrong)
+    except AtlasError as error:
+        print(error)
+"""
+
+
+def test_wrong_types_are_named_where_nothing_checks_them(tmp_path: Path) -> None:
+    """The tests' own checks of types would be first: a process without them."""
+    done = subprocess.run(
+        [sys.executable, "-c", _UNCHECKED, str(tmp_path / "atlas.db")],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.splitlines() == [
+        "threshold is str, expected numbers.",
+        "sequences is None: give a list of sequences.",
+        "sequences, sequence 2: None is no sequence of tokens.",
+        "name is 5, expected an address like toy-protein/layer-0.",
+    ]
+    assert not any(tmp_path.iterdir())

@@ -27,9 +27,10 @@ COLUMNS = (
     *FEATURE_KEY,
     Column("group", "text", "", "top, interval, quantile, silent or near"),
     Column("rank", "int", "", "place in the group, from 0"),
-    Column("context_id", "int", "", "row of the corpus array"),
+    Column("context_id", "int", "", "row of the corpus array; of an import the number of its text"),
     Column("document", "text", "", "name of what the token stands in"),
-    Column("position", "int", _POSITION, "of the token it was chosen for"),
+    Column("position", "int", _POSITION, "of the token it was chosen for; where an import does "
+           "not say where texts began, in the text"),
     Column("activation", "float", _ACTIVATION, "there; 0 for silent examples and near misses"),
     Column("hidden_pre", "float", "hidden_pre", "pre-activation there"),
     Column("band", "int", "", "of the interval or quantile, from 0 for the weakest"),
@@ -40,7 +41,8 @@ COLUMNS = (
     Column("band_share", "float", "share, 0 to 1", "of the feature's firings in the band"),
     Column("repeats", "int", "contexts", "whose window up to the peak is the same"),
     Column("window_start", "int", _POSITION, "of the first token listed"),
-    Column("token_ids", "ints", "", "of the window"),
+    Column("token_ids", "ints", "", "of the window; where imported files give none, by order of "
+           "appearance"),
     Column("tokens", "texts", "", "of the window; bytes that are no text alone as \\xNN"),
     Column("activations", "floats", _ACTIVATION, "on the tokens of the window"),
     *_ABLATION,

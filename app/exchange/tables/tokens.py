@@ -7,7 +7,12 @@ from app.exchange.tables.columns import FEATURE_KEY, Column, Row, Table, key_of
 
 _ACTIVATION, _SHARE = "activation", "share, 0 to 1"
 _TOKEN = (
-    Column("token_id", "int", "", "of the vocabulary"),
+    Column(
+        "token_id",
+        "int",
+        "",
+        "of the vocabulary; where imported files give none, by order of appearance",
+    ),
     Column("token", "text", "", "its exact text; bytes that are no text alone as \\xNN"),
 )
 
@@ -53,7 +58,7 @@ LOGITS = Table(
     (
         *FEATURE_KEY,
         Column("scale", "text", "", "adjusted (final norm's gain, centred, minus the mean) or raw "
-               "(W_dec · W_U)"),
+               "(W_dec · W_U; of an import, as its files have them)"),
         Column("side", "text", "", "promoted or suppressed"),
         Column("rank", "int", "", "from 0 for the strongest"),
         *_TOKEN,

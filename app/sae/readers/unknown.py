@@ -33,7 +33,8 @@ def seen(path: Path) -> str:
 def several(path: Path, readers: Sequence[Reader]) -> str:
     """The dictionaries in the folders below, as a phrase; empty where there are none."""
     found = [f"{place} ({name})" for place, name in _within(path, readers, DEPTH)]
-    return f"{len(found)} dictionaries: {_listed(found, DICTIONARIES)}" if found else ""
+    noun = "dictionary" if len(found) == 1 else "dictionaries"
+    return f"{len(found)} {noun}: {_listed(found, DICTIONARIES)}" if found else ""
 
 
 def _within(folder: Path, readers: Sequence[Reader], depth: int) -> list[tuple[Path, str]]:

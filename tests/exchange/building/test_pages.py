@@ -89,6 +89,10 @@ def test_the_twin_of_a_feature_has_the_keys_of_any_other(client: TestClient) -> 
     assert all(e["interval"]["n_active"] is None for e in found["examples"] if e["interval"])
 
 
+def test_the_index_does_not_offer_what_an_import_cannot(client: TestClient) -> None:
+    assert "<code>--live</code>" not in client.get("/").text
+
+
 def test_pictures_are_drawn(client: TestClient) -> None:
     for address in (f"{SAE}/card.png", f"{SAE}/1/card.png", f"{SAE}/{DEAD}/card.png"):
         assert client.get(address).content.startswith(b"\x89PNG")

@@ -1,8 +1,8 @@
 """Writing an atlas: a temporary file beside the output, checked, then renamed into place.
 
 Until `publish` returns, the output is what it was before: absent, or the atlas that stood there. An
-existing atlas is copied and added to. Knows records and tables; knows nothing of how a number was
-made.
+existing atlas is copied and added to, by one writer at a time: of two, one would not be in the file
+that the other puts in place. Knows records and tables; knows nothing of how a number was made.
 """
 
 import hashlib
@@ -57,6 +57,7 @@ from app.db.stored.rankings import by_token, ranking_columns
 from app.db.stored.study import pack_study
 from app.db.studies import ALONE, StudyRecord
 from app.errors import AtlasError
+from app.lock import Lock
 
 _ROWS_AT_ONCE = 512
 
@@ -65,8 +66,8 @@ class AtlasWriter:
     """Builds an atlas at `output`; use as a context manager and end with `publish`.
 
     Raises:
-        AtlasError: the place can't be written, the disk is full, or what stands at `output` is not
-            an atlas of this schema version.
+        AtlasError: the place can't be written, the disk is full, another process is writing there,
+            or what stands at `output` is not an atlas of this schema version.
     """
 
     def __init__(self, output: Path, generator: dict[str, str]) -> None:
@@ -74,30 +75,40 @@ class AtlasWriter:
         self.partial = output.with_name(output.name + ".partial")
         self._generator = generator
         self._decoders: list[DecoderFile] = []
+        self._engine = create_engine(URL.create("sqlite", database=str(self.partial)))
+        self._lock = _lock(output)
+        try:
+            self._connection = self._start()
+        except BaseException:
+            self._abandon()
+            raise
+
+    def _start(self) -> Connection:
+        """A connection to a copy of what stands at the output, or to a new file, with every table
+        in place."""
         self.partial.unlink(missing_ok=True)
         try:
-            if output.exists():
-                read_meta(output)
-                shutil.copyfile(output, self.partial)
+            if self.output.exists():
+                read_meta(self.output)
+                shutil.copyfile(self.output, self.partial)
             else:
                 self.partial.touch()
         except OSError as error:
-            self.partial.unlink(missing_ok=True)
-            raise AtlasError(f"Can't write {output}: {error.strerror or error}.") from error
-        self._engine = create_engine(URL.create("sqlite", database=str(self.partial)))
-        self._connection: Connection = self._engine.connect()
+            raise AtlasError(f"Can't write {self.output}: {error.strerror or error}.") from error
+        connection = self._engine.connect()
         # The partial file is worthless until it is renamed, so durability waits for `publish`.
-        self._connection.exec_driver_sql(f"PRAGMA page_size = {schema.PAGE_SIZE}")
-        self._connection.exec_driver_sql("PRAGMA journal_mode = OFF")
-        self._connection.exec_driver_sql("PRAGMA synchronous = OFF")
+        connection.exec_driver_sql(f"PRAGMA page_size = {schema.PAGE_SIZE}")
+        connection.exec_driver_sql("PRAGMA journal_mode = OFF")
+        connection.exec_driver_sql("PRAGMA synchronous = OFF")
         try:
-            schema.metadata.create_all(self._connection)
-            self._connection.commit()
+            schema.metadata.create_all(connection)
+            connection.commit()
         except OperationalError as error:
-            self._abandon()
+            connection.close()
             if _is_full(error):
                 raise self._no_room(error) from error
             raise
+        return connection
 
     @property
     def connection(self) -> Connection:
@@ -113,6 +124,7 @@ class AtlasWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._connection.close()
         if error is None:
             self._close()
             return
@@ -120,13 +132,13 @@ class AtlasWriter:
         if isinstance(error, OperationalError) and _is_full(error):
             raise self._no_room(error) from error
 
-    def _close(self) -> None:
-        self._connection.close()
-        self._engine.dispose()
-
     def _abandon(self) -> None:
-        self._close()
         self.partial.unlink(missing_ok=True)
+        self._close()
+
+    def _close(self) -> None:
+        self._engine.dispose()
+        self._lock.release()
 
     def _no_room(self, error: OperationalError) -> AtlasError:
         return AtlasError(
@@ -457,6 +469,19 @@ class AtlasWriter:
                 for place, convert in converters:
                     values[place] = convert(values[place])
             self._connection.exec_driver_sql(statement, [tuple(values) for values in batch])
+
+
+def _lock(output: Path) -> Lock:
+    """The right to write an output; in a file of its own, as SQLite has its own locks on its."""
+    try:
+        return Lock(output.with_name(output.name + ".lock"))
+    except BlockingIOError as error:
+        raise AtlasError(
+            f"Another process is writing {output}: run the same command again when it is done, or "
+            "write to another file."
+        ) from error
+    except OSError as error:
+        raise AtlasError(f"Can't write {output}: {error.strerror}.") from error
 
 
 def _is_full(error: OperationalError) -> bool:

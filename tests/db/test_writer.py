@@ -106,6 +106,30 @@ def test_what_is_no_atlas_is_refused(tmp_path: Path) -> None:
         open_atlas(tmp_path / "missing.db")
 
 
+def test_two_writers_at_once_do_not_lose_each_others_work(
+    write_atlas: WriteAtlas, tmp_path: Path
+) -> None:
+    path = tmp_path / "atlas.db"
+    with AtlasWriter(path, {}):
+        with pytest.raises(AtlasError, match=r"Another process is writing .*atlas\.db: run the"):
+            write_atlas()
+        assert path.with_name("atlas.db.partial").exists()
+    write_atlas()
+    with open_atlas(path).connect() as connection:
+        assert [sae.address for sae in list_saes(connection)] == ["tiny/first"]
+
+
+def test_who_was_refused_leaves_the_file_to_others(write_atlas: WriteAtlas, tmp_path: Path) -> None:
+    path = tmp_path / "atlas.db"
+    path.write_text("not an atlas")
+    with pytest.raises(AtlasError, match="is not an atlas"):
+        write_atlas()
+    path.unlink()
+    assert list(tmp_path.iterdir()) == []
+    write_atlas()
+    assert [each.name for each in tmp_path.iterdir()] == ["atlas.db"]
+
+
 def test_an_output_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     with pytest.raises(AtlasError, match="Can't write"):
         AtlasWriter(tmp_path / "no" / "such" / "folder" / "atlas.db", {})

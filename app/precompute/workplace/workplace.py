@@ -9,7 +9,6 @@ does all that may have been made from it. Once the atlas is published the events
 """
 
 import errno
-import fcntl
 import os
 import shutil
 from collections.abc import Callable, Collection, Mapping
@@ -18,6 +17,7 @@ from types import TracebackType
 
 from app.durable import sync_folder
 from app.errors import AtlasError
+from app.lock import Lock
 from app.precompute.workplace import seals
 from app.precompute.workplace.ledger import AFTER, Ledger, Recipe
 from app.precompute.workplace.stage_recipes import changed_settings
@@ -45,16 +45,13 @@ class Workplace:
     def __enter__(self) -> "Workplace":
         try:
             self.folder.mkdir(exist_ok=True)
-            self._lock = (self.folder / "lock").open("w")
-        except OSError as error:
-            raise AtlasError(f"Can't write {self.output}: {error.strerror}.") from error
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            self._lock.close()
+            self._lock = Lock(self.folder / "lock")
+        except BlockingIOError as error:
             raise AtlasError(
                 f"Another job is writing {self.output}: wait for it, or choose another --output."
             ) from error
+        except OSError as error:
+            raise AtlasError(f"Can't write {self.output}: {error.strerror}.") from error
         self.ledger = Ledger(self.folder / "ledger.jsonl")
         self._holds_work = bool(self.ledger.stages())
         return self
@@ -68,7 +65,7 @@ class Workplace:
         # A mistake in the options leaves nothing behind; a run cut short leaves what it finished.
         if isinstance(error, AtlasError) and not self._holds_work:
             shutil.rmtree(self.folder)
-        self._lock.close()
+        self._lock.release()
         if isinstance(error, OSError) and error.errno in _FULL:
             raise AtlasError(
                 f"Can't write {self.output}: {error.strerror}. What is finished is kept in "

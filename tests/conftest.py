@@ -7,7 +7,8 @@ written from the format's definition. Heavy libraries are imported when a test f
 
 import json
 import os
-from collections.abc import Callable
+import resource
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -175,3 +176,11 @@ def text_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         words = rng.choice(WORDS, size=60 + 10 * i)
         (folder / f"{i}.txt").write_text("".join(words), "utf-8")
     return folder
+
+
+@pytest.fixture
+def largest_file() -> Iterator[Callable[[int], None]]:
+    """Sets how many bytes a file may grow to: past that every write fails, as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda n_bytes: resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

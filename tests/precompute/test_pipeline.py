@@ -492,16 +492,6 @@ def test_two_jobs_on_one_output(
     assert not os.path.exists(tmp_path / "atlas.db")
 
 
-@pytest.fixture
-def largest_file() -> Iterator[Callable[[int], None]]:
-    """Sets how many bytes a file may grow to: past that every write fails, as on a full disk."""
-    import resource
-
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    yield lambda n_bytes: resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, hard))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
 @pytest.mark.parametrize("n_bytes", [1_500, 6_000, 100_000, 260_000])
 def test_a_full_disk_is_a_sentence(
     small: Callable[..., PrecomputeSettings],

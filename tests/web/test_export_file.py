@@ -2,6 +2,7 @@
 
 import html
 import re
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -180,3 +181,23 @@ def test_markup_made_lean() -> None:
     assert unlinked('<a href="/m?a=1&amp;b=2">1</a>', "https://x.org") == (
         '<a href="https://x.org/m?a=1&amp;b=2">1</a>'
     )
+
+
+def test_a_file_is_written_whole_and_over_nothing_but_a_page(
+    atlas_path: Path, tmp_path: Path, largest_file: Callable[[int], None]
+) -> None:
+    name, out = "synthetic/resid-2-1k/7", tmp_path / "feature.html"
+    with pytest.raises(AtlasError, match="is a folder: give the name of a file"):
+        export_feature(atlas_path, name, tmp_path, "")
+    export_feature(atlas_path, name, out, "")
+    before = out.read_bytes()
+    largest_file(10_000)
+    with pytest.raises(AtlasError, match=r"Can't write .*: free some space or choose another"):
+        export_feature(atlas_path, name, out, "")
+    assert [path.name for path in tmp_path.iterdir()] == ["feature.html"]
+    assert out.read_bytes() == before
+    largest_file(2**30)
+    out.write_text("mine")
+    with pytest.raises(AtlasError, match="exists and is no page"):
+        export_feature(atlas_path, name, out, "")
+    assert out.read_text() == "mine"

@@ -3,6 +3,9 @@
 import json
 import posixpath
 import re
+import subprocess
+import sys
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -14,6 +17,7 @@ from sqlalchemy import Connection
 from app.db.catalog import Sae
 from app.db.feature_numbers import read_features
 from app.errors import AtlasError
+from app.web.export.folder import PARTIAL
 from app.web.export.rewrite import KEPT_SCRIPTS, only_examples
 from app.web.export.search_index import shard
 from app.web.export.single import export_feature
@@ -218,6 +222,7 @@ def test_search_files_hold_what_the_server_ranks(site: Path, client: TestClient)
 
 def test_it_says_how_much_and_how_fast(site: Path, said: list[str]) -> None:
     assert re.match(r"8 features of 1 dictionary, about [\d,]+ kB each: about \d+ MB", said[0])
+    assert re.search(r"in about \d+ (s|min); --sae and --features take a part\.$", said[0])
     assert "features, " in said[1] and "a second" in said[1]
     n_files = sum(path.is_file() for path in site.rglob("*"))
     assert said[-1].startswith(f"{n_files - 1:,} files, ")
@@ -237,6 +242,52 @@ def test_a_later_export_replaces_its_own_files_alone(atlas_path: Path, tmp_path:
     assert (tmp_path / "CNAME").read_text() == "atlas.example.org"
     assert not (tmp_path / SAE / "0").exists()
     assert (tmp_path / SAE / "1" / "index.html").is_file()
+
+
+def test_a_full_disk_leaves_what_stood_there(
+    atlas_path: Path, tmp_path: Path, largest_file: Callable[[int], None]
+) -> None:
+    out = tmp_path / "out"
+
+    def fails() -> None:
+        largest_file(100_000)
+        with pytest.raises(AtlasError, match=r"Can't write into .*: what stood there still does"):
+            export_site(atlas_path, out, [SAE], "0,1", "", lambda _: None)
+        largest_file(2**30)
+
+    fails()
+    assert list(tmp_path.iterdir()) == []
+    export_site(atlas_path, out, [SAE], "0", "", lambda _: None)
+    before = _content(out)
+    fails()
+    assert _content(out) == before
+
+
+def test_what_a_killed_export_left_makes_room(atlas_path: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    export_site(atlas_path, out, [SAE], "0", "", lambda _: None)
+    before = _content(out)
+    program = (
+        "import os; from pathlib import Path; from app.web.export.folder import SiteFolder; "
+        f"SiteFolder(Path({str(out)!r})).write('half.html', 'half'); os._exit(9)"
+    )
+    assert subprocess.run([sys.executable, "-c", program]).returncode == 9
+    assert (out / PARTIAL / "half.html").is_file()
+    assert _content(out, apart=PARTIAL) == before
+    export_site(atlas_path, out, [SAE], "0", "", lambda _: None)
+    assert _content(out).keys() == before.keys()
+    (out / PARTIAL).mkdir()
+    (out / PARTIAL / "thesis.txt").write_text("mine")
+    with pytest.raises(AtlasError, match=r"\.partial is in the way and of no export: move it"):
+        export_site(atlas_path, out, [SAE], "0", "", lambda _: None)
+
+
+def _content(folder: Path, apart: str = "") -> dict[str, bytes]:
+    """Every file by its name, but those under `apart`."""
+    files = {path.relative_to(folder): path for path in folder.rglob("*") if path.is_file()}
+    return {
+        name.as_posix(): path.read_bytes() for name, path in files.items() if name.parts[0] != apart
+    }
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from jinja2 import Environment
 from markupsafe import Markup
 from sqlalchemy import Connection
 
-from app import __version__
+from app import __version__, durable
 from app.db.catalog import Sae, find_sae, list_saes
 from app.db.engine import open_atlas
 from app.db.features import has_feature
@@ -192,13 +192,30 @@ def export_feature(
         opened.close()
         if notebook is not None:
             notebook.dispose()
-    if output.exists() and not output.read_bytes()[:15].lower() == b"<!doctype html>":
-        raise AtlasError(f"{output} exists and is no page: choose another name.")
-    try:
-        output.write_text(html, encoding="utf-8")
-    except OSError as error:
-        raise AtlasError(f"Can't write {output} ({error.strerror or error}).") from error
+    _put(output, html.encode())
     print(f"{output}: {len(html.encode()) / 1e3:.0f} kB", file=sys.stderr)
+
+
+def _put(output: Path, html: bytes) -> None:
+    """Writes the file whole or not at all, over nothing but a page."""
+    try:
+        if output.is_dir():
+            raise AtlasError(f"{output} is a folder: give the name of a file, like feature.html.")
+        if output.exists() and not _is_page(output):
+            raise AtlasError(f"{output} exists and is no page: choose another name.")
+        durable.write(output, html)
+    except OSError as error:
+        raise AtlasError(
+            f"Can't write {output} ({error.strerror or error}): free some space or choose another "
+            "place."
+        ) from error
+
+
+def _is_page(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(15).lower() == b"<!doctype html>"
 
 
 def _find(connection: Connection, name: str) -> tuple[Sae, int]:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from sqlalchemy import Connection
@@ -78,14 +79,11 @@ def export_site(
             (sae, read_features(connection, sae, features)) for sae in choose_saes(connection, saes)
         ]
         state.notebook_scope = written.scope(chosen)
-        folder = SiteFolder(out)
         with open_reader(state.notebook, state.names, state.notebook_scope) as reader:
-            try:
-                written.check(reader)
+            written.check(reader)
+            with SiteFolder(out) as folder:
                 pages = PageWriter(server, folder, SiteMap(), reader)
                 _Export(connection, pages, chosen, say).run()
-            finally:
-                folder.close()
 
 
 class _Export:
@@ -133,19 +131,22 @@ class _Export:
                 map_feature(self._pages, sae, index)
 
     def _announce(self) -> None:
-        """How much it will be, judged by three features of the first dictionary."""
+        """How much it will be and how long, judged by three features of the first dictionary."""
         n = sum(len(indices) for _, indices in self._chosen)
         sae, indices = self._chosen[0]
         sample = sorted({indices[0], indices[len(indices) // 2], indices[-1]})
-        sizes = [
-            sum(len(content) for _, content in feature_files(self._pages, sae, index))
-            for index in sample
-        ]
-        each = sum(sizes) / len(sizes)
+        sizes, times = [], []
+        for index in sample:
+            started = time.monotonic()
+            sizes.append(sum(len(content) for _, content in feature_files(self._pages, sae, index)))
+            times.append(time.monotonic() - started)
+        each, took = sum(sizes) / len(sizes), n * median(times)
         many = "dictionary" if len(self._chosen) == 1 else "dictionaries"
         self._say(
             f"{n:,} features of {len(self._chosen)} {many}, about {each / 1e3:,.0f} kB each: "
-            f"about {n * each / 1e6:,.0f} MB and the search index."
+            f"about {n * each / 1e6:,.0f} MB and the search index, in about "
+            f"{f'{took:.0f} s' if took < 100 else f'{took / 60:.0f} min'}; --sae and --features "
+            "take a part."
         )
         n_labelled = sum(len(self._pages.reader.names(sae)) for sae, _ in self._chosen)
         if n_labelled:

@@ -34,7 +34,9 @@ class OutputFolder:
         Raises:
             AtlasError: a file, a folder with anything else in it, or one that can't be written.
         """
-        self.place, self.what = place, what
+        # Resolved, as `.` and `..` have no folder of another name beside them.
+        place = self.place = place.resolve()
+        self.what = what
         self._partial = place.with_name(f"{place.name}.partial")
         self.n_files = self.n_bytes = 0
         with self._writing():
@@ -97,7 +99,7 @@ class OutputFolder:
         if self.place.exists():
             os.replace(self.place, aside)
         os.replace(self._partial, self.place)
-        durable.sync_folder(self.place.resolve().parent)
+        durable.sync_folder(self.place.parent)
         shutil.rmtree(aside, ignore_errors=True)
 
     @contextmanager
@@ -106,7 +108,8 @@ class OutputFolder:
             yield
         except OSError as error:
             raise AtlasError(
-                f"Can't write into {self.place} ({error.strerror or error})."
+                f"Can't write into {self.place} ({error.strerror or error}): free some space or give "
+                "another folder."
             ) from error
 
 

@@ -35,6 +35,17 @@ def test_nothing_is_there_before_all_is(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]
 
 
+def test_the_folder_one_stands_in_can_be_the_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "out").mkdir()
+    monkeypatch.chdir(tmp_path / "out")
+    with OutputFolder(Path(), "a test") as folder:
+        folder.write("one.txt", "one")
+    assert (tmp_path / "out" / "one.txt").read_text() == "one"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]
+
+
 def test_an_interrupted_export_leaves_what_was_there(tmp_path: Path) -> None:
     place = tmp_path / "out"
     with OutputFolder(place, "a test") as folder:

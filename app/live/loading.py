@@ -19,6 +19,7 @@ from app.db.engine import open_atlas
 from app.db.tokens import most_frequent
 from app.errors import AtlasError, closest
 from app.hub.finding import at_hand, find_dictionary, find_model
+from app.live.runnable import runnable
 from app.precompute.ablation.stage import text_lengths
 from app.precompute.model.language_model import LanguageModel
 from app.precompute.model.vocabulary import special_token_ids, vocabulary
@@ -109,14 +110,7 @@ def load(sources: Sources) -> Held:
     try:
         with atlas.connect() as connection:
             every = list_saes(connection)
-            saes = [sae for sae in every if sae.record.imported is None]
-            if not saes:
-                only = "imported dictionaries alone, of which it has no weights" if every else ""
-                raise AtlasError(
-                    f"{sources.atlas} holds {only}: nothing can be run."
-                    if only
-                    else f"{sources.atlas} holds no dictionary to run."
-                )
+            saes = runnable(sources.atlas, every)
             dictionaries = _dictionaries(sources, saes)
             models: dict[tuple[str, str], LiveModel] = {}
             found = {

@@ -14,6 +14,7 @@ from starlette.requests import ClientDisconnect
 from app.live.limits import Limits, LiveError
 from app.live.owner import Owner, Start
 from app.live.protocol import Answer, Asked, Kind
+from app.live.runnable import check_runnable
 from app.settings import Settings
 
 Answered = TypeVar("Answered", bound=Answer)
@@ -28,10 +29,12 @@ def start_live(settings: Settings) -> Owner | None:
     """The owner of the model the settings ask for; None where they ask for none.
 
     Raises:
-        AtlasError: the model is not at hand, or not the one the atlas was made from.
+        AtlasError: nothing of the atlas can be run, or the model is not at hand or not the one the
+            atlas was made from.
     """
     if not settings.live:
         return None
+    check_runnable(settings.atlas)
     start = Start(settings.atlas, settings.live_model, settings.live_saes, settings.live_device)
     limits = Limits(
         tokens=settings.live_tokens,

@@ -108,8 +108,8 @@ class OutputFolder:
             yield
         except OSError as error:
             raise AtlasError(
-                f"Can't write into {self.place} ({error.strerror or error}): free some space or give "
-                "another folder."
+                f"Can't write into {self.place} ({error.strerror or error}): free some space or "
+                "give another folder."
             ) from error
 
 

@@ -9,6 +9,7 @@ from fastapi.testclient import TestClient
 
 from app.errors import AtlasError
 from app.exchange.building.run import Order, import_files
+from app.live.owner import Owner
 from app.settings import Settings
 from app.web.export.site import export_site
 from app.web.factory import create_app
@@ -156,10 +157,12 @@ def test_pages_of_studies_say_that_an_import_has_none(client: TestClient, study:
     assert "was read from the SAEDashboard files gpt2" in answer.text
 
 
-def test_a_live_model_has_no_weights_for_it(imported: Path) -> None:
-    loading = pytest.importorskip("app.live.loading")
+def test_a_live_model_is_refused_before_anything_is_loaded(
+    imported: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Owner, "start", None)
     with pytest.raises(AtlasError, match="imported dictionaries alone, of which it has no weights"):
-        loading.load(loading.Sources(imported))
+        create_app(Settings(atlas=imported, live=True))
 
 
 def test_a_static_copy_can_be_made(imported: Path, tmp_path: Path) -> None:

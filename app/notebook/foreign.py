@@ -54,6 +54,8 @@ def label_from_elsewhere(value: dict[str, Any], source: str, find_hash: FindHash
     value = {_OTHER_NAMES.get(name, name): held for name, held in value.items()}
     value = {name: held for name, held in value.items() if name in _KNOWN and held is not None}
     index = _index(value.get("feature_index"))
+    if not value.get("model") or not value.get("sae"):
+        raise NotAllowed("it names no model and sae: give them with --sae MODEL/SAE.")
     model, sae = _text(value, "model", "name", True), _text(value, "sae", "name", True)
     given = {
         "text": _text(value, "text", "label", True),

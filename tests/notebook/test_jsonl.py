@@ -128,6 +128,7 @@ def test_explanations_from_elsewhere_are_labels_with_their_source(notebook: Engi
         ("{", "Line 2 can't be imported: it is no JSON"),
         ("[]", "no JSON object"),
         ('{"model":"tiny","sae":"resid-1","feature_index":1}', "has no text"),
+        ('{"feature_index":1,"text":"a"}', "names no model and sae: give them with --sae"),
         ('{"model":"tiny","sae":"resid-1","feature_index":-1,"text":"a"}', "no number of a"),
         ('{"model":"tiny","sae":"resid-1","feature_index":100,"text":"a"}', "no feature 100"),
         ('{"model":"tiny","sae":"resid-9","feature_index":1,"text":"a"}', "known are tiny/resid-1"),

@@ -244,6 +244,11 @@ def test_a_later_export_replaces_its_own_files_alone(atlas_path: Path, tmp_path:
     assert (tmp_path / SAE / "1" / "index.html").is_file()
 
 
+def test_the_search_says_what_it_knows(site: Path) -> None:
+    page = (site / "-/search/index.html").read_text()
+    assert "20 strongest features of each token" in page and "rank no features" not in page
+
+
 def test_a_full_disk_leaves_what_stood_there(
     atlas_path: Path, tmp_path: Path, largest_file: Callable[[int], None]
 ) -> None:

@@ -105,6 +105,9 @@ class _Import:
         self._seen: set[int] = set()
         self._last = -1
         self._n_explanations = 0
+        self._n_dead = 0
+        self._counts_all = True
+        """whether every feature so far says how often it fires"""
 
     def run(self) -> Imported:
         features = iter(self._features())
@@ -145,6 +148,8 @@ class _Import:
             self._seen.add(index)
             dead.discard(index)
             silent = is_dead(feature)
+            self._n_dead += silent
+            self._counts_all &= feature.n_active is not None or feature.density is not None
             if silent and feature.examples:
                 feature = replace(feature, examples=())
             yield feature_bundle(feature, silent, vocabulary, contexts)
@@ -154,6 +159,7 @@ class _Import:
                     self._n_explanations += 1
         for index in sorted(dead):
             self._seen.add(index)
+            self._n_dead += 1
             yield feature_bundle(ForeignFeature(index), True, vocabulary, contexts)
 
     def _with_tokens(
@@ -229,7 +235,7 @@ class _Import:
             convention="",
             weights_hash=identity(self._asked.format, of),
             linear_path="",
-            quality=QualityRecord(),
+            quality=QualityRecord(n_dead=self._n_dead if self._counts_all else None),
             n_tokens_unproducible=0,
             n_tokens_outlier=0,
             mean_final_norm_scale=None,

@@ -41,6 +41,11 @@ class SearchContext:
     roots: dict[str, str]
     """where each dictionary's index files lie, relative to the search page"""
 
+    @property
+    def ranks_tokens(self) -> bool:
+        """Whether features of any of them are ranked by token: those of imports aren't."""
+        return any(sae.record.imported is None for sae in self.saes)
+
     def as_json(self) -> dict[str, Any]:
         """A search of files has no twin."""
         return {}

@@ -39,6 +39,11 @@ class IndexPage:
     lists: list[FeatureList]
     """of the notebook, those changed last"""
 
+    @property
+    def has_imports(self) -> bool:
+        """Whether any dictionary was read from another tool's files."""
+        return any(sae.record.imported is not None for each in self.models for sae in each.saes)
+
     def as_json(self) -> dict[str, Any]:
         """`models`, each with its `saes`."""
         return {

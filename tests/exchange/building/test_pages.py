@@ -91,7 +91,12 @@ def test_the_twin_of_a_feature_has_the_keys_of_any_other(client: TestClient) -> 
 
 
 def test_the_index_does_not_offer_what_an_import_cannot(client: TestClient) -> None:
-    assert "<code>--live</code>" not in client.get("/").text
+    page = client.get("/").text
+    assert "<code>--live</code>" not in page
+    assert "Of a dictionary read from other files, what those count." in page
+    [entry] = client.get("/index.json").json()["models"]
+    assert entry["saes"][0]["quality"]["n_dead"] == 1
+    assert '<td class="num">8</td>\n<td class="num">1</td>' in page
 
 
 def test_pictures_are_drawn(client: TestClient) -> None:
@@ -168,5 +173,7 @@ def test_a_live_model_is_refused_before_anything_is_loaded(
 def test_a_static_copy_can_be_made(imported: Path, tmp_path: Path) -> None:
     export_site(imported, tmp_path / "site", [], "all", "")
     assert (tmp_path / "site/gpt2-small/8-res-jb/40/index.html").is_file()
+    search = (tmp_path / "site/-/search/index.html").read_text()
+    assert "rank no features by token" in search and "strongest features" not in search
     names = json.loads((tmp_path / "site/-/site/gpt2-small/8-res-jb/names/0.json").read_text())
     assert names["2"][1] == 0

@@ -98,6 +98,18 @@ def test_every_feature_has_a_page(
             assert client.get(f"/{address}/{max(indices) + 1}").status_code == 404
 
 
+@pytest.mark.parametrize("numbered", [False, True])
+def test_tokens_without_their_logits_have_no_empty_column(tmp_path: Path, numbered: bool) -> None:
+    logits = [[" yes", 0.5], [" y", 0.25]] if numbered else [" yes", " y"]
+    one = circuit_tracer.feature(0, top_logits=logits)
+    circuit_tracer.packed(tmp_path / "files", {5: [one]})
+    imported(CIRCUIT_TRACER, tmp_path / "files", tmp_path / "atlas.db")
+    with pages_of(tmp_path / "atlas.db") as client:
+        page = client.get("/files/layer-5/0").text
+    assert ("<th scope=col class=num>logit</th>" in page) is numbered
+    assert ("either way, without their logits;" in page) is not numbered
+
+
 def test_what_was_exported_is_shown_again(export: Export, atlas: Atlas, tmp_path: Path) -> None:
     """Neuronpedia's layout holds the texts without their first position."""
     (done,) = imported(NEURONPEDIA, export("neuronpedia", "--sae", FIRST), tmp_path / "again.db")

@@ -47,7 +47,10 @@ def chart_note(materials: Sequence[Material]) -> str:
     names = [str(m.named) for m in materials if not m.record.never_fired and _own(m) is None]
     if not names:
         return ""
-    return f"The source of {' and '.join(names)} has no histogram whose bins could be laid over."
+    return (
+        f"No line of {' and '.join(names)}: the files read hold no histogram, or one with bins of "
+        "its own, which the feature's page shows."
+    )
 
 
 def _own(material: Material) -> HistogramPanel | None:

@@ -56,6 +56,11 @@ class LensPanel:
     path: str
     """how the feature reaches the residual stream"""
 
+    @property
+    def has_logits(self) -> bool:
+        """False where a source lists tokens without their logits."""
+        return any(row.logit for row in (*self.promoted, *self.suppressed))
+
 
 def build_lens_panel(material: Material, kind: str) -> LensPanel | None:
     """The panel, or None where there is no linear path from the hook to the logits."""

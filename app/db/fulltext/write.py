@@ -1,7 +1,7 @@
 """Writing what search reads: words of contexts, windows of examples, tokens, summaries.
 
 Everything is made anew from the tables of the atlas, just before it is published, so that it is
-right whatever was added or replaced. Holds some 24 bytes for each word of the stored contexts of
+right whatever was added or replaced. Holds some 13 bytes for each word of the stored contexts of
 one corpus. Knows nothing of queries.
 """
 
@@ -10,12 +10,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import fields
 
 import numpy as np
-from jaxtyping import Int, UInt32
 from numpy import ndarray
 from sqlalchemy import Connection, func, insert, select
 
 from app.db import schema
 from app.db.examples import iterate_groups
+from app.db.fulltext.places import places_by_word, renumber
 from app.db.fulltext.records import (
     EXAMPLE_GROUPS,
     ExamplePlaces,
@@ -57,55 +57,51 @@ def write_fulltext(connection: Connection) -> None:
 
 def _write_words(connection: Connection, corpus_id: int, model_id: int) -> None:
     vocabulary = TokenWords(_tokens(connection, model_id))
-    ids: dict[str, int] = {"": 0}
-    of_place, start, stop = array("I"), array("I"), array("I")
-    context_id, first_word = array("Q"), array("Q", [0])
+    numbers: dict[str, int] = {"": 0}
     context_size = 0
+    # Positions take two bytes; those of longer contexts four.
+    word_of_place, start, stop = array("I"), array("H"), array("H")
+    context_id, first_word = array("Q"), array("Q", [0])
     for context in _contexts(connection, corpus_id):
         context_size = max(context_size, context.token_ids.size)
+        if context_size >= 2**16 and start.typecode == "H":
+            start, stop = array("I", start), array("I", stop)
         for word in vocabulary.words(context.token_ids.tolist()):
-            of_place.append(ids.setdefault(word.text, len(ids)))
+            word_of_place.append(numbers.setdefault(word.text, len(numbers)))
             start.append(word.first)
             stop.append(word.last + 1)
         # One place between two contexts belongs to neither, so that no phrase goes across.
-        of_place.append(0)
+        word_of_place.append(0)
         start.append(0)
         stop.append(0)
         context_id.append(context.context_id)
-        first_word.append(len(of_place))
-    small = np.uint16 if context_size < 2**16 else np.uint32
+        first_word.append(len(word_of_place))
     layout = codec.pack(
         TextLayout(
             context_size,
             np.array(context_id, np.int64),
             np.array(first_word, np.int64),
-            np.array(start, small),
-            np.array(stop, small),
+            np.frombuffer(start, start.typecode),
+            np.frombuffer(stop, stop.typecode),
         )
     )
     del start, stop
     _insert(connection, schema.text_layout, [{"corpus_id": corpus_id, "layout": layout}])
     del layout
-    places = _grouped(np.frombuffer(of_place, np.uint32), len(ids))
+    words = sorted(numbers)
+    by_name = np.zeros(len(words), np.uint32)
+    by_name[[numbers[word] for word in words]] = np.arange(len(words))
+    renumbered = np.frombuffer(word_of_place, np.uint32)
+    renumber(renumbered, by_name)
     _insert(
         connection,
         schema.text_word,
         (
-            {
-                "corpus_id": corpus_id,
-                "word": word,
-                "places": pack_numbers(places[i]),
-            }
-            for word, i in sorted(ids.items())
+            {"corpus_id": corpus_id, "word": word, "places": pack_numbers(places)}
+            for word, places in zip(words, places_by_word(renumbered, len(words)), strict=True)
             if word
         ),
     )
-
-
-def _grouped(of_place: UInt32[ndarray, " n"], n_words: int) -> list[Int[ndarray, " m"]]:
-    """For every word its places, ascending."""
-    order = np.argsort(of_place, kind="stable")
-    return np.split(order, np.cumsum(np.bincount(of_place, minlength=n_words))[:-1])
 
 
 def _tokens(connection: Connection, model_id: int) -> list[TokenRecord]:

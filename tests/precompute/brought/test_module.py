@@ -433,6 +433,10 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "fraction": ({"sequences": [[1.5, 2, 3]]}, "sequence 1: 1.5 is no token"),
     "truth": ({"sequences": [[True, False]]}, "sequence 1: True is no token"),
+    "three axes": (
+        {"sequences": np.zeros((2, 3, 4), np.int64)},
+        "sequence 1: a token is an array of shape [4], expected one id",
+    ),
     "workers": ({"workers": "ray"}, "workers is no option"),
     "separator": ({"separator": "<mask>"}, "separator stands between"),
     "batch": (
@@ -509,7 +513,10 @@ made = dict(
     name="toy/one", activations=lambda t: torch.ones(*t.shape, 3), encode=lambda x: x,
     decode=lambda acts: acts, vocabulary=["a", "b"], sequences=["ab"], hidden_pre=lambda x: x,
 )
-for wrong in ({"threshold": "high"}, {"sequences": None}, {"sequences": ["ab", None]}, {"name": 5}):
+for wrong in (
+    {"threshold": "high"}, {"sequences": None}, {"sequences": ["ab", None]}, {"name": 5},
+    {"vocabulary": None}, {"special": None},
+):
     try:
         precompute_module(sys.argv[1], **made | wrong)
     except AtlasError as error:
@@ -528,5 +535,7 @@ def test_wrong_types_are_named_where_nothing_checks_them(tmp_path: Path) -> None
         "sequences is None: give a list of sequences.",
         "sequences, sequence 2: None is no sequence of tokens.",
         "name is 5, expected an address like toy-protein/layer-0.",
+        "vocabulary is no list of strings, one for each token id.",
+        "special is None, expected a list of tokens.",
     ]
     assert not any(tmp_path.iterdir())

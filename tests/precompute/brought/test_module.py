@@ -303,9 +303,7 @@ def test_the_same_model_gives_the_numbers_of_the_ordinary_job(
         tables = ("feature/", "feature_panel/", "feature_example/", "corpus_token/")
         own = {key: value for key, value in content.items() if key.startswith(tables)}
         # What rests on texts of tokens or on weights that only the ordinary job sees.
-        lacking = (
-            *("/summary", "/short", "/max_logit", "/encoder_decoder_cosine", "/encoder_norm"),
-        )
+        lacking = ("/summary", "/short", "/max_logit", "/encoder_decoder_cosine", "/encoder_norm")
         for value in own.values():
             if isinstance(value, dict):
                 value.pop("logit_lens", None)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from app.errors import AtlasError
 from app.precompute.settings import PrecomputeSettings
 
-_FLAG = re.compile(r"--([a-z]+(?:-[a-z]+)*)")
+_FLAG = re.compile(r"(?<![\w/-])--([a-z]+(?:-[a-z]+)*)(?![\w/-])")
 
 
 def as_arguments(sentence: str) -> str:

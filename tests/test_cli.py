@@ -206,6 +206,7 @@ def bad(what: str, sentence: str, **options: Any) -> Any:
             "--context-size is 1: input should be greater than or equal to 2",
             context_size=1,
         ),
+        bad("seed", "--seed is -1: input should be greater than or equal to 0", seed=-1),
         bad("type", "Invalid value for '--context-size'", context_size="many"),
         bad(
             "choice",

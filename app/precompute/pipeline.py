@@ -18,6 +18,7 @@ from app.hub.fetching import fetch_dictionary, fetch_model
 from app.precompute import counting
 from app.precompute.ablation.stage import (
     ABLATED_TEXT,
+    COST_OPTIONS,
     Chosen,
     ablated_text_pieces,
     ablated_text_settings,
@@ -258,7 +259,7 @@ class _Stages:
             tokens = cost.n_tokens
             self._reporter.say(
                 f"Ablated text: {cost.n_examples:,} examples on {cost.n_texts:,} texts, "
-                f"{cost.n_tokens:,} tokens of forward pass."
+                f"{cost.n_tokens:,} tokens of forward pass (less with {COST_OPTIONS})."
             )
         self._do(ABLATED, "runs", ABLATED_TEXT, pieces, [ABLATED], tokens)
 

@@ -36,6 +36,7 @@ from app.precompute.targets import (
     device_of,
     load_targets,
     model_stem,
+    other_context_sizes,
     shared_bos,
     shared_context_size,
 )
@@ -193,6 +194,9 @@ def prepare(
         f"{settings.corpus}: {corpus.n_tokens:,} counted tokens in {corpus.n_contexts:,} contexts "
         f"of {corpus.context_size}."
     )
+    others = other_context_sizes(targets, corpus.context_size)
+    if others and settings.context_size is None and corpus.metadata["packing"] != "array":
+        reporter.say(others)
     hook_names = hooks_of(targets)
     way = loaded.model.way(hook_names)
     for sentence in loaded.model.ways(hook_names):

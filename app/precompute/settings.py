@@ -76,7 +76,7 @@ class PrecomputeSettings(BaseModel):
     """contexts in a batch; by default chosen by a short trial"""
     contexts_per_shard: int | None = Field(default=None, ge=1)
     """by default as many as fit 65,536 tokens"""
-    seed: int = 0
+    seed: int = Field(default=0, ge=0, lt=2**32)
     """of every random draw"""
 
     top_examples: int = Field(default=20, ge=1)

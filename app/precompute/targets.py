@@ -136,8 +136,23 @@ def shared_context_size(settings: PrecomputeSettings, targets: Sequence[Target],
     """Tokens in a context: the option, else the longest a dictionary names, at most the model's."""
     if settings.context_size is not None:
         return settings.context_size
-    named = [size for target in targets if (size := target.dictionary.config.context_size)]
-    return min(max(named, default=DEFAULT_CONTEXT_SIZE), n_ctx)
+    return min(max(_context_sizes(targets), default=DEFAULT_CONTEXT_SIZE), n_ctx)
+
+
+def other_context_sizes(targets: Sequence[Target], chosen: int) -> str | None:
+    """The sentence where a dictionary names another size than the one chosen for all; else None."""
+    named = _context_sizes(targets)
+    if named <= {chosen}:
+        return None
+    sizes = " and ".join(f"{size:,}" for size in sorted(named))
+    return (
+        f"Dictionaries name contexts of {sizes} tokens, and all are run on contexts of "
+        f"{chosen:,}: --context-size chooses another size."
+    )
+
+
+def _context_sizes(targets: Sequence[Target]) -> set[int]:
+    return {size for target in targets if (size := target.dictionary.config.context_size)}
 
 
 def _refuse_single_head(named: str, config: DictionaryConfig) -> None:

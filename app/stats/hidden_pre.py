@@ -41,7 +41,7 @@ class HiddenPreSample:
         places, shards = [np.zeros(0, np.int64)], []
         try:
             for index in range(n_shards):
-                own = npy.archive(sums_path(folder, index))["sample_place"]
+                own = npy.archive(sums_path(folder, index), "sample_place")["sample_place"]
                 if own.size:
                     shard = npy.mapped(hidden_pre_path(folder, index))
                     if shard.ndim != 2 or shard.shape[1] != own.size:

@@ -1,5 +1,6 @@
 """The whole job: what changes nothing, what may be added, and what is left when it is cut short."""
 
+import io
 import json
 import os
 import pickle
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from rich.console import Console
 
 from app.db.catalog import list_saes
 from app.db.checks.check import check_atlas
@@ -26,6 +28,7 @@ from app.precompute.pipeline import run
 from app.precompute.preparation import Run, equip
 from app.precompute.progress.reporter import Reporter
 from app.precompute.settings import PrecomputeSettings
+from app.precompute.studies.catalog import NAMES as STUDIES
 from app.precompute.weights import direction_map
 from app.precompute.weights import stage as weights_stage
 from app.precompute.workplace.workplace import Workplace
@@ -515,3 +518,26 @@ def test_a_full_disk_is_a_sentence(
     assert not (tmp_path / "atlas.db.partial").exists()
     run(settings, reporter=quiet)
     assert leftovers(tmp_path) == ["atlas.db", "atlas.decoders", "atlas.events"]
+
+
+def test_what_a_run_chose_and_what_it_costs_is_said_with_the_options(
+    small: Callable[..., PrecomputeSettings], write_sae: Callable[..., Path], tmp_path: Path
+) -> None:
+    saes = [write_sae(tmp_path / f"of-{size}", context_size=size) for size in (20, 64)]
+    ids = np.random.default_rng(0).integers(10, 60, (6, 16))
+    np.save(tmp_path / "ids.npy", ids)
+
+    def said(output: str, **options: Any) -> str:
+        out = io.StringIO()
+        settings = small(output, sae=saes, name=["tiny/a", "tiny/b"], skip=list(STUDIES), **options)
+        run(settings, reporter=Reporter(Console(file=out, width=999)))
+        return out.getvalue()
+
+    chosen_by_nobody = said("atlas.db")
+    assert (
+        "Dictionaries name contexts of 20 and 64 tokens, and all are run on contexts of 32: "
+        "--context-size chooses another size." in chosen_by_nobody
+    )
+    assert "tokens of forward pass (less with --ablation-examples, --abl" in chosen_by_nobody
+    assert "Dictionaries name" not in said("option.db", context_size=20)
+    assert "Dictionaries name" not in said("array.db", corpus=str(tmp_path / "ids.npy"))

@@ -17,6 +17,7 @@ from app.precompute.target import Target, hooks_of
 from app.precompute.targets import (
     device_of,
     load_targets,
+    other_context_sizes,
     shared_bos,
     shared_context_size,
 )
@@ -89,6 +90,17 @@ def test_contexts_are_as_long_as_the_longest_wants_and_the_model_can(
     assert shared_context_size(plain, targets, n_ctx=32) == 32
     assert shared_context_size(plain, targets[1:], n_ctx=512) == 128
     assert shared_context_size(settings_of([Path("s")], context_size=600), targets, 512) == 600
+
+
+def test_other_context_sizes_than_the_one_chosen_are_said(target: Callable[..., Target]) -> None:
+    short, long, silent = (target(context_size=size) for size in (128, 1024, None))
+    said = other_context_sizes([long, short, silent], 256)
+    assert said == (
+        "Dictionaries name contexts of 128 and 1,024 tokens, and all are run on contexts of 256: "
+        "--context-size chooses another size."
+    )
+    assert other_context_sizes([short, silent], 128) is None
+    assert other_context_sizes([silent], 128) is None
 
 
 def test_devices_are_taken_as_named() -> None:

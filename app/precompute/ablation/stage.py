@@ -32,6 +32,12 @@ from app.stats.corpus import Corpus
 TEXTS_A_PIECE = 256
 """Texts of a piece: enough to fill many batches, little enough to be lost."""
 
+COST_OPTIONS = (
+    "--ablation-examples, --ablation-interval-examples, --ablation-window, --replacements, "
+    "--context-examples or --context-draws"
+)
+"""What the price follows."""
+
 
 @dataclass(frozen=True)
 class AblatedTextSettings:

@@ -25,10 +25,10 @@ def ask(
 
     Args:
         name: of the argument the user passed the function as.
-        shape: it must have; None is any size.
+        shape: it must have; None is any size but 0.
 
     Raises:
-        AtlasError: it raised, or returned no tensor, another shape, NaN or infinity.
+        AtlasError: it raised, or returned no tensor of finite real numbers, or another shape.
     """
     said = " and ".join(_described(tensor) for tensor in given if tensor is not None)
     try:
@@ -43,12 +43,13 @@ def ask(
         raise AtlasError(
             f"{name} returned {type(found).__name__} for {said}, expected a torch tensor."
         )
-    expected = ", ".join("any" if size is None else str(size) for size in shape)
-    if found.layout != torch.strided or found.is_meta:
-        kind = "tensor without numbers" if found.is_meta else "sparse tensor"
-        raise AtlasError(f"{name} returned a {kind} for {said}, expected a dense one.")
+    kind = unusual(found)
+    if kind:
+        raise AtlasError(f"{name} returned a {kind} for {said}, expected a dense one, real.")
+    expected = ", ".join("1 or more" if size is None else str(size) for size in shape)
     if found.ndim != len(shape) or any(
-        size not in (None, there) for size, there in zip(shape, found.shape, strict=True)
+        there != size if size is not None else not there
+        for size, there in zip(shape, found.shape, strict=True)
     ):
         raise AtlasError(
             f"{name} returned shape {list(found.shape)} for {said}, expected [{expected}]."
@@ -57,6 +58,15 @@ def ask(
     if not bool(torch.isfinite(found).all()):
         raise AtlasError(f"{name} returned NaN or infinity for {said}.")
     return found
+
+
+def unusual(tensor: Tensor) -> str | None:
+    """What a tensor is that holds no plain real numbers, in words; None for one that does."""
+    if tensor.is_meta:
+        return "tensor without numbers"
+    if tensor.layout != torch.strided:
+        return "sparse tensor"
+    return "complex tensor" if tensor.is_complex() else None
 
 
 def refuse_dependence(name: str, alone: Tensor, among: Tensor, tolerance: float, what: str) -> None:

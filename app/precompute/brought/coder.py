@@ -8,7 +8,7 @@ import hashlib
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from app.errors import AtlasError
@@ -16,6 +16,10 @@ from app.precompute.brought.asking import Function, ask, refuse_dependence
 from app.sae.dictionary import ROW_BLOCK_ELEMENTS, DictionaryConfig
 
 TOLERANCE = 1e-3
+HIDDEN_PRE_TOLERANCE = 1e-2
+"""By how much of the largest activation `hidden_pre` may be off: `encode` may have rounded it to
+bfloat16, which has two to three digits."""
+
 CHECKED_FEATURES = 8
 """Rows of W_dec that are compared with what `decode` adds."""
 
@@ -121,15 +125,20 @@ class BroughtCoder:
         return self.identity
 
     def check(self, x: Float[Tensor, "n d_in"]) -> None:
-        """Asks every function once more, in another batch, and W_dec against `decode`.
+        """Asks every function once more, in another batch, and holds them against each other.
 
         Raises:
-            AtlasError: a row's features change with its batch, `hidden_pre` has another shape, or
-                W_dec is not what `decode` adds for a feature.
+            AtlasError: a row's numbers change with its batch, `hidden_pre` and `threshold` are not
+                those of `encode`, or W_dec is not what `decode` adds for a feature.
         """
-        _, acts = self.forward_encoder(x)
+        hidden_pre, acts = self.forward_encoder(x)
         half = x[: max(1, len(x) // 2)]
-        refuse_dependence("encode", self.encode(half), acts[: len(half)], TOLERANCE, "one token")
+        half_hidden_pre, half_acts = self.forward_encoder(half)
+        refuse_dependence("encode", half_acts, acts[: len(half)], TOLERANCE, "one token")
+        if self.gives_hidden_pre:
+            among = hidden_pre[: len(half)]
+            refuse_dependence("hidden_pre", half_hidden_pre, among, TOLERANCE, "one token")
+            refuse_other_hidden_pre(hidden_pre, acts, self.threshold)
         refuse_dependence(
             "decode", self.decode(acts[: len(half)]), self.decode(acts)[: len(half)], TOLERANCE,
             "one token",
@@ -182,6 +191,53 @@ def refuse_negative(acts: Float[Tensor, "n d_sae"]) -> None:
             "the function with its ReLU, threshold or top-k, and the values before it as "
             "hidden_pre."
         )
+
+
+def refuse_other_hidden_pre(
+    hidden_pre: Float[Tensor, "n d_sae"],
+    acts: Float[Tensor, "n d_sae"],
+    threshold: Float[Tensor, " d_sae"] | None,
+) -> None:
+    """Refuses values before the activation that are not those of these activations.
+
+    Where a feature fires they are equal; it fires exactly where `hidden_pre` is above `threshold`.
+
+    Raises:
+        AtlasError: there is another, but for rounding.
+    """
+    fires = acts > 0
+    slack = HIDDEN_PRE_TOLERANCE * float((acts if bool(fires.any()) else hidden_pre).abs().max())
+    other = fires & ((hidden_pre - acts).abs() > slack)
+    if bool(other.any()):
+        raise _misfit(
+            hidden_pre, acts, other, "hidden_pre", "a feature that fires has it as its activation"
+        )
+    if threshold is None:
+        return
+    beyond = (hidden_pre - threshold).abs() > slack
+    other = beyond & (fires != (hidden_pre > threshold))
+    if bool(other.any()):
+        raise _misfit(
+            hidden_pre, acts, other, "threshold",
+            "a feature fires where hidden_pre is above it and nowhere else; leave it out where "
+            "other features have a say (per-token top-k)",
+        )  # fmt: skip
+
+
+def _misfit(
+    hidden_pre: Float[Tensor, "n d_sae"],
+    acts: Float[Tensor, "n d_sae"],
+    other: Bool[Tensor, "n d_sae"],
+    argument: str,
+    expected: str,
+) -> AtlasError:
+    row, feature_index = other.nonzero()[0].tolist()
+    return AtlasError(
+        f"{argument} doesn't fit encode: feature {feature_index} has hidden_pre "
+        f"{float(hidden_pre[row, feature_index]):.3g} and activation "
+        f"{float(acts[row, feature_index]):.3g} at token {row} of the first text tried, but "
+        f"{expected}."
+    )
 
 
 def identity_of(*tensors: Tensor | None) -> str:

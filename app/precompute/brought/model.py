@@ -137,15 +137,31 @@ class BroughtModel:
         return found
 
     def check(self, tokens: Int[Tensor, "batch pos"]) -> None:
-        """Learns the width, and that a text's activations don't change with its batch.
+        """Learns the width, and that what a text gives doesn't change with its batch.
 
         Raises:
-            AtlasError: they do, or as `activations`.
+            AtlasError: it does, logits with the activations in their own place are not those
+                without, or as `activations`.
         """
-        among = self._by_length(tokens.to(self.device))
+        tokens = tokens.to(self.device)
+        among = self._by_length(tokens)
         for row in range(min(len(tokens), 2)):
-            alone = self._by_length(tokens[row : row + 1].to(self.device))[0]
+            alone = self._by_length(tokens[row : row + 1])[0]
             refuse_dependence("activations", alone, among[row], self.tolerance, "one text")
+        if self.logits_of is not None:
+            self._check_logits(tokens)
+
+    def _check_logits(self, tokens: Int[Tensor, "batch pos"]) -> None:
+        among = self.logits(tokens)[..., : self.n_words]
+        alone = self.logits(tokens[:1])[0, :, : self.n_words]
+        refuse_dependence("logits", alone, among[0], self.tolerance, "one text")
+        same = self.logits(tokens, {self.hook_name: lambda x: x})[..., : self.n_words]
+        apart = float((same - among).norm())
+        if apart > self.tolerance * float(among.norm()):
+            raise AtlasError(
+                "logits gives other numbers with a text's own activations in place than with None: "
+                "put what is given where activations takes them from, and change nothing else."
+            )
 
     def _by_length(self, tokens: Int[Tensor, "batch pos"]) -> Float[Tensor, "batch pos d_in"]:
         found: Tensor | None = None

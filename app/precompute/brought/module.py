@@ -9,6 +9,7 @@ the functions can't tell is left out, and the atlas says so.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,14 @@ import torch
 from torch import Tensor
 
 from app.db.records import ModelRecord
-from app.errors import AtlasError
+from app.errors import AtlasError, closest
 from app.precompute.brought.asking import ask
 from app.precompute.brought.coder import BroughtCoder, identity_of, refuse_negative
 from app.precompute.brought.limits import AtHand, absent, limited
 from app.precompute.brought.model import BroughtModel
 from app.precompute.brought.sequences import Sequences, Words
+from app.precompute.brought.tensors import matrix_of, thresholds_of
+from app.precompute.brought.wording import as_arguments, errors_name_arguments
 from app.precompute.corpus import packing
 from app.precompute.corpus.packing import RowLayout
 from app.precompute.corpus.tokens import ContextPlan, TokenSettings, write_contexts
@@ -38,6 +41,7 @@ from app.sae.dictionary import DictionaryConfig
 FORMAT = "module"
 TOLD_HERE = {"model", "sae", "corpus", "output", "name", "workers", "prepend_bos"} | {
     *("num_gpus", "ray_address", "dtype", "sae_format", "text_field", "split", "verify"),
+    "hook_name_out",
 }
 """Settings that say nothing of functions, or have arguments of their own."""
 
@@ -45,6 +49,7 @@ CHECKED_TOKENS = 512
 """Tokens of the first sequences that the functions are asked about before the job."""
 
 
+@errors_name_arguments()
 def precompute_module(
     output: str | Path,
     *,
@@ -109,11 +114,14 @@ def precompute_module(
     where = _device(device)
     model = BroughtModel(
         name.split("/")[0], hook_name, activations, len(words.texts), len(words.texts) + is_padded,
-        where, logits, None if unembedding is None else _tensor("unembedding", unembedding, where),
+        where, logits,
     )  # fmt: skip
     sample = torch.from_numpy(_sample(found, size))[None].to(where)
     coder = _coder(model, sample, encode, decode, hidden_pre, threshold, W_dec, hook_name)
-    _check_unembedding(model, coder.config.d_in)
+    if unembedding is not None:
+        shape = (coder.config.d_in, len(words.texts))
+        named = "[d_in, len(vocabulary)]"
+        model.unembedding = matrix_of("unembedding", unembedding, shape, named, where)
     has = AtHand(
         True, True, logits is not None, hidden_pre is not None,
         coder.directions is not None, unembedding is not None,
@@ -146,15 +154,21 @@ def precompute_module(
         stamp = f"{corpus} {found.stamp()} {separator_id} {sorted(words.special_ids)}"
         return Inputs(Loaded(model, record, vocabulary, targets), write, told, stamp)
 
-    run_on(settings, inputs_in, reporter)
+    run_on(settings, inputs_in, reporter or Reporter(kind=settings.progress, wording=as_arguments))
 
 
 def _settings(
     output: str | Path, name: str, corpus: str, options: Mapping[str, Any]
 ) -> PrecomputeSettings:
+    known = set(PrecomputeSettings.model_fields) - TOLD_HERE
     for option in options:
-        if option in TOLD_HERE:
-            raise AtlasError(f"{option} is no option of precompute_module.")
+        if option not in known:
+            arguments = set(signature(precompute_module).parameters) - {"options"}
+            raise AtlasError(
+                f"{option} is no option of precompute_module; the closest are "
+                f"{closest(option, known | arguments)}. "
+                "`feature-atlas precompute --help` says what each does."
+            )
     if not isinstance(name, str):
         raise AtlasError(f"name is {name!r}, expected an address like toy-protein/layer-0.")
     model = name.split("/")[0]
@@ -182,17 +196,20 @@ def _coder(
 ) -> BroughtCoder:
     """The functions from activations to features and back, tried on one text."""
     where = model.device
-    texts = sample if sample.shape[1] < 2 else torch.cat([sample, sample.flip(1)])
-    model.check(texts)
+    model.check(sample if sample.shape[1] < 2 else torch.cat([sample, sample.flip(1)]))
     x = model.activations(sample, [hook_name])[hook_name][0]
     acts = ask("encode", encode, x, shape=(len(x), None), device=where)
     refuse_negative(acts)
     d_in, d_sae = x.shape[1], acts.shape[1]
     if isinstance(decode, Tensor):
         W_dec = decode if W_dec is None else W_dec
-        matrix = _matrix("decode", decode, (d_sae, d_in), where)
+        matrix = matrix_of("decode", decode, (d_sae, d_in), "[d_sae, d_in]", where)
         decode = lambda acts: acts @ matrix  # noqa: E731
-    directions = None if W_dec is None else _matrix("W_dec", W_dec, (d_sae, d_in), where)
+    directions = (
+        None if W_dec is None else matrix_of("W_dec", W_dec, (d_sae, d_in), "[d_sae, d_in]", where)
+    )
+    if threshold is not None and hidden_pre is None:
+        raise AtlasError("threshold is one of hidden_pre: give that function too.")
     config = DictionaryConfig(
         format=FORMAT, architecture="functions of the user's", hook_name=hook_name, d_in=d_in,
         d_sae=d_sae, prepend_bos=None, context_size=None, model_name=model.name,
@@ -200,43 +217,11 @@ def _coder(
     )  # fmt: skip
     coder = BroughtCoder(
         config, encode, decode, hidden_pre, directions,
-        None if threshold is None else _thresholds(threshold, hidden_pre, d_sae, where),
+        None if threshold is None else thresholds_of(threshold, d_sae, where),
         where, identity_of(x, acts, directions),
     )  # fmt: skip
     coder.check(x)
     return coder
-
-
-def _thresholds(
-    threshold: float | Tensor, hidden_pre: object, d_sae: int, device: torch.device
-) -> Tensor:
-    if hidden_pre is None:
-        raise AtlasError("threshold is one of hidden_pre: give that function too.")
-    found = _tensor("threshold", threshold, device).reshape(-1)
-    if len(found) not in (1, d_sae) or not bool(torch.isfinite(found).all()):
-        raise AtlasError(f"threshold has {len(found):,} numbers, expected 1 or {d_sae:,}.")
-    return found.expand(d_sae).clone()
-
-
-def _matrix(name: str, given: Tensor, shape: tuple[int, int], device: torch.device) -> Tensor:
-    found = _tensor(name, given, device)
-    if tuple(found.shape) != shape:
-        raise AtlasError(
-            f"{name} has shape {list(found.shape)}, expected [d_sae, d_in] = {list(shape)}."
-        )
-    if not bool(torch.isfinite(found).all()):
-        raise AtlasError(f"{name} holds NaN or infinity.")
-    return found
-
-
-def _tensor(name: str, given: Any, device: torch.device) -> Tensor:
-    try:
-        found = torch.as_tensor(given).detach()
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise AtlasError(f"{name} is {type(given).__name__}, expected numbers.") from error
-    if found.layout != torch.strided or found.is_meta:
-        raise AtlasError(f"{name} is sparse or without numbers, expected a dense tensor.")
-    return found.to(device, torch.float32)
 
 
 def _device(name: str) -> torch.device:
@@ -246,12 +231,3 @@ def _device(name: str) -> torch.device:
     except (RuntimeError, AssertionError, TypeError, NotImplementedError) as error:
         raise AtlasError(f"device is {name!r}, and there is none such here.") from error
     return found
-
-
-def _check_unembedding(model: BroughtModel, d_in: int) -> None:
-    found = model.unembedding
-    if found is not None and tuple(found.shape) != (d_in, model.n_words):
-        raise AtlasError(
-            f"unembedding has shape {list(found.shape)}, expected [d_in, len(vocabulary)] = "
-            f"{[d_in, model.n_words]}."
-        )

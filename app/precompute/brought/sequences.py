@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from jaxtyping import Int64
@@ -37,8 +38,10 @@ class Words:
         Raises:
             AtlasError: there are no strings, or a special token is not among them.
         """
-        if isinstance(vocabulary, str) or not all(isinstance(text, str) for text in vocabulary):
+        if not _is_list(vocabulary) or not all(isinstance(text, str) for text in vocabulary):
             raise AtlasError("vocabulary is no list of strings, one for each token id.")
+        if not _is_list(special):
+            raise AtlasError(f"special is {special!r}, expected a list of tokens.")
         if not len(vocabulary):
             raise AtlasError("vocabulary is empty.")
         for token_id, text in enumerate(vocabulary):
@@ -115,9 +118,8 @@ class Sequences:
             where = f"sequences, {name}"
             if not isinstance(tokens, Iterable):
                 raise AtlasError(f"{where}: {tokens!r} is no sequence of tokens.")
-            # Arrays and tensors give numbers of their own kinds.
-            plain = (each.item() if hasattr(each, "item") else each for each in tokens)
-            ids.append(np.array([words.id_of(token, where) for token in plain], np.int64))
+            plain = [words.id_of(_plain(token, where), where) for token in tokens]
+            ids.append(np.array(plain, np.int64))
         if not sum(map(len, ids)):
             raise AtlasError("sequences holds no token.")
         return cls(names, ids)
@@ -146,3 +148,22 @@ class Sequences:
             digest.update(f"{name} {len(ids)}\n".encode())
             digest.update(ids.tobytes())
         return digest.hexdigest()
+
+
+def _is_list(given: object) -> bool:
+    return isinstance(given, Collection) and not isinstance(given, str)
+
+
+def _plain(token: Any, where: str) -> object:
+    """A token as Python has it: arrays and tensors give numbers of their own kinds.
+
+    Raises:
+        AtlasError: it is an array itself.
+    """
+    if not hasattr(token, "item"):
+        return token
+    if token.ndim:
+        raise AtlasError(
+            f"{where}: a token is an array of shape {list(token.shape)}, expected one id."
+        )
+    return token.item()

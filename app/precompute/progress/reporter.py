@@ -22,18 +22,27 @@ Advance = Callable[[int], None]
 class Reporter:
     """Tells a view what happens; remembers the figures of each stage."""
 
-    def __init__(self, console: Console | None = None, kind: ProgressKind = "auto") -> None:
-        """`kind`: "json", "plain" (lines), or "auto": a bar on a terminal, else lines."""
+    def __init__(
+        self,
+        console: Console | None = None,
+        kind: ProgressKind = "auto",
+        wording: Callable[[str], str] = str,
+    ) -> None:
+        """`kind`: "json", "plain" (lines), or "auto": a bar on a terminal, else lines.
+
+        `wording`: how a sentence of the job is put to whoever started it.
+        """
         console = console or Console(stderr=True, highlight=False)
         bar = kind == "auto" and console.is_terminal
         self._view: View = Json() if kind == "json" else (Bar if bar else Lines)(console)
         self._stages: dict[str, Figures] = {}
         self._bounds: dict[str, tuple[float, bool]] = {}
         self._began = time.perf_counter()
+        self._wording = wording
 
     def say(self, sentence: str) -> None:
-        """One line of text, as it is; one that begins with "Warning: " is a warning."""
-        self._view.said(sentence)
+        """One line of text; one that begins with "Warning: " is a warning."""
+        self._view.said(self._wording(sentence))
 
     def fail(self, sentence: str) -> None:
         """What ended the run."""

@@ -26,6 +26,7 @@ from app.precompute.model.language_model import LanguageModel
 from app.precompute.pipeline import run
 from app.precompute.progress.reporter import Reporter
 from app.precompute.settings import PrecomputeSettings
+from app.sae.architectures import keep_top_k
 from app.sae.readers import load_dictionary
 from app.settings import Settings
 from app.web.factory import create_app
@@ -302,9 +303,7 @@ def test_the_same_model_gives_the_numbers_of_the_ordinary_job(
         tables = ("feature/", "feature_panel/", "feature_example/", "corpus_token/")
         own = {key: value for key, value in content.items() if key.startswith(tables)}
         # What rests on texts of tokens or on weights that only the ordinary job sees.
-        lacking = (
-            *("/summary", "/short", "/max_logit", "/encoder_decoder_cosine", "/encoder_norm"),
-        )
+        lacking = ("/summary", "/short", "/max_logit", "/encoder_decoder_cosine", "/encoder_norm")
         for value in own.values():
             if isinstance(value, dict):
                 value.pop("logit_lens", None)
@@ -358,8 +357,65 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "special": ({"special": ["?"]}, "special: the token '?'"),
     "nothing": ({"sequences": []}, "sequences holds no token"),
     "name": ({"name": "Protein"}, "is not an address"),
-    "option": ({"top_exmples": 3}, "top_exmples"),
-    "context": ({"context_size": 10**9}, "--context-size is 1000000000"),
+    "option": (
+        {"top_exmples": 3},
+        "top_exmples is no option of precompute_module; the closest are top_examples",
+    ),
+    "argument": ({"hiden_pre": 3}, "hiden_pre is no option of precompute_module; the closest are"),
+    "context": ({"context_size": 10**9}, "context_size is 1000000000: input should be less"),
+    "seed": ({"seed": -1}, "seed is -1: input should be greater than or equal to 0"),
+    "large seed": ({"seed": 2**32}, "seed is 4294967296: input should be less than"),
+    "no features": (
+        {"encode": lambda x: x[:, :0]},
+        "encode returned shape [12, 0]",
+    ),
+    "complex": (
+        {"activations": lambda t: torch.full((*t.shape, D_IN), 1 + 2j)},
+        "activations returned a complex tensor",
+    ),
+    "complex features": ({"encode": lambda x: x.relu() + 0j}, "encode returned a complex tensor"),
+    "complex matrix": (
+        {"unembedding": torch.eye(D_IN, len(ACIDS)) + 0j},
+        "unembedding is a complex tensor",
+    ),
+    "unembedding holds NaN": (
+        {"unembedding": torch.full((D_IN, len(ACIDS)), torch.nan)},
+        "unembedding holds NaN or infinity",
+    ),
+    "threshold is NaN": (
+        {"hidden_pre": Protein().hidden_pre, "threshold": torch.nan},
+        "threshold holds NaN or infinity",
+    ),
+    "other hidden_pre": (
+        {"hidden_pre": lambda x: Protein().hidden_pre(x) + 5},
+        "hidden_pre doesn't fit encode: feature ",
+    ),
+    "other threshold": (
+        {"hidden_pre": Protein().hidden_pre, "threshold": 0.5},
+        "threshold doesn't fit encode: feature ",
+    ),
+    "threshold under top-k": (
+        {
+            "hidden_pre": Protein().hidden_pre,
+            "encode": lambda x: keep_top_k(Protein().hidden_pre(x), 2),
+            "threshold": 0.0,
+        },
+        "leave it out where other features have a say",
+    ),
+    "hidden_pre of the batch": (
+        {
+            "hidden_pre": lambda x: Protein().hidden_pre(x) - len(x) * (Protein().encode(x) == 0),
+        },
+        "hidden_pre gives one token other numbers when others stand in the same batch",
+    ),
+    "logits": (
+        {"logits": lambda tokens, x: torch.zeros(*tokens.shape, 3)},
+        "logits returned shape",
+    ),
+    "logits in place": (
+        {"logits": lambda tokens, x: torch.ones(*tokens.shape, len(ACIDS)) * (1 + (x is None))},
+        "logits gives other numbers with a text's own activations in place",
+    ),
     "sparse": (
         {"activations": lambda t: torch.ones(*t.shape, D_IN).to_sparse()},
         "activations returned a sparse tensor",
@@ -375,6 +431,10 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "fraction": ({"sequences": [[1.5, 2, 3]]}, "sequence 1: 1.5 is no token"),
     "truth": ({"sequences": [[True, False]]}, "sequence 1: True is no token"),
+    "three axes": (
+        {"sequences": np.zeros((2, 3, 4), np.int64)},
+        "sequence 1: a token is an array of shape [4], expected one id",
+    ),
     "workers": ({"workers": "ray"}, "workers is no option"),
     "separator": ({"separator": "<mask>"}, "separator stands between"),
     "batch": (
@@ -391,7 +451,41 @@ def test_a_wrong_argument_is_named(which: str, tmp_path: Path, sequences: dict[s
         precompute_module(tmp_path / "atlas.db", **arguments(Protein(), sequences, **changes))
     assert said in str(caught.value)
     assert len(str(caught.value).splitlines()) == 1
-    assert not (tmp_path / "atlas.db").exists()
+    assert "--" not in str(caught.value).replace("precompute --help", "")
+    assert not any(tmp_path.iterdir())
+
+
+def test_hidden_pre_may_be_rounded_another_way_and_others_may_have_a_say(
+    tmp_path: Path, sequences: dict[str, str], quiet: Reporter
+) -> None:
+    module = Protein()
+    rounded = {"encode": lambda x: module.encode(x).bfloat16(), "threshold": 0.0}
+    of_two = {"encode": lambda x: keep_top_k(module.hidden_pre(x), 2)}
+    for name, changes in (("rounded", rounded), ("of-two", of_two)):
+        precompute_module(
+            tmp_path / "atlas.db",
+            **arguments(
+                module, sequences, name=f"protein/{name}", hidden_pre=module.hidden_pre,
+                reporter=quiet, **changes,
+            ),
+        )  # fmt: skip
+    atlas = open_atlas(tmp_path / "atlas.db")
+    with atlas.connect() as connection:
+        for name in ("rounded", "of-two"):
+            assert find_sae(connection, "protein", name) is not None
+    atlas.close()
+
+
+def test_what_is_said_names_arguments(
+    tmp_path: Path, sequences: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    precompute_module(tmp_path / "atlas.db", **arguments(Protein(), sequences, progress="json"))
+    said = capsys.readouterr().err
+    assert "(skip regions)" in said
+    assert "less with ablation_examples, " in said
+    assert "--" not in said
+    with pytest.raises(AtlasError, match="use replace to build it again, or another name"):
+        precompute_module(tmp_path / "atlas.db", **arguments(Protein(), sequences))
 
 
 def test_packed_sequences_are_joined_by_the_separator(
@@ -417,7 +511,10 @@ made = dict(
     name="toy/one", activations=lambda t: torch.ones(*t.shape, 3), encode=lambda x: x,
     decode=lambda acts: acts, vocabulary=["a", "b"], sequences=["ab"], hidden_pre=lambda x: x,
 )
-for wrong in ({"threshold": "high"}, {"sequences": None}, {"sequences": ["ab", None]}, {"name": 5}):
+for wrong in (
+    {"threshold": "high"}, {"sequences": None}, {"sequences": ["ab", None]}, {"name": 5},
+    {"vocabulary": None}, {"special": None},
+):
     try:
         precompute_module(sys.argv[1], **made | wrong)
     except AtlasError as error:
@@ -436,5 +533,7 @@ def test_wrong_types_are_named_where_nothing_checks_them(tmp_path: Path) -> None
         "sequences is None: give a list of sequences.",
         "sequences, sequence 2: None is no sequence of tokens.",
         "name is 5, expected an address like toy-protein/layer-0.",
+        "vocabulary is no list of strings, one for each token id.",
+        "special is None, expected a list of tokens.",
     ]
     assert not any(tmp_path.iterdir())

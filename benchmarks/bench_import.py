@@ -90,8 +90,8 @@ def _row(form: str, n: int, folder: Path) -> tuple[str, ...]:
 
 def _import(form: str, n: int, folder: Path) -> Imported:
     files, atlas = folder / "files", folder / "atlas.db"
-    for path in (files, atlas):
-        shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+    shutil.rmtree(files, ignore_errors=True)
+    atlas.unlink(missing_ok=True)
     WRITERS[form](files, n)
     read = sum(file.stat().st_size for file in files.rglob("*") if file.is_file())
     command = ["-c", "from app.cli import main; main()", "import", form, str(files), str(atlas)]

@@ -33,6 +33,12 @@ class Sae:
         return f"{self.record.model}/{self.record.sae}"
 
     @property
+    def is_runnable(self) -> bool:
+        """Whether its weights and its model's are files that can be loaded again: not those of
+        imports, nor of functions or firings that were given."""
+        return self.record.imported is None and bool(self.model.weights_hash)
+
+    @property
     def numbers(self) -> str:
         """How its features are numbered, for a sentence: "features 0 to 2,047"."""
         if self.record.has_gaps:

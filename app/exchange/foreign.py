@@ -128,7 +128,7 @@ class ForeignDictionary:
     corpus: str | None = None
     """the dataset's name"""
     n_contexts: int | None = None
-    """texts it was run over; of most it holds only some"""
+    """texts it was run over; most sources hold only some of them"""
     context_size: int | None = None
     """tokens of each, with those it leaves out"""
     dead: Sequence[int] = ()

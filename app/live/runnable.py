@@ -1,4 +1,4 @@
-"""Which dictionaries of an atlas a model can be run with: those that a job made. Free of torch."""
+"""Which dictionaries of an atlas a model can be run with: those of files. Free of torch."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,16 +9,17 @@ from app.errors import AtlasError
 
 
 def runnable(atlas: Path, saes: Sequence[Sae]) -> list[Sae]:
-    """Those of an atlas' dictionaries whose weights its recipes name.
+    """Those of an atlas' dictionaries whose weights can be loaded.
 
     Raises:
         AtlasError: none.
     """
-    found = [sae for sae in saes if sae.record.imported is None]
+    found = [sae for sae in saes if sae.is_runnable]
     if not found and saes:
         raise AtlasError(
-            f"{atlas} holds imported dictionaries alone, of which it has no weights: nothing can "
-            "be run. Leave out --live, or run their files with `feature-atlas precompute`."
+            f"{atlas} holds no dictionary whose weights it knows: they were imported, or given as "
+            "functions or firings. Leave out --live, or run their files with `feature-atlas "
+            "precompute`."
         )
     if not found:
         raise AtlasError(f"{atlas} holds no dictionary to run.")

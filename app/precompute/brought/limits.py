@@ -30,7 +30,7 @@ class AtHand:
 
 def limited(settings: PrecomputeSettings, has: AtHand) -> PrecomputeSettings:
     """The settings, without what can't be measured."""
-    can = _studies(has)
+    can = studies(has)
     changes: dict[str, Any] = {
         "skip": [name for name in STUDIES if name in settings.skip or name not in can]
     }
@@ -45,15 +45,15 @@ def limited(settings: PrecomputeSettings, has: AtHand) -> PrecomputeSettings:
     return settings.model_copy(update=changes)
 
 
-def _studies(has: AtHand) -> set[str]:
-    """Names of the studies that need no more than there is."""
+def studies(has: AtHand) -> list[str]:
+    """Names of the studies that need no more than there is, in their order."""
     needs = {
         REGIONS.name: True,
         RECONSTRUCTION.name: has.own_run,
         GEOMETRY.name: has.model and has.directions,
         COMBINED.name: has.model and has.hidden_pre,
     }
-    return {name for name, there in needs.items() if there}
+    return [name for name in STUDIES if needs.get(name)]
 
 
 def absent(has: AtHand) -> dict[str, str]:

@@ -21,7 +21,7 @@ from app.db.records import ModelRecord
 from app.errors import AtlasError, closest
 from app.precompute.brought.asking import ask
 from app.precompute.brought.coder import BroughtCoder, identity_of, refuse_negative
-from app.precompute.brought.limits import AtHand, absent, limited
+from app.precompute.brought.limits import AtHand, absent, limited, studies
 from app.precompute.brought.model import BroughtModel
 from app.precompute.brought.sequences import Sequences, Words
 from app.precompute.brought.tensors import matrix_of, thresholds_of
@@ -149,7 +149,7 @@ def precompute_module(
         targets = [Target(sae, coder, hook_name, folder / "events" / sae)]
         told = run_recipe(settings, "", targets) | {
             "command": "precompute_module(…)",
-            "given": {"format": FORMAT, "absent": absent(has)},
+            "given": {"format": FORMAT, "absent": absent(has), "studies": studies(has)},
         }
         stamp = f"{corpus} {found.stamp()} {separator_id} {sorted(words.special_ids)}"
         return Inputs(Loaded(model, record, vocabulary, targets), write, told, stamp)

@@ -15,7 +15,7 @@ import numpy as np
 from app.db.records import ModelRecord
 from app.errors import AtlasError
 from app.hub.finding import find_model
-from app.precompute.brought.limits import AtHand, absent, limited
+from app.precompute.brought.limits import AtHand, absent, limited, studies
 from app.precompute.corpus.token_array import ArrayRows
 from app.precompute.corpus.tokens import ContextPlan, TokenSettings, first_known, write_contexts
 from app.precompute.drivers.interruption import Stop
@@ -90,7 +90,12 @@ def precompute_given(
 
 def _told(source: Source, has: AtHand) -> dict[str, Any]:
     """What the atlas says of where its firings came from."""
-    return {**asdict(source), "absent": absent(has), "left_out": list(source.left_out)}
+    return {
+        **asdict(source),
+        "absent": absent(has),
+        "studies": studies(has),
+        "left_out": list(source.left_out),
+    }
 
 
 def refuse_other_texts(given: Mapping[str, GivenEvents]) -> None:

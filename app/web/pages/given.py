@@ -24,6 +24,15 @@ def why_absent(record: SaeRecord, panel: str, group: str = "") -> str:
     return absent.get(name, "")
 
 
+def why_no_study(record: SaeRecord, study: str) -> str:
+    """The sentence for a study that can't be made of what was given; empty if that isn't why."""
+    given = _given(record)
+    if not given or study in given.get("studies", ()):
+        return ""
+    what = "firings" if given.get("saes") else "functions"
+    return f"The study {study!r} can't be made of the {what} that were given."
+
+
 def said(record: SaeRecord) -> list[tuple[str, str]]:
     """(what, in words) rows of the table that tells how a dictionary was run."""
     given = _given(record)

@@ -44,6 +44,11 @@ class IndexPage:
         """Whether any dictionary was read from another tool's files."""
         return any(sae.record.imported is not None for each in self.models for sae in each.saes)
 
+    @property
+    def has_runnable(self) -> bool:
+        """Whether a live model can run with any of them."""
+        return any(sae.is_runnable for each in self.models for sae in each.saes)
+
     def as_json(self) -> dict[str, Any]:
         """`models`, each with its `saes`."""
         return {

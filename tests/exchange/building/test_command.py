@@ -4,7 +4,6 @@ import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -155,11 +154,13 @@ def test_killed_halfway_it_leaves_no_atlas(tmp_path: Path) -> None:
     )  # fmt: skip
     partial = atlas.with_name("a.db.partial")
     deadline = time.monotonic() + 60
-    while not (partial.exists() and partial.stat().st_size > 100_000):
-        assert process.poll() is None and time.monotonic() < deadline
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.wait(20)
+    try:
+        while not (partial.exists() and partial.stat().st_size > 100_000):
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.02)
+    finally:
+        process.kill()
+        process.wait(20)
     assert not atlas.exists()
     _run("import", "saedashboard", write_batches(tmp_path / "few", [0]), atlas)
     assert atlas.exists() and not partial.exists()

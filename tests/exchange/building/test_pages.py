@@ -166,7 +166,7 @@ def test_a_live_model_is_refused_before_anything_is_loaded(
     imported: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Owner, "start", None)
-    with pytest.raises(AtlasError, match="imported dictionaries alone, of which it has no weights"):
+    with pytest.raises(AtlasError, match="no dictionary whose weights it knows: they were import"):
         create_app(Settings(atlas=imported, live=True))
 
 

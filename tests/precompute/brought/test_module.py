@@ -1,6 +1,7 @@
 """A user's functions through the whole job: every number against dense recomputation, pages that
 answer, and the numbers of the ordinary job where both define them."""
 
+import html
 import subprocess
 import sys
 from collections.abc import Callable
@@ -231,6 +232,21 @@ def test_what_was_not_given_is_absent_and_said(least: Path) -> None:
     assert [each for each in twin["examples"] if each["group"] == "silent"]
     checks = list(check_whole(least, Asked(9, 0, None, ())))
     assert [problem for each in checks for problem in each.problems] == []
+
+
+def test_nothing_that_takes_files_is_offered(least: Path, whole: Path) -> None:
+    client = TestClient(create_app(Settings(atlas=least)), base_url="http://127.0.0.1")
+    for study in ("norms", "pruning", "effects", "connections", "geometry"):
+        answer = client.get(f"/protein/conv/{study}")
+        assert answer.status_code == 404
+        assert f"The study {study!r} can" in html.unescape(answer.text)
+        assert "--replace" not in answer.text
+    for address in ("/", "/protein/conv/3"):
+        assert "started as" not in client.get(address).text
+        assert 'id="live"' not in client.get(address).text
+        assert "index-live" not in client.get(address).text
+    with pytest.raises(AtlasError, match="given as functions or firings"):
+        create_app(Settings(atlas=whole, live=True))
 
 
 def test_pages_of_all_that_can_be_given_answer(whole: Path) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from app.db.catalog import Sae
 from app.db.maps import has_direction_map
 from app.db.studies import studies_of
+from app.web.pages.given import why_no_study
 from app.web.pages.imported import files_of
 from app.web.urls import map_url, sae_url, study_url
 
@@ -93,6 +94,8 @@ def refuse_import(sae: Sae) -> None:
 def not_measured(sae: Sae, study: str) -> HTTPException:
     """404 of a page whose study was skipped, with what to do; of an import nothing was measured."""
     refuse_import(sae)
+    if why := why_no_study(sae.record, study):
+        return HTTPException(404, why)
     return HTTPException(
         404,
         f"This atlas was built without the study {study!r} of {sae.address}: build it again with "

@@ -55,7 +55,7 @@ def read_config(weights_file: Path, findings: Findings) -> LibraryConfig:
     AtlasError only for a config.json that is no JSON object.
     """
     path = weights_file.with_name(CONFIG_FILE)
-    raw = read_json(path) if path.is_file() else {}
+    raw = read_json(path) if path.exists() else {}
     trainer = Fields(raw, path).section("trainer")
     buffer = Fields(raw, path).section("buffer")
     # The nearest folder has the last word; the file's own name is only ae.pt.

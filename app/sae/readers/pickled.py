@@ -16,6 +16,7 @@ from typing import Any
 #: What reading a damaged file can raise.
 DAMAGE = (
     *(ValueError, EOFError, OSError, KeyError, IndexError, OverflowError),
+    MemoryError,  # a length that nothing stands behind
     *(zipfile.BadZipFile, zlib.error, struct.error),
     *(NotImplementedError, RuntimeError),  # an archive that is packed in an unknown way, or locked
 )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from app.sae.readers.context_size import stated_context_size
 from app.sae.readers.fields import Fields
 from app.sae.readers.files import read_json
 from app.sae.recognition import Findings
@@ -66,7 +67,7 @@ def read_config(weights_file: Path, findings: Findings) -> LibraryConfig:
         hook_name=_hook_name(trainer, folders, findings),
         model_name=model_name,
         prepend_bos=_prepend_bos(model_name, folders, findings),
-        context_size=findings.say("context size", buffer.whole("ctx_len"), buffer.told("ctx_len")),
+        context_size=stated_context_size(buffer, "ctx_len", findings),
         k=trainer.number("k"),
         target_l0=trainer.number("target_l0"),
         d_in=trainer.whole("activation_dim"),

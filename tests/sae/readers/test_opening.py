@@ -2,9 +2,10 @@
 
 import json
 import os
-import subprocess
-import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 import torch
@@ -68,19 +69,25 @@ def test_a_link_to_a_file_is_that_file(tmp_path: Path) -> None:
     assert load_dictionary(tmp_path).config.d_sae == 4
 
 
-AS_NOBODY = """
-import os, sys
-from pathlib import Path
-from app.errors import AtlasError
-from app.sae.readers import load_dictionary
-b"".decode("utf-8-sig")  # while this Python's own files can still be read
-if os.geteuid() == 0:
-    os.setuid(65534)
-try:
-    load_dictionary(Path(sys.argv[1]))
-except AtlasError as error:
-    print(error)
-"""
+@pytest.fixture
+def shared() -> Iterator[Path]:
+    """A folder that every user may enter: pytest's own are closed to others."""
+    with TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+@contextmanager
+def as_nobody() -> Iterator[None]:
+    """Whom permissions bind, where they don't bind who runs the tests."""
+    b"{}".decode("utf-8-sig")  # a codec is found in Python's own files
+    was = os.geteuid()
+    if was == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(was)
 
 
 @pytest.mark.parametrize(
@@ -96,24 +103,18 @@ except AtlasError as error:
         ("gemma/params.npz", "gemma"),
     ],
 )
-def test_what_may_not_be_read_is_not_called_damaged(
-    tmp_path: Path, closed: str, named: str
-) -> None:
-    saelens(tmp_path / "saelens")
+def test_what_may_not_be_read_is_not_called_damaged(shared: Path, closed: str, named: str) -> None:
+    saelens(shared / "saelens")
     for name in ("library", "gemma"):
-        (tmp_path / name).mkdir()
-    torch.save(STATE, tmp_path / "library" / "ae.pt")
-    (tmp_path / "library" / "config.json").write_text("{}")
-    (tmp_path / "gemma" / "params.npz").write_bytes(b"")
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o755)  # pytest keeps them to whom it runs as
-    (tmp_path / closed).chmod(0)
-    said = subprocess.run(
-        [sys.executable, "-c", AS_NOBODY, tmp_path / named], capture_output=True, text=True
-    )
-    (tmp_path / closed).chmod(0o755)
-    assert said.stderr == ""
-    assert f"{closed}" in said.stdout and "may not be read by this user" in said.stdout
+        (shared / name).mkdir()
+    torch.save(STATE, shared / "library" / "ae.pt")
+    (shared / "library" / "config.json").write_text("{}")
+    (shared / "gemma" / "params.npz").write_bytes(b"")
+    (shared / closed).chmod(0)
+    with as_nobody(), pytest.raises(AtlasError, match="may not be read by this user") as caught:
+        load_dictionary(shared / named)
+    (shared / closed).chmod(0o755)
+    assert str(caught.value).startswith(str(shared / closed))
 
 
 def test_closed_folders_below_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

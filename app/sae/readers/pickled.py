@@ -68,7 +68,7 @@ def _walk(stream: Any) -> Iterator[tuple[str, bool]]:
     recent: list[str] = []
     for opcode, argument, position in pickletools.genops(stream):
         if opcode.name == "GLOBAL":
-            yield str(argument).replace(" ", "."), True
+            yield str(argument).replace(" ", ".", 1), True
         elif opcode.name == "STACK_GLOBAL":
             yield ".".join(recent[-2:]), True
         elif isinstance(argument, str) and "UNICODE" in opcode.name:

@@ -15,10 +15,15 @@ from app.sae.readers.below import TORCH_SUFFIXES
 from app.sae.readers.opening import NO_FILE
 from app.sae.readers.pickled import pickled_words
 
-#: How many names of files and of tensors a sentence bears.
-FILES, TENSORS = 8, 12
+#: How many names of files, of tensors and of code a sentence bears.
+FILES, TENSORS, CODE = 8, 12, 4
 #: What names are made of; anything else in their place is quoted.
 _NAME = re.compile(r"[\w.:/-]{1,60}")
+#: What every file of tensors imports.
+_TORCH = re.compile(
+    r"torch\._utils\.\w+|torch\.(\w+Storage|Size|device|b?float\w+|u?int\d+)"
+    r"|collections\.OrderedDict"
+)
 #: What torch files say besides names: storages are numbered and placed in the same pickle.
 _PLACES = ("storage", "cpu")
 
@@ -36,8 +41,17 @@ def _held(file: Path) -> str:
     """The names in a weights file, in brackets; nothing for another file or a damaged one."""
     if not file.is_file():
         return f" ({NO_FILE})" if file.exists() else ""
+    if code := _strange_code(file):
+        return f" (naming code that no known dictionary has, none of it run: {listed(code, CODE)})"
     names = [_said(name) for name in sorted(_names(file))]
     return f" (holding {listed(names, TENSORS)})" if names else ""
+
+
+def _strange_code(file: Path) -> list[str]:
+    if file.suffix not in TORCH_SUFFIXES:
+        return []
+    named = sorted(pickled_words(file).classes)
+    return [repr(echoed(name)) for name in named if not _TORCH.fullmatch(name)]
 
 
 def _said(name: str) -> str:
@@ -57,5 +71,5 @@ def _names(file: Path) -> Iterable[str]:
     if file.suffix not in TORCH_SUFFIXES:
         return []
     words = pickled_words(file)
-    code = {part for name in words.classes for part in name.rpartition(".")}
-    return [text for text in words.texts - code if not (text.isdecimal() or text in _PLACES)]
+    torch_own = {part for name in words.classes for part in name.rpartition(".")}
+    return [text for text in words.texts - torch_own if not (text.isdecimal() or text in _PLACES)]

@@ -1,7 +1,5 @@
 """Dictionaries in the folders below the one that was named."""
 
-import pickle
-import re
 from pathlib import Path
 
 import pytest
@@ -62,16 +60,3 @@ def test_only_deeper_folders(tmp_path: Path) -> None:
     assert "is no known dictionary: found one/, expected" in said
     assert said.endswith("deep were not looked into, name one to look further (one/two/three).")
     assert load_dictionary(tmp_path / "one").config.d_sae == 4
-
-
-class Command:
-    """A pickle that names a command."""
-
-    def __reduce__(self) -> tuple[object, tuple[object, ...]]:
-        return re.compile, ("rm -rf ~; \x1b[2J",)
-
-
-def test_what_a_strange_pickle_says_is_quoted(tmp_path: Path) -> None:
-    (tmp_path / "8.pt").write_bytes(pickle.dumps({"key": Command()}))
-    said = refused(tmp_path / "8.pt")
-    assert "found a single file 8.pt (holding key, 'rm -rf ~; \\x1b[2J'), expected" in said

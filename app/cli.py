@@ -23,7 +23,7 @@ from app.commands.precompute import precompute
 from app.commands.presets import presets
 from app.commands.serve import serve
 from app.commands.shares import shares
-from app.errors import AtlasError
+from app.errors import AtlasError, visible
 from app.precompute.drivers.interruption import EXIT_CODE
 
 cli = typer.Typer(
@@ -53,5 +53,5 @@ def main() -> None:
 
 
 def _fail(sentence: str) -> NoReturn:
-    typer.echo(f"Error: {sentence}", err=True)
+    typer.echo(f"Error: {visible(sentence)}", err=True)
     sys.exit(2)

@@ -5,8 +5,9 @@ Everything a person can get wrong (a missing file, an unknown hook, a full disk)
 command line prints it and exits with 2; the server turns its own kind into an HTTP answer.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from pathlib import Path
 
 
 class AtlasError(Exception):
@@ -33,6 +34,33 @@ def visible(sentence: str) -> str:
     return "".join(
         letter if letter.isprintable() else letter.encode("unicode_escape").decode()
         for letter in sentence
+    )
+
+
+def unreadable(path: Path, error: OSError) -> AtlasError:
+    """The sentence for what the system refuses while this file or folder is read."""
+    place = error.filename if isinstance(error.filename, str) else path
+    if isinstance(error, PermissionError):
+        return AtlasError(
+            f"{place} may not be read by this user: change its permissions or those of the folders "
+            "above it, or copy it to where you may."
+        )
+    return AtlasError(f"{path} can't be read ({error.strerror or error}): give another path.")
+
+
+def listed(names: Sequence[str], most: int = 8) -> str:
+    """Names for a sentence, the first of many."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether that is what an error means, whichever library says so."""
+    said = str(error).lower()
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or (isinstance(error, RuntimeError) and ("out of memory" in said or "can't alloc" in said))
     )
 
 

@@ -1,6 +1,7 @@
 """The command line: what goes wrong is one sentence and exit code 2, and nothing is left behind."""
 
 import json
+import re
 import shutil
 import socket
 from collections.abc import Callable
@@ -363,6 +364,18 @@ def test_a_dictionary_that_explains_nothing(place: Place, command: Callable[...,
     assert "explains nothing of the activations" in sentence
     assert sentence.endswith("--no-verify skips this check.")
     place.check_clean()
+
+
+def test_the_figures_of_the_check_are_told(place: Place, command: Callable[..., Ended]) -> None:
+    options = [item for item in place.options(max_tokens=400) if item != "--no-verify"]
+    ended = command(*options)
+    assert ended.code == 0, ended
+    (told,) = [line for line in ended.stderr.splitlines() if "explained variance" in line]
+    assert re.fullmatch(
+        r"sae: explained variance 0\.\d{4}, L0 [\d.]+ \(at most \d+ on a token\) on "
+        r"\d+ tokens\.",
+        told,
+    ), told
 
 
 @pytest.mark.parametrize("extra", [[], ["--replace"]])

@@ -166,3 +166,88 @@ def test_what_is_no_dictionary_is_one_sentence(
     assert code == 2
     assert "found model.safetensors (holding lm_head), expected " in error
     assert "hyperparams.json with checkpoints/final.safetensors (llama_scope)" in error
+
+
+def test_the_facts_are_told_where_the_model_is_missing(
+    inspect: Callable[..., tuple[int, str, str]], sae: Path, tmp_path: Path
+) -> None:
+    code, said, error = inspect(sae, "--model", tmp_path / "nowhere")
+    assert (code, error.count("\n")) == (2, 1)
+    assert "architecture  " in said and "stored" in said and "checked at" not in said
+    assert "There is no " in error
+    code, said, _ = inspect(sae, "--model", tmp_path / "nowhere", "--json")
+    assert code == 2
+    assert json.loads(said)["checked"] is None
+
+
+def test_a_complaint_names_no_option_of_another_command(
+    inspect: Callable[..., tuple[int, str, str]],
+    sae: Path,
+    texts: Path,
+    model_folder: Callable[[str], Path],
+) -> None:
+    file = sae / "sae_weights.safetensors"
+    arrays = load_file(file)
+    save_file(arrays | {"W_dec": -arrays["W_dec"]}, file)
+    _, said, error = inspect(sae, "--model", model_folder("neox"), "--corpus", texts, "--json")
+    assert "--no-verify" not in said + error
+
+
+def test_what_a_terminal_would_obey_is_shown_escaped(
+    inspect: Callable[..., tuple[int, str, str]], tmp_path: Path, write_sae: Callable[..., Path]
+) -> None:
+    sae = write_sae(tmp_path / "a", hook_name="hook\x1b[2J\u202e\nname")
+    file = sae / "sae_weights.safetensors"
+    save_file(load_file(file) | {"n_fired\x1b]0;gone\x07": np.zeros(24, np.int64)}, file)
+    _, said, _ = inspect(sae)
+    assert r"hook\x1b[2J\u202e\nname" in said
+    assert r"n_fired\x1b]0;gone\x07 [24]" in said
+    for asked in ((), ("--json",)):
+        _, said, _ = inspect(sae, *asked)
+        assert not {"\x1b", "\u202e", "\x07"} & set(said)
+    save_file(load_file(file) | {"W_\x1b[2J": np.zeros(24, np.float32)}, file)
+    code, _, error = inspect(sae)
+    assert code == 2
+    assert r"also holds W_\x1b[2J, which" in error and "\x1b" not in error
+
+
+def test_a_pre_bias_of_zeros_is_told_alike_in_both_places(
+    inspect: Callable[..., tuple[int, str, str]],
+    tmp_path: Path,
+    texts: Path,
+    write_sae: Callable[..., Path],
+    model_folder: Callable[[str], Path],
+) -> None:
+    sae = write_sae(tmp_path / "a")
+    (sae / "cfg.json").write_text(
+        (sae / "cfg.json")
+        .read_text()
+        .replace('"apply_b_dec_to_input": false', '"apply_b_dec_to_input": true')
+    )
+    file = sae / "sae_weights.safetensors"
+    save_file(load_file(file) | {"b_dec": np.zeros(16, np.float32)}, file)
+    _, said, _ = inspect(sae, "--model", model_folder("neox"), "--corpus", texts)
+    assert "b_dec, which is all zeros" in said
+    assert "without pre-bias    the same: nothing is subtracted" in said
+
+
+def test_what_may_not_be_read_is_one_sentence(
+    inspect: Callable[..., tuple[int, str, str]], sae: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def exists(path: Path) -> bool:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "exists", exists)
+    code, _, error = inspect(sae)
+    assert code == 2
+    assert error.startswith(f"Error: {sae} may not be read by this user: change its permissions")
+
+
+def test_the_only_dictionary_below_is_said(
+    inspect: Callable[..., tuple[int, str, str]], sae: Path
+) -> None:
+    code, said, _ = inspect(sae.parent)
+    assert code == 0
+    lines = [" ".join(line.split()) for line in said.splitlines()]
+    assert lines[0] == str(sae)
+    assert f"found at resid (the only dictionary below {sae.parent})" in lines

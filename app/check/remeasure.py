@@ -119,7 +119,7 @@ def _settled(model: LanguageModel, subject: Subject, dictionary: Dictionary) -> 
             f"The input scale of {subject.sae.address} was estimated on its corpus, which is not "
             "beside the atlas: put the events folder back, or leave this dictionary out."
         )
-    (found,) = settled(model, [target], subject.beside.corpus, check=False)
+    (found,) = settled(model, [target], subject.beside.corpus)
     return found
 
 

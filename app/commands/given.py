@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 
 from app.commands.running import needs
-from app.errors import AtlasError
+from app.errors import AtlasError, unreadable
 from app.hub.address import dictionary_address, model_address
 from app.hub.finding import is_there
 
@@ -34,7 +34,11 @@ def given_dictionaries(named: Sequence[str]) -> tuple[Path, ...]:
 
 def _existing(named: str) -> Path:
     path = Path(named).expanduser()
-    if not is_there(path):
+    try:
+        there = is_there(path)
+    except OSError as error:
+        raise unreadable(path, error) from error
+    if not there:
         raise AtlasError(
             f"There is no {named}: give a model or a dictionary that is here, or on the hub as "
             "hf://owner/repo/folder."

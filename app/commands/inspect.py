@@ -10,7 +10,7 @@ import typer
 
 from app.commands.given import given_dictionaries, given_model
 from app.commands.running import needs
-from app.errors import AtlasError
+from app.errors import AtlasError, visible
 from app.precompute.settings import PrecomputeSettings
 
 if TYPE_CHECKING:
@@ -62,28 +62,40 @@ def inspect(
     describe = needs("precompute", lambda: import_module("app.sae.inspection").inspect_dictionary)
     (place,) = given_dictionaries([path])
     found = describe(load(place, sae_format=sae_format))
+    if not as_json:
+        _print(_lines(found))
     checked = None
-    if model is not None:
-        settings = PrecomputeSettings(
-            model=str(given_model(model)),
-            sae=[str(place)],
-            corpus=corpus or "built-in",
-            output=Path("nowhere.db"),
-            sae_format=sae_format,
-            hook_name=hook_name,
-            hook_name_out=hook_name_out,
-            device=device,
-        )
-        check = needs(
-            "precompute", lambda: import_module("app.precompute.inspection").check_on_model
-        )
-        checked = check(settings, has_corpus=corpus is not None)
-    if as_json:
-        typer.echo(json.dumps(_as_json(found, checked), indent=2, ensure_ascii=False))
-    else:
-        typer.echo("\n".join([*_lines(found), *_checked_lines(checked)]))
-    if checked is not None and checked.complaint is not None:
-        raise AtlasError(checked.complaint)
+    try:
+        if model is not None:
+            settings = PrecomputeSettings(
+                model=str(given_model(model)),
+                sae=[str(place)],
+                corpus=corpus or "built-in",
+                output=Path("nowhere.db"),
+                sae_format=sae_format,
+                hook_name=hook_name,
+                hook_name_out=hook_name_out,
+                device=device,
+            )
+            checked = _check(settings, has_corpus=corpus is not None)
+            if checked.complaint is not None:
+                raise AtlasError(checked.complaint)
+    finally:
+        # What the files say is told whether or not the model can be asked.
+        if as_json:
+            typer.echo(json.dumps(_as_json(found, checked), indent=2))
+        elif checked is not None:
+            _print(_checked_lines(checked))
+
+
+def _check(settings: PrecomputeSettings, has_corpus: bool) -> "Checked":
+    check = needs("precompute", lambda: import_module("app.precompute.inspection").check_on_model)
+    return check(settings, has_corpus=has_corpus)
+
+
+def _print(lines: list[str]) -> None:
+    """Names in a file may hold what a terminal obeys."""
+    typer.echo("\n".join(visible(line) for line in lines))
 
 
 def _lines(found: "Inspection") -> list[str]:
@@ -97,14 +109,12 @@ def _lines(found: "Inspection") -> list[str]:
     return lines
 
 
-def _checked_lines(checked: "Checked | None") -> list[str]:
-    if checked is None:
-        return []
+def _checked_lines(checked: "Checked") -> list[str]:
     place = " → ".join(name for name in (checked.hook_name, checked.hook_name_out) if name)
     bos = "with" if checked.prepend_bos else "without"
     figures = checked.figures
     flipped = figures.flipped_explained_variance
-    without = "there is no pre-bias" if flipped is None else f"{flipped:.4f}"
+    without = "the same: nothing is subtracted" if flipped is None else f"{flipped:.4f}"
     return [
         "",
         f"checked at {place}",

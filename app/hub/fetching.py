@@ -12,13 +12,13 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
-from app.errors import AtlasError, closest
+from app.errors import AtlasError, closest, listed
 from app.hub import client
 from app.hub.address import HubAddress, dictionary_address, is_inside, model_address
 from app.hub.cache import cache_folder, cached_commit, cached_place, is_offline
 from app.hub.failures import failure, is_unreachable
 from app.hub.finding import Found, find_dictionary, find_model
-from app.hub.wanted import DEEPER, DICTIONARY, MODEL, Kind, listed
+from app.hub.wanted import DEEPER, DICTIONARY, MODEL, Kind
 
 KILOBYTE = 1_000
 _SPARE = 50_000_000

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 
-from app.errors import AtlasError
+from app.errors import AtlasError, listed
 
 DEEPER = "checkpoints"
 """The one folder below a dictionary's in which its weights may lie (Llama Scope)."""
@@ -74,12 +74,6 @@ class Kind:
             return []
         every = [name for name in sorted(names) if "/" not in name and name != file]
         return [*(name for name in every if self.describes(name)), file]
-
-
-def listed(names: Sequence[str], most: int = 8) -> str:
-    """Names for a sentence, the first of many."""
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
 
 
 def _dictionary_weights(names: Sequence[str]) -> list[str]:

@@ -12,12 +12,12 @@ from typing import Protocol, TypeVar
 
 from pydantic import BaseModel
 
-from app.errors import AtlasError
+from app.errors import AtlasError, out_of_memory
 from app.live import ablating, reading, steering
 from app.live.desk import Cancelled, Desk, Work, reads_only
 from app.live.limits import Limits, LiveError
 from app.live.loading import Held
-from app.live.memory import free_memory, out_of_memory
+from app.live.memory import free_memory
 from app.live.protocol import AblationAsked, SteerAsked
 
 Result = TypeVar("Result")

@@ -245,7 +245,7 @@ def _settled(
             f"The input scale of {sae.address} was estimated on its corpus, which is not beside "
             "the atlas: put the events folder back, or leave this dictionary out with --sae."
         )
-    (found,) = settled(model, [target], corpus, check=False)
+    (found,) = settled(model, [target], corpus)
     return found.weights
 
 

@@ -1,20 +1,10 @@
-"""Running out of memory: how any library says so, and what can be given back.
+"""Running out of memory: what can be given back.
 
 Knows no request.
 """
 
 import gc
 import traceback
-
-
-def out_of_memory(error: BaseException) -> bool:
-    """Whether that is what an error means."""
-    said = str(error).lower()
-    return (
-        isinstance(error, MemoryError)
-        or type(error).__name__ == "OutOfMemoryError"
-        or (isinstance(error, RuntimeError) and ("out of memory" in said or "can't alloc" in said))
-    )
 
 
 def free_memory(error: BaseException) -> None:

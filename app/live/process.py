@@ -18,10 +18,9 @@ from typing import IO, Any
 
 from pydantic import BaseModel, ValidationError
 
-from app.errors import AtlasError
+from app.errors import AtlasError, out_of_memory
 from app.live.desk import Desk, Work
 from app.live.limits import Limits, LiveError
-from app.live.memory import out_of_memory
 from app.live.protocol import AblationAsked, ActivationsAsked, Asked, Kind, SteerAsked, TopAsked
 
 log = logging.getLogger(__name__)

@@ -17,6 +17,7 @@ from torch import Tensor
 from app.db.addition import check_addition
 from app.db.beside import dictionaries_beside
 from app.db.records import ModelRecord
+from app.errors import AtlasError
 from app.hub.finding import find_model
 from app.precompute.corpus.documents import Named, from_documents, open_corpus
 from app.precompute.corpus.tokens import TokenSettings, build_contexts
@@ -44,10 +45,10 @@ from app.precompute.workplace.ledger import fingerprint
 from app.precompute.workplace.recipe import corpus_stamp, run_recipe, without_folder
 from app.precompute.workplace.seals import seal
 from app.precompute.workplace.stage_recipes import Facts, stage_recipes
-from app.precompute.workplace.workplace import Workplace
+from app.precompute.workplace.workplace import Say, Workplace
 from app.sae.dictionary import Dictionary
 from app.sae.expected_average import settle_input_scale
-from app.sae.verify import verify
+from app.sae.verify import Doubtful, Verification, verify
 from app.stats.corpus import Corpus
 
 VERIFIED_TOKENS = 2_000
@@ -188,7 +189,8 @@ def prepare(
     )
     workplace.begin(stage_recipes(settings, facts), reporter.say)
     corpus = _contexts(settings, inputs, context_size, bos, workplace, reporter)
-    targets = settled(loaded.model, loaded.targets, corpus, check=settings.verify)
+    told = reporter.say if settings.verify else None
+    targets = settled(loaded.model, loaded.targets, corpus, check=told)
     workplace.keep()
     reporter.say(
         f"{settings.corpus}: {corpus.n_tokens:,} counted tokens in {corpus.n_contexts:,} contexts "
@@ -238,7 +240,7 @@ def equip(job: Job) -> Run:
     """
     loaded = load(job.settings, job.folder, job.commits)
     corpus = Corpus.open(job.corpus_folder)
-    targets = settled(loaded.model, loaded.targets, corpus, check=False)
+    targets = settled(loaded.model, loaded.targets, corpus)
     return Run(job, loaded.model, loaded.model_record, loaded.vocabulary, targets, corpus)
 
 
@@ -300,17 +302,37 @@ def _dictionaries(inputs: Inputs, sample: str) -> dict[str, dict[str, str]]:
     }
 
 
-def settled(model: Model, targets: Sequence[Target], corpus: Corpus, check: bool) -> list[Target]:
-    """The dictionaries, their input scale settled on the first tokens and, if asked, checked."""
+def settled(
+    model: Model, targets: Sequence[Target], corpus: Corpus, check: Say | None = None
+) -> list[Target]:
+    """The dictionaries, their input scale settled on the first tokens.
+
+    Args:
+        check: who is told what the check of each found; without it none is checked.
+    """
     if not model.runs:
         return list(targets)
     found = []
     for target, x, y in sampled(model, targets, corpus):
         # What a user brought was checked when it was brought.
         if check and isinstance(target.dictionary, Dictionary):
-            verify(target.dictionary, x, y, target.hooks)
+            figures = _verified(target.dictionary, x, y, target.hooks)
+            check(f"{target.sae}: {figures.told()} on {len(x):,} tokens.")
         found.append(target)
     return found
+
+
+def _verified(
+    dictionary: Dictionary,
+    x: Float[Tensor, "n _d_in"],
+    y: Float[Tensor, "n _d_out"],
+    hooks: Sequence[str],
+) -> Verification:
+    try:
+        return verify(dictionary, x, y, hooks)
+    except Doubtful as error:
+        sentence = str(error).removesuffix(".")
+        raise AtlasError(f"{sentence}; --no-verify skips this check.") from error
 
 
 def sampled(

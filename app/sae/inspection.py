@@ -4,7 +4,7 @@ Takes a dictionary as a reader gave it, gives plain facts in the order they are 
 found out here: what its files said stands in its recognition.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -32,10 +32,21 @@ def inspect_dictionary(dictionary: Dictionary) -> Inspection:
     recognition = config.recognition
     return Inspection(
         path=str(config.path),
-        facts=(*recognition.findings, *_measured(dictionary)),
+        facts=(*_told(dictionary), *_measured(dictionary)),
         tensors=recognition.tensors,
         surplus=tuple(recognition.surplus),
     )
+
+
+def _told(dictionary: Dictionary) -> list[Finding]:
+    """What the files say, and where a pre-bias of theirs does nothing, that as well."""
+    idle = not dictionary.b_pre.any()
+    return [
+        replace(fact, value=f"{fact.value}, which is all zeros")
+        if idle and fact.about == "pre-bias" and fact.value != "none"
+        else fact
+        for fact in dictionary.config.recognition.findings
+    ]
 
 
 def _measured(dictionary: Dictionary) -> list[Finding]:

@@ -23,6 +23,13 @@ L0_TOLERANCE = 0.25
 FLIP_MARGIN = 1e-3
 
 
+class Doubtful(AtlasError):
+    """What the check found, where a user who knows better may go on without it.
+
+    Its sentence doesn't say how: that is for whoever asked for the check.
+    """
+
+
 @dataclass(frozen=True)
 class Verification:
     """Figures of a dictionary on the sample it was checked with."""
@@ -36,6 +43,15 @@ class Verification:
     flipped_explained_variance: float | None
     #: Firing features on the token with the most.
     most: int
+
+    def told(self) -> str:
+        """The figures in one phrase."""
+        without = self.flipped_explained_variance
+        flipped = "" if without is None else f" ({without:.4f} without its pre-bias)"
+        return (
+            f"explained variance {self.explained_variance:.4f}{flipped}, "
+            f"L0 {self.l0:.4g} (at most {self.most} on a token)"
+        )
 
 
 def verify(
@@ -113,9 +129,9 @@ def _require_variation(dictionary: Dictionary, x: Float[Tensor, "n d_in"], hook_
         )
     _require_finite(x, hook_name)
     if len(x) == 0 or bool((x == x[0]).all()):
-        raise AtlasError(
+        raise Doubtful(
             f"{dictionary.config.path} can't be checked on {len(x)} tokens without any variation; "
-            "use a longer corpus, or --no-verify."
+            "use a longer corpus."
         )
 
 
@@ -128,9 +144,9 @@ def _require_output(dictionary: Dictionary, y: Float[Tensor, "n d_out"], hook_na
         )
     _require_finite(y, hook_name)
     if bool((y == y[0]).all()):
-        raise AtlasError(
+        raise Doubtful(
             f"{dictionary.config.path} can't be checked, as what {hook_name} holds doesn't vary "
-            f"on {len(y)} tokens; use a longer corpus, or --no-verify."
+            f"on {len(y)} tokens; use a longer corpus."
         )
 
 
@@ -159,20 +175,18 @@ def _refuse_unexplained(
             "an input scale that its files announce (expected_average_only_in) but don't hold; "
             f"for these activations it would be norm_scaling_factor = {factor:.4g}"
         )
-    raise AtlasError(
+    raise Doubtful(
         f"{dictionary.config.path} explains nothing of the activations (explained variance "
-        f"{explained:.3f} on {len(x)} tokens, expected above 0): likely {'; or '.join(causes)}; "
-        "--no-verify skips this check."
+        f"{explained:.3f} on {len(x)} tokens, expected above 0): likely {'; or '.join(causes)}."
     )
 
 
 def _refuse_flipped(dictionary: Dictionary, explained: float, flipped: float | None) -> None:
     if flipped is not None and flipped > explained + FLIP_MARGIN:
-        raise AtlasError(
+        raise Doubtful(
             f"{dictionary.config.path} explains more without its pre-bias ({flipped:.3f}) than "
             f"with it ({explained:.3f}): likely its files are wrong about subtracting the decoder "
-            "bias from the input (apply_b_dec_to_input), or the hook is another; --no-verify skips "
-            "this check."
+            "bias from the input (apply_b_dec_to_input), or the hook is another."
         )
 
 
@@ -185,8 +199,8 @@ def _refuse_l0(dictionary: Dictionary, l0: float, most: int) -> None:
             "with."
         )
     if target is not None and abs(l0 - target) > L0_TOLERANCE * target:
-        raise AtlasError(
+        raise Doubtful(
             f"{dictionary.config.path} fires {l0:.1f} features per token, expected within "
             f"{L0_TOLERANCE:.0%} of its declared {target:g}: likely a wrong hook, a missing "
-            "normalisation or a threshold that was never set; --no-verify skips this check."
+            "normalisation or a threshold that was never set."
         )

@@ -13,7 +13,7 @@ from app.errors import AtlasError
 from app.sae.architectures import ReLU, TopK
 from app.sae.dictionary import Dictionary
 from app.sae.normalisation import Normalisation
-from app.sae.verify import verify
+from app.sae.verify import Verification, verify
 
 Maker = Callable[..., Dictionary]
 D_IN = 6
@@ -172,3 +172,10 @@ def test_a_transcoder_is_judged_by_what_it_predicts(make_dictionary: Maker) -> N
         verify(dictionary, tokens(), torch.ones_like(y), ("in", "out"))
     with pytest.raises(AtlasError, match="activations at out hold NaN"):
         verify(dictionary, tokens(), y * float("nan"), ("in", "out"))
+
+
+def test_the_figures_are_told_in_a_phrase() -> None:
+    figures = Verification(0.91024, 35.29, None, 76)
+    assert figures.told() == "explained variance 0.9102, L0 35.29 (at most 76 on a token)"
+    flipped = replace(figures, flipped_explained_variance=0.5)
+    assert "0.9102 (0.5000 without its pre-bias), L0" in flipped.told()

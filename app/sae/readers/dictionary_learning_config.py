@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from app.sae.readers.context_size import stated_context_size
 from app.sae.readers.fields import Fields
 from app.sae.readers.files import read_json
 from app.sae.recognition import Findings
@@ -55,7 +56,7 @@ def read_config(weights_file: Path, findings: Findings) -> LibraryConfig:
     AtlasError only for a config.json that is no JSON object.
     """
     path = weights_file.with_name(CONFIG_FILE)
-    raw = read_json(path) if path.is_file() else {}
+    raw = read_json(path) if path.exists() else {}
     trainer = Fields(raw, path).section("trainer")
     buffer = Fields(raw, path).section("buffer")
     # The nearest folder has the last word; the file's own name is only ae.pt.
@@ -66,7 +67,7 @@ def read_config(weights_file: Path, findings: Findings) -> LibraryConfig:
         hook_name=_hook_name(trainer, folders, findings),
         model_name=model_name,
         prepend_bos=_prepend_bos(model_name, folders, findings),
-        context_size=findings.say("context size", buffer.whole("ctx_len"), buffer.told("ctx_len")),
+        context_size=stated_context_size(buffer, "ctx_len", findings),
         k=trainer.number("k"),
         target_l0=trainer.number("target_l0"),
         d_in=trainer.whole("activation_dim"),

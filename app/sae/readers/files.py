@@ -1,13 +1,12 @@
 """Opens the files of a dictionary safely: JSON, safetensors, numpy archives, torch state dicts.
 
-Takes a path, gives plain values and tensors on the CPU. Nothing in a file is ever executed:
-pickles go through torch's weights-only unpickler, which knows tensors and containers and refuses
-all else; arrays of Python objects are refused. Every fault is an AtlasError naming the file. Knows
-nothing of what the values mean.
+Takes a path, gives plain values and tensors on the CPU. Nothing in a file is ever executed, and
+arrays of Python objects are refused. Every fault is an AtlasError naming the file, but for what
+the system refuses (OSError). Knows nothing of what the values mean.
 """
 
 import json
-import pickle
+import os
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +17,22 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from app import npy
-from app.errors import AtlasError, echoed
+from app.errors import AtlasError, echoed, out_of_memory
+from app.sae.readers.archives import require_sane
+from app.sae.readers.opening import needs_memory, require_file
+from app.sae.readers.torch_files import load_torch
+
+#: Bytes of a file's name, on every system.
+LONGEST_NAME = 255
 
 
 def read_json(path: Path) -> dict[str, Any]:
     """The JSON object in a file."""
-    _require_file(path)
+    require_file(path)
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(path.read_text(encoding="utf-8-sig"))
         json.dumps(value, ensure_ascii=False).encode()  # half of a character can't be said again
-    except (ValueError, OSError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise AtlasError(
             f"{path} can't be read as JSON ({echoed(error)}); save it again."
         ) from error
@@ -64,11 +69,7 @@ def _read_shards(index: Path) -> dict[str, Tensor]:
         raise AtlasError(f"{index} has no weight_map: it doesn't say which file holds what.")
     found: dict[str, Tensor] = {}
     for file in sorted({str(file) for file in placed.values()}):
-        if Path(file).name != file or "\\" in file or file in ("", ".", ".."):
-            raise AtlasError(
-                f"{index} names {file!r}: the files of a dictionary lie beside its index, and no "
-                "other is opened."
-            )
+        _require_beside(index, file)
         held = _read_one(index.with_name(file))
         for name in (name for name, place in placed.items() if str(place) == file):
             if name not in held:
@@ -77,8 +78,21 @@ def _read_shards(index: Path) -> dict[str, Tensor]:
     return found
 
 
+def _require_beside(index: Path, file: str) -> None:
+    if len(os.fsencode(file)) > LONGEST_NAME:
+        raise AtlasError(
+            f"{index} names {echoed(file)!r}, and no file can be called so: a name has at most "
+            f"{LONGEST_NAME} bytes; download the index again."
+        )
+    if Path(file).name != file or "\\" in file or file in ("", ".", ".."):
+        raise AtlasError(
+            f"{index} names {file!r}: the files of a dictionary lie beside its index, and no "
+            "other is opened."
+        )
+
+
 def _read_one(path: Path) -> dict[str, Tensor]:
-    _require_file(path)
+    require_file(path)
     try:
         return load_file(path, device="cpu")
     except (SafetensorError, OSError, ValueError) as error:
@@ -89,10 +103,13 @@ def _read_one(path: Path) -> dict[str, Tensor]:
 
 def read_npz(path: Path) -> dict[str, Tensor]:
     """The arrays of a numpy archive by name; AtlasError for arrays of Python objects."""
-    _require_file(path)
+    require_file(path)
+    require_sane(path)
     try:
         arrays = npy.archive(path)
     except Exception as error:
+        if out_of_memory(error):
+            raise needs_memory(path) from error
         # As with torch files: what breaks depends on the byte (BadZipFile, ValueError, OSError,
         # zlib.error, and AttributeError where one array lies under the name of an archive).
         raise AtlasError(
@@ -113,29 +130,13 @@ def _tensor(path: Path, name: str, array: np.ndarray) -> Tensor:
 
 def read_state_dict(path: Path) -> dict[str, Any]:
     """What `torch.save(module.state_dict(), path)` wrote: tensors and plain numbers, by name."""
-    _require_file(path)
-    try:
-        value = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise AtlasError(
-            f"{path} is damaged or holds Python objects besides tensors, which are never loaded "
-            "because that could run code; save it again with torch.save(dictionary.state_dict(), "
-            "path)."
-        ) from error
-    except Exception as error:
-        # Damage shows as nearly any exception, depending on the byte that broke (EOFError,
-        # RuntimeError, KeyError, UnicodeDecodeError ...); to the user it is one thing.
-        raise AtlasError(
-            f"{path} is damaged or no torch file ({type(error).__name__}); copy or download it "
-            "again."
-        ) from error
+    value = load_torch(
+        path,
+        refusal="holds Python objects besides tensors, which are never loaded because that could "
+        "run code; save it again with torch.save(dictionary.state_dict(), path).",
+    )
     if not isinstance(value, dict):
         raise AtlasError(
             f"{path} holds a {type(value).__name__}, expected a state dict (tensors by name)."
         )
     return {str(name): entry for name, entry in value.items()}
-
-
-def _require_file(path: Path) -> None:
-    if not path.is_file():
-        raise AtlasError(f"{path} is missing: the dictionary's format needs this file.")

@@ -83,7 +83,7 @@ def read(path: Path) -> Dictionary:
             model_name=place.model_name,
             convention="",
             path=folder,
-            raw=read_json(folder / CONFIG_FILE) if (folder / CONFIG_FILE).is_file() else {},
+            raw=read_json(folder / CONFIG_FILE) if (folder / CONFIG_FILE).exists() else {},
             target_l0=place.target_l0,
             flatten_heads=(place.hook_name or "").endswith("attn.hook_z"),
             hook_name_out=place.hook_name_out,
@@ -114,7 +114,7 @@ def _refuse_cross_layer(weights: Weights, contents: Mapping[str, Any]) -> None:
 def _config(folder: Path) -> Fields:
     """The settings of config.json; empty where it is missing, as always in Gemma Scope 1."""
     file = folder / CONFIG_FILE
-    fields = Fields(read_json(file) if file.is_file() else {}, file)
+    fields = Fields(read_json(file) if file.exists() else {}, file)
     architecture = fields.text("architecture")
     if architecture not in (None, "jump_relu"):
         raise AtlasError(

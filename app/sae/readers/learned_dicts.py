@@ -6,7 +6,6 @@ for a bag that only holds what the file says, numpy's numbers for plain ones. Ev
 refused before anything is made of it. Knows nothing of what the attributes mean.
 """
 
-import pickle
 import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,12 +14,15 @@ from typing import Any
 
 import torch
 
-from app.errors import AtlasError
+from app.errors import AtlasError, echoed, listed
 from app.sae.readers.pickled import pickled_words
+from app.sae.readers.torch_files import load_torch
 
 #: The modules that held the classes, before and after the library became a package.
 MODULES = ("autoencoders.learned_dict", "autoencoders.topk_encoder", "learned_dict")
 PACKAGES = ("", "sparse_coding.")
+#: How many strange names a sentence bears.
+NAMES = 4
 
 
 class Bag:
@@ -118,16 +120,21 @@ def is_learned_dicts(path: Path) -> bool:
 def read_learned_dicts(path: Path) -> list[LearnedDict]:
     """The dictionaries of a file, in its order; AtlasError for a file with anything else in it."""
     strange = [
-        name.rsplit(".", 1)[-1]
+        repr(echoed(name))
         for name in sorted(pickled_words(path).classes)
         if _module_of(name) and name.rsplit(".", 1)[-1] not in CLASSES
     ]
     if strange:
         raise AtlasError(
-            f"{path} holds objects of class {', '.join(strange)}, which can't be read as "
-            f"dictionaries; known are {', '.join(CLASSES)}."
+            f"{path} names code that is no known class of dictionaries, and none of it was run: "
+            f"{listed(strange, NAMES)}; known are {', '.join(CLASSES)}."
         )
-    content = _load(path)
+    content = load_torch(
+        path,
+        lent=_lent(),
+        refusal="holds Python objects besides dictionaries and tensors, which are never loaded "
+        "because that could run code.",
+    )
     entries = content if isinstance(content, list) else [content]
     found = [_learned(entry) for entry in entries]
     if not found or any(entry is None for entry in found):
@@ -140,22 +147,6 @@ def read_learned_dicts(path: Path) -> list[LearnedDict]:
 def _module_of(name: str) -> bool:
     module = name.rpartition(".")[0]
     return any(module == package + known for package in PACKAGES for known in MODULES)
-
-
-def _load(path: Path) -> Any:
-    try:
-        with torch.serialization.safe_globals(_lent()):  # pyright: ignore[reportArgumentType]
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise AtlasError(
-            f"{path} is damaged or holds Python objects besides dictionaries and tensors, which "
-            "are never loaded because that could run code."
-        ) from error
-    except Exception as error:
-        raise AtlasError(
-            f"{path} is damaged or no torch file ({type(error).__name__}); copy or download it "
-            "again."
-        ) from error
 
 
 def _learned(entry: Any) -> LearnedDict | None:

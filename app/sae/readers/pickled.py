@@ -16,6 +16,7 @@ from typing import Any
 #: What reading a damaged file can raise.
 DAMAGE = (
     *(ValueError, EOFError, OSError, KeyError, IndexError, OverflowError),
+    MemoryError,  # a length that nothing stands behind
     *(zipfile.BadZipFile, zlib.error, struct.error),
     *(NotImplementedError, RuntimeError),  # an archive that is packed in an unknown way, or locked
 )
@@ -67,7 +68,7 @@ def _walk(stream: Any) -> Iterator[tuple[str, bool]]:
     recent: list[str] = []
     for opcode, argument, position in pickletools.genops(stream):
         if opcode.name == "GLOBAL":
-            yield str(argument).replace(" ", "."), True
+            yield str(argument).replace(" ", ".", 1), True
         elif opcode.name == "STACK_GLOBAL":
             yield ".".join(recent[-2:]), True
         elif isinstance(argument, str) and "UNICODE" in opcode.name:

@@ -169,7 +169,7 @@ def _with_input_scale(
 def _input_scale(config: SaelensConfig, folder: Path) -> float | None:
     """√d_in over the average norm: from the config, or from what a training run left beside it."""
     found = config.norm_scaling_factor
-    if found is None and (scaler := folder / "activation_scaler.json").is_file():
+    if found is None and (scaler := folder / "activation_scaler.json").exists():
         found = Fields(read_json(scaler), scaler).number("scaling_factor")
     store = folder / "activations_store_state.safetensors"
     if found is None and store.is_file():

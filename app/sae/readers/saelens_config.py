@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from app.errors import AtlasError
 from app.sae.normalisation import Normalisation
+from app.sae.readers.context_size import stated_context_size
 from app.sae.readers.fields import Fields
 from app.sae.recognition import Findings
 
@@ -102,7 +103,7 @@ def parse_config(raw: dict[str, Any], path: Path, findings: Findings) -> Saelens
     prepend_bos = True if flat and "prepend_bos" not in raw else fields.flag("prepend_bos")
     default = "and before version 6 that meant yes" if flat else "and since version 6 that is open"
     findings.say("BOS", prepend_bos, fields.told("prepend_bos", default=default))
-    findings.say("context size", fields.whole("context_size"), fields.told("context_size"))
+    context_size = stated_context_size(fields, "context_size", findings)
     findings.say("model", fields.text("model_name"), fields.told("model_name"))
     return SaelensConfig(
         architecture=architecture,
@@ -111,7 +112,7 @@ def parse_config(raw: dict[str, Any], path: Path, findings: Findings) -> Saelens
         hook_head_index=fields.whole("hook_head_index", "hook_point_head_index"),
         model_name=fields.text("model_name"),
         prepend_bos=prepend_bos,
-        context_size=fields.whole("context_size"),
+        context_size=context_size,
         normalisation=Normalisation(
             NORMALISATIONS[declared], _centred(fields, hook_name), one_way=is_transcoder
         ),

@@ -16,6 +16,7 @@ from app.errors import AtlasError
 from app.sae.architectures import Activation, GroupMax, TopK
 from app.sae.dictionary import Dictionary, DictionaryConfig
 from app.sae.normalisation import Normalisation
+from app.sae.readers.context_size import stated_context_size
 from app.sae.readers.fields import Fields
 from app.sae.readers.files import has_safetensors, read_json, read_safetensors
 from app.sae.readers.finishing import finished, folders_above
@@ -56,7 +57,7 @@ def read(path: Path) -> Dictionary:
     findings.say("pre-bias", "none" if transcodes else "b_dec", why)
     model_name = findings.say("model", run.text("model"), run.told("model"))
     hook_name, hook_name_out = _hooks(folder, transcodes, model_name, findings)
-    context_size = findings.say("context size", run.whole("ctx_len"), run.told("ctx_len"))
+    context_size = stated_context_size(run, "ctx_len", findings)
     prepend_bos = findings.say("BOS", False, "sparsify cuts running text into contexts")
     return finished(
         Dictionary(

@@ -1,24 +1,31 @@
-"""What a path holds that is no single known dictionary, in words: for the sentence that refuses it.
+"""What a path holds that is no known dictionary, in words: for the sentence that refuses it.
 
-Takes a path and the readers, gives phrases. Nothing is loaded: names of files, of tensors, of
-dictionaries in the folders below.
+Takes a path, gives phrases. Nothing is loaded: names of files and of tensors.
 """
 
 import re
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
+from app.errors import echoed, listed
+from app.sae.readers.below import TORCH_SUFFIXES
+from app.sae.readers.opening import NO_FILE
 from app.sae.readers.pickled import pickled_words
-from app.sae.readers.reader import Reader
 
-#: How many names of files, of tensors and of dictionaries a sentence bears.
-FILES, TENSORS, DICTIONARIES = 8, 12, 12
-#: How many folders deep dictionaries are looked for.
-DEPTH = 3
-TORCH_SUFFIXES = (".pt", ".pth")
+#: How many names of files, of tensors and of code a sentence bears.
+FILES, TENSORS, CODE = 8, 12, 4
+#: What names are made of; anything else in their place is quoted.
+_NAME = re.compile(r"[\w.:/-]{1,60}")
+#: What every file of tensors imports.
+_TORCH = re.compile(
+    r"torch\._utils\.\w+|torch\.(\w+Storage|Size|device|b?float\w+|u?int\d+)"
+    r"|collections\.OrderedDict"
+)
+#: What torch files say besides names: storages are numbered and placed in the same pickle.
+_PLACES = ("storage", "cpu")
 
 
 def seen(path: Path) -> str:
@@ -27,45 +34,28 @@ def seen(path: Path) -> str:
         return f"a single file {path.name}{_held(path)}"
     entries = sorted(path.iterdir())
     names = [entry.name + ("/" if entry.is_dir() else _held(entry)) for entry in entries]
-    return _listed(names, FILES) or "an empty folder"
-
-
-def several(path: Path, readers: Sequence[Reader]) -> str:
-    """The dictionaries in the folders below, as a phrase; empty where there are none."""
-    found = [f"{place} ({name})" for place, name in _within(path, readers, DEPTH)]
-    noun = "dictionary" if len(found) == 1 else "dictionaries"
-    return f"{len(found)} {noun}: {_listed(found, DICTIONARIES)}" if found else ""
-
-
-def _within(folder: Path, readers: Sequence[Reader], depth: int) -> list[tuple[Path, str]]:
-    """(place within the folder, format) of the dictionaries below it, as people count."""
-    if not folder.is_dir():
-        return []
-    found: list[tuple[Path, str]] = []
-    for entry in sorted(folder.iterdir(), key=_as_counted):
-        if not (entry.is_dir() or entry.suffix in TORCH_SUFFIXES):
-            continue
-        reader = next((reader for reader in readers if reader.recognises(entry)), None)
-        if reader is not None:
-            found.append((Path(entry.name), reader.name))
-        elif depth > 1:
-            below = _within(entry, readers, depth - 1)
-            found += [(entry.name / place, name) for place, name in below]
-    return found
-
-
-def _as_counted(entry: Path) -> list[tuple[int, str]]:
-    """layers.2 before layers.10."""
-    return [
-        (int(part), "") if part.isdecimal() else (-1, part)
-        for part in re.split(r"(\d+)", entry.name)
-    ]
+    return listed(names, FILES) or "an empty folder"
 
 
 def _held(file: Path) -> str:
     """The names in a weights file, in brackets; nothing for another file or a damaged one."""
-    names = sorted(_names(file))
-    return f" (holding {_listed(names, TENSORS)})" if names else ""
+    if not file.is_file():
+        return f" ({NO_FILE})" if file.exists() else ""
+    if code := _strange_code(file):
+        return f" (naming code that no known dictionary has, none of it run: {listed(code, CODE)})"
+    names = [_said(name) for name in sorted(_names(file))]
+    return f" (holding {listed(names, TENSORS)})" if names else ""
+
+
+def _strange_code(file: Path) -> list[str]:
+    if file.suffix not in TORCH_SUFFIXES:
+        return []
+    named = sorted(pickled_words(file).classes)
+    return [repr(echoed(name)) for name in named if not _TORCH.fullmatch(name)]
+
+
+def _said(name: str) -> str:
+    return name if _NAME.fullmatch(name) else repr(echoed(name))
 
 
 def _names(file: Path) -> Iterable[str]:
@@ -80,11 +70,6 @@ def _names(file: Path) -> Iterable[str]:
         return []
     if file.suffix not in TORCH_SUFFIXES:
         return []
-    # Storages are numbered and placed in the same pickle.
-    texts = pickled_words(file).texts
-    return [text for text in texts if not text.isdecimal() and text not in ("storage", "cpu")]
-
-
-def _listed(names: Sequence[str], most: int) -> str:
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+    words = pickled_words(file)
+    torch_own = {part for name in words.classes for part in name.rpartition(".")}
+    return [text for text in words.texts - torch_own if not (text.isdecimal() or text in _PLACES)]

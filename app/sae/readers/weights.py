@@ -69,9 +69,10 @@ class Weights:
         upcast = value.detach().to(torch.float32).contiguous()
         if not torch.isfinite(upcast).all():
             count = int((~torch.isfinite(upcast)).sum())
+            values = "1 value that is" if count == 1 else f"{count} values that are"
             raise AtlasError(
-                f"{name} in {self.path} holds {count} values that are NaN or infinite; the file is "
-                "damaged or training diverged, choose another checkpoint."
+                f"{name} in {self.path} holds {values} NaN or infinite; the file is damaged or "
+                "training diverged, choose another checkpoint."
             )
         return upcast
 

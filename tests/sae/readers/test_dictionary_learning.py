@@ -329,7 +329,7 @@ def test_sizes_of_the_config_are_held_against_the_weights(tmp_path: Path) -> Non
 def test_nan_is_refused(tmp_path: Path, name: str) -> None:
     state = state_of("AutoEncoder")
     state[name].view(-1)[0] = float("nan")
-    with pytest.raises(AtlasError, match=rf"{name} in .*ae.pt holds 1 values that are NaN"):
+    with pytest.raises(AtlasError, match=rf"{name} in .*ae.pt holds 1 value that is NaN"):
         load_dictionary(write(tmp_path, state))
 
 

@@ -67,6 +67,14 @@ def test_nan_in_eight_bits_is_found(tmp_path: Path, dtype: torch.dtype) -> None:
         load_dictionary(tmp_path)
 
 
+def test_one_nan_is_one_value(tmp_path: Path) -> None:
+    tensors = saelens(tmp_path)
+    tensors["W_enc"][0, 0] = float("nan")
+    save_file(tensors, tmp_path / "sae_weights.safetensors")
+    with pytest.raises(AtlasError, match="holds 1 value that is NaN or infinite; the file is"):
+        load_dictionary(tmp_path)
+
+
 def shards(folder: Path, placed: object, **files: dict[str, torch.Tensor]) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for name, tensors in files.items():

@@ -306,7 +306,7 @@ def test_names_that_point_elsewhere_are_only_names(
 def test_a_truncated_archive(tmp_path: Path, make: Callable[..., Arrays], length: int) -> None:
     file = write_first(tmp_path, make()) / "params.npz"
     file.write_bytes(file.read_bytes()[:length])
-    with pytest.raises(AtlasError, match="is damaged, holds Python objects or is no"):
+    with pytest.raises(AtlasError, match="is damaged"):
         load_dictionary(tmp_path)
 
 

@@ -176,6 +176,30 @@ def test_a_bare_pickle_is_refused_and_does_not_run(tmp_path: Path) -> None:
     assert trace.exists(), "the bomb would have gone off"
 
 
+@pytest.mark.parametrize("name", ["8.pt", "learned_dicts.pt"])
+@pytest.mark.parametrize(
+    ("pickled", "says"),
+    [
+        (
+            b"cposix\nsystem\n(S'touch it'\ntR.",
+            "naming code that .* none of it run: 'posix.system'",
+        ),
+        (b"cposix\nrm -rf ~; \x1b[2J\n.", r"none of it run: 'posix\.rm -rf ~; \\x1b\[2J'"),
+        (b"clearned_dict\n\x1b[2J;" + b"a" * 90 + b"\n.", r"none of it was run: '.*x1b\[2J;a+…';"),
+    ],
+    ids=["a function", "a command", "a command in the library's name"],
+)
+def test_code_that_a_pickle_names_is_quoted_and_short(
+    tmp_path: Path, name: str, pickled: bytes, says: str
+) -> None:
+    (tmp_path / name).write_bytes(b"Vsome text\n0" + pickled)
+    for path in (tmp_path, tmp_path / name) if name != "8.pt" else (tmp_path / name,):
+        with pytest.raises(AtlasError, match=says) as caught:
+            load_dictionary(path)
+        assert "\x1b" not in str(caught.value)
+        assert "touch it" not in str(caught.value)
+
+
 @pytest.mark.parametrize("content", [[torch.zeros(2)], torch.zeros(2), 3])
 def test_a_file_without_names_is_refused(tmp_path: Path, content: object) -> None:
     torch.save(content, tmp_path / "ae.pt")

@@ -446,7 +446,7 @@ def test_nan_and_infinity_are_refused_wherever_they_are(
 ) -> None:
     tensors = arrays("jumprelu")
     tensors[name].flat[2] = bad
-    with pytest.raises(AtlasError, match=rf"{name} in .* holds 1 values that are NaN or infinite"):
+    with pytest.raises(AtlasError, match=rf"{name} in .* holds 1 value that is NaN or infinite"):
         load_dictionary(write(tmp_path, tensors, nested("jumprelu")))
 
 
@@ -475,3 +475,18 @@ def test_a_dictionary_without_features_is_refused(tmp_path: Path) -> None:
     tensors = arrays(d_sae=0)
     with pytest.raises(AtlasError, match=r"W_enc in .* is empty"):
         load_dictionary(write(tmp_path, tensors, nested(d_sae=0)))
+
+
+@pytest.mark.parametrize(
+    ("stated", "kept"), [(2, 2), (2**20, 2**20), (1, None), (-1, None), (0, None), (10**12, None)]
+)
+def test_a_context_size_that_none_can_have_is_not_stated(
+    tmp_path: Path, stated: int, kept: int | None
+) -> None:
+    config = load_dictionary(
+        write(tmp_path, arrays(), nested(metadata={"context_size": stated}))
+    ).config
+    assert config.context_size == kept
+    (fact,) = [each for each in config.recognition.findings if each.about == "context size"]
+    assert f"cfg.json has context_size = {stated}" in fact.why
+    assert ("and a context has 2 to 1,048,576 tokens" in fact.why) == (kept is None)

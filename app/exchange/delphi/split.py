@@ -23,6 +23,7 @@ from jaxtyping import Float32, Int64
 from safetensors import SafetensorError, safe_open
 
 from app.errors import AtlasError
+from app.exchange.files import check_file
 
 SPLIT_NAME = re.compile(r"(\d+)_(\d+)\.safetensors")
 """`{first}_{last}.safetensors`, the last feature included."""
@@ -185,6 +186,7 @@ class Split:
 
 @contextmanager
 def _reading(path: Path) -> Iterator[Any]:
+    check_file(path)
     try:
         with safe_open(path, framework="np") as file:
             yield file

@@ -156,7 +156,7 @@ def _called(head: Entry) -> tuple[str, str]:
 def _beside(batch: Path, name: str) -> Entry:
     """The object in a file beside the batches; empty where it isn't there."""
     path = batch.parent / name
-    if not path.is_file():
+    if not path.exists():
         return Entry({}, Place(path))
     return parse(read_whole(path), Place(path))
 

@@ -304,7 +304,9 @@ def test_damaged_packs(tmp_path: Path) -> None:
         ({"3": [1]}, "has 3 = [1], expected an object"),
         ({"version": 1}, "names no layer"),
         ({"1" * 5000: {"filename": "a.bin", "offsets": [0, 1]}}, "names no layer"),
-        ({"3": {"filename": "a" * 999, "offsets": [0, 1]}}, "is missing: index.json says"),
+        ({"3": {"filename": "a.bin", "offsets": [0, 0.5]}}, "expected the features' places"),
+        ({"3": {"filename": "a.bin", "offsets": [0, 3e38]}}, "expected the features' places"),
+        ({"3": {"filename": "a" * 999, "offsets": [0, 1]}}, "aaa… is missing: index.json says"),
     ],
 )
 def test_an_index_that_is_refused(tmp_path: Path, index: Any, says: str) -> None:
@@ -328,7 +330,7 @@ def test_a_groups_name_with_numbers_out_of_range(tmp_path: Path, name: str) -> N
 def test_an_object_that_unpacks_to_too_much(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.exchange.importing.text_files.MOST_IN_A_FILE", 1 << 20)
+    monkeypatch.setattr("app.exchange.importing.text_files.MOST_AT_ONCE", 1 << 20)
     folder = packed(tmp_path / "f", {3: [feature(0)]})
     bomb = gzip.compress(b'{"a": "' + b"a" * (1 << 22) + b'"}')
     (folder / "layer_3.bin").write_bytes(bomb)

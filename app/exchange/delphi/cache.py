@@ -68,6 +68,15 @@ class DelphiModule:
         for split in self.splits:
             yield from split.firings(start, stop)
 
+    def check(self) -> None:
+        """Goes through every firing once, so that none is found wrong when others were used.
+
+        Raises:
+            AtlasError: one can't be.
+        """
+        for split in self.splits:
+            _ = split.is_ordered
+
     def tokens_hash(self) -> str:
         """Of shape and ids: the same for modules that were cached over the same texts."""
         digest = hashlib.sha256(f"{self.n_sequences} {self.context_size}".encode())

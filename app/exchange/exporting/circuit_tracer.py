@@ -102,15 +102,15 @@ def _group(
     found = []
     for example in examples:
         start = max(skip, example.window_start)
-        if example.position < start:
+        if example.token_index < start:
             continue
-        place = (example.context.context_id, example.position)
+        place = (example.context.context_id, example.token_index)
         found.append(
             {
                 "tokens_acts_list": numbers(
                     example.context_activations[start : example.window_stop]
                 ),
-                "train_token_ind": example.position - start,
+                "train_token_ind": example.token_index - start,
                 "is_repeated_datapoint": place in seen,
                 "tokens": list(example.context.tokens[start : example.window_stop]),
             }

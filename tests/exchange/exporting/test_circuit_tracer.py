@@ -90,9 +90,9 @@ def test_texts_are_the_windows_of_the_atlas(export: Export, atlas: Atlas) -> Non
             for group in written[1:]
         ]
         assert peaks == sorted(peaks, reverse=True)
-        top = {(one.context.context_id, one.position) for one in feature.top_examples}
+        top = {(one.context.context_id, one.token_index) for one in feature.top_examples}
         repeated = sum(
-            (one.context.context_id, one.position) in top for one in feature.group("interval")
+            (one.context.context_id, one.token_index) in top for one in feature.group("interval")
         )
         marked = [one for group in written[1:] for one in group["examples"]]
         assert sum(one["is_repeated_datapoint"] for one in marked) == repeated

@@ -125,10 +125,10 @@ def test_texts_lack_the_first_position_and_places_count_from_the_second(
         for example, found in zip(wanted, record["activations"], strict=True):
             assert found["tokens"] == list(example.context.tokens[1:])
             dense = np.zeros(len(example.context.tokens), np.float32)
-            dense[example.firing_positions] = example.firing_activations
+            dense[example.firing_indices] = example.firing_activations
             assert np.array_equal(np.array(found["values"], np.float32), dense[1:])
             place = found["qualifying_token_index"]
-            assert place == example.position - 1
+            assert place == example.token_index - 1
             assert np.float32(found["values"][place]) == np.float32(example.activation)
 
 

@@ -144,7 +144,9 @@ class _Import:
         for feature in features:
             index = feature.feature_index
             if index in self._seen:
-                raise AtlasError(f"{self._asked.path} holds feature {index} twice.")
+                raise AtlasError(
+                    f"{feature.where} is feature {index} again, expected each once: remove one."
+                )
             self._seen.add(index)
             dead.discard(index)
             silent = is_dead(feature)

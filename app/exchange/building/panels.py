@@ -33,8 +33,14 @@ def sparkline(panel: HistogramPanel | None) -> bytes:
     return scaled.astype(np.uint8).tobytes()
 
 
-def lens_panel(found: ForeignLogits | None, vocabulary: Vocabulary) -> LogitLensPanel | None:
-    """The lists as raw logits: nothing says that anything was subtracted."""
+def lens_panel(
+    where: str, found: ForeignLogits | None, vocabulary: Vocabulary
+) -> LogitLensPanel | None:
+    """The lists as raw logits: nothing says that anything was subtracted.
+
+    Args:
+        where: the feature's place, for a sentence.
+    """
     if found is None or not (len(found.promoted) or len(found.suppressed)):
         return None
     none, no_ids = np.zeros(0, np.float32), np.zeros(0, np.int32)
@@ -43,9 +49,9 @@ def lens_panel(found: ForeignLogits | None, vocabulary: Vocabulary) -> LogitLens
         edges = np.asarray(found.histogram.edges, np.float32)
         counts, _ = _whole(found.histogram.counts)
     return LogitLensPanel(
-        raw_positive_ids=_ids(found.promoted, vocabulary),
+        raw_positive_ids=_ids(where, found.promoted, vocabulary),
         raw_positive=np.asarray(found.promoted_logits, np.float32),
-        raw_negative_ids=_ids(found.suppressed, vocabulary),
+        raw_negative_ids=_ids(where, found.suppressed, vocabulary),
         raw_negative=np.asarray(found.suppressed_logits, np.float32),
         adjusted_positive_ids=no_ids,
         adjusted_positive=none,
@@ -69,8 +75,8 @@ def neighbor_panel(found: ForeignNeighbors | None) -> NeighborPanel | None:
     )
 
 
-def _ids(texts: Sequence[str], vocabulary: Vocabulary) -> Int32[np.ndarray, " n"]:
-    return np.array([vocabulary.id_of(text) for text in texts], np.int32)
+def _ids(where: str, texts: Sequence[str], vocabulary: Vocabulary) -> Int32[np.ndarray, " n"]:
+    return np.array([vocabulary.id_of(where, text) for text in texts], np.int32)
 
 
 def _whole(values: Float[np.ndarray, " n"]) -> tuple[np.ndarray, int]:

@@ -61,6 +61,7 @@ def feature_of(index: int, entry: Entry) -> ForeignFeature:
         histogram=_histogram(entry, entry.number("act_min"), largest),
         logits=_logits(entry),
         examples=tuple(examples),
+        place=str(entry.place),
     )
 
 

@@ -132,6 +132,16 @@ def test_what_is_not_there_is_said(tmp_path: Path) -> None:
         _run("import", "saedashboard", files, tmp_path / "a.db")
 
 
+def test_what_cannot_be_built_is_named_with_its_line(tmp_path: Path, files: Path) -> None:
+    batch = json.loads((files / "batch-0.json").read_text())
+    batch["features"].append(batch["features"][0])
+    (files / "batch-0.json").write_text(json.dumps(batch, indent=0))
+    with pytest.raises(
+        AtlasError, match=r"batch-0.json, line [\d,]+, feature 0, is feature 0 again"
+    ):
+        _run("import", "saedashboard", files, tmp_path / "a.db")
+
+
 def test_a_fault_halfway_leaves_what_stood_there(tmp_path: Path, files: Path) -> None:
     atlas = tmp_path / "a.db"
     _run("import", "saedashboard", files, atlas)

@@ -175,7 +175,7 @@ def test_a_models_own_vocabulary_is_used_and_never_added_to(
     atlas: Path, source: MakeSource
 ) -> None:
     build_synthetic_atlas(atlas, n_features=5, saes=("one",))
-    at = {"address": Address("synthetic", "imported")}
+    at = {"addresses": [Address("synthetic", "imported")]}
     known = ForeignFeature(0, examples=[example([" def", " self"], [0, 1], 1)])
     unknown = ForeignFeature(0, examples=[example(["never-a-token"], [1], 0)])
     before = atlas.read_bytes()

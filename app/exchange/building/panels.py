@@ -14,6 +14,8 @@ from app.exchange.building.vocabulary import Vocabulary
 from app.exchange.foreign import ForeignHistogram, ForeignLogits, ForeignNeighbors
 
 MILLION = 1_000_000
+_MOST_COUNTED = 2**53
+"""Up to here a float is exact."""
 
 
 def histogram_panel(found: ForeignHistogram | None) -> HistogramPanel | None:
@@ -80,8 +82,9 @@ def _ids(where: str, texts: Sequence[str], vocabulary: Vocabulary) -> Int32[np.n
 
 
 def _whole(values: Float[np.ndarray, " n"]) -> tuple[np.ndarray, int]:
-    """Counts as they are, shares in millionths of all; 1 for shares."""
+    """Counts as they are, shares in millionths of all, and what is too large for a count; 1 for
+    these."""
     values = np.maximum(np.asarray(values, np.float64), 0)
-    if (values == np.rint(values)).all():
+    if (values == np.rint(values)).all() and values.sum() < _MOST_COUNTED:
         return values.astype(np.int64), 0
     return np.rint(values / values.sum() * MILLION).astype(np.int64), 1

@@ -17,6 +17,7 @@ from app.demo.synthetic import build_synthetic_atlas
 from app.errors import AtlasError
 from app.exchange.building.build import Asked, build_atlas
 from app.exchange.building.naming import Address
+from app.exchange.building.panels import histogram_panel
 from app.exchange.foreign import (
     ForeignBand,
     ForeignFeature,
@@ -253,3 +254,9 @@ def test_ids_of_the_source_are_kept(atlas: Path, source: MakeSource) -> None:
     other = ForeignFeature(0, examples=[example(["not a"], [1], 0, token_ids=[50])])
     with pytest.raises(AtlasError, match="token 50 as 'not a', in the vocabulary of the model"):
         build_atlas(atlas, [source(other, sae="other")], _asked())
+
+
+def test_heights_beyond_any_count_are_kept_as_shares() -> None:
+    panel = histogram_panel(ForeignHistogram(np.arange(3.0), np.array([1e38, 3e38])))
+    assert panel is not None and panel.in_millionths
+    assert panel.counts.tolist() == [250_000, 750_000]

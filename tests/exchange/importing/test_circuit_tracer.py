@@ -241,6 +241,8 @@ def of_example(**columns: Any) -> Change:
     [
         (sets(activation_frequency=2), ", has activation_frequency = 2, expected 0 to 1"),
         (sets(act_max=float("nan")), ", has act_max = NaN"),
+        (sets(act_min=5), ", has act_min = 5.0, expected no more than act_max = 4"),
+        (sets(histogram=[3, -1]), ", has histogram[1] = -1.0, expected no negative count"),
         (sets(act_max="4"), ', has act_max = "4", expected a number'),
         (sets(top_logits=" a"), ', has top_logits = " a", expected a list of texts'),
         (sets(top_logits=[["a"]]), ', has top_logits[0] = ["a"], expected a token and its number'),

@@ -34,7 +34,7 @@ def of_neuronpedia(folder: Path, kind: str) -> list[dict[str, Any]]:
 def test_neuronpedia(export: Export, tmp_path: Path) -> None:
     first = export("neuronpedia", "--sae", FIRST, name="first")
     atlas = imported(NEURONPEDIA, first, tmp_path / "imported.db")
-    second = export("neuronpedia", "--layer", "2", "--set", "one", name="second", atlas=atlas)
+    second = export("neuronpedia", "--set", "one", name="second", atlas=atlas)
     known = {
         "index", "maxActApprox", "frac_nonzero", "freq_hist_data_bar_heights", "neg_str",
         "neg_values", "pos_str", "pos_values", "logits_hist_data_bar_heights",
@@ -56,7 +56,7 @@ def test_neuronpedia(export: Export, tmp_path: Path) -> None:
 def test_circuit_tracer(export: Export, tmp_path: Path) -> None:
     first = export("circuit-tracer", "--sae", FIRST, name="first")
     atlas = imported(CIRCUIT_TRACER, first, tmp_path / "imported.db")
-    second = export("circuit-tracer", "--layer", "2", name="second", atlas=atlas)
+    second = export("circuit-tracer", name="second", atlas=atlas)
     names = sorted(path.name for path in first.glob("*.json"))
     assert names == sorted(path.name for path in second.glob("*.json"))
     for name in names:

@@ -30,6 +30,16 @@ def what(parts: Sequence[Part]) -> str:
     return described(FORMAT, parts)
 
 
+def lost(parts: Sequence[Part]) -> str:
+    """What of the dictionaries has no place in this format, in a sentence; empty for nothing."""
+    found = [
+        f"{part.dictionary.address} is at {part.dictionary.record.place}"
+        for part in parts
+        if part.dictionary.record.hook_name
+    ]
+    return f"The format has no place for hooks: {', '.join(found)}." if found else ""
+
+
 def export_circuit_tracer(
     parts: Sequence[Part], folder: OutputFolder, names: Names, scale: Scale
 ) -> None:

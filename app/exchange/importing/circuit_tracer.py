@@ -70,7 +70,7 @@ def _source(layer: Layer, model: str, sae: str, settings: Mapping[str, str]) -> 
         d_sae=layer.n_features,
         absent=ABSENT,
         approximate=APPROXIMATE,
-        source=dict(settings),
+        source={**settings, **({} if layer.number is None else {"layer": layer.number})},
     )
     return ForeignSource(dictionary, features)
 

@@ -1,9 +1,12 @@
 """The command line: what goes wrong is one sentence and exit code 2, and nothing is left behind."""
 
 import json
+import os
 import re
 import shutil
 import socket
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -524,3 +527,13 @@ def test_presets_are_listed_and_an_unknown_one_is_a_sentence(
         "There is no preset 'pythia-70m/resid-3'; the closest are pythia-70m-deduped/" in sentence
     )
     place.check_clean()
+
+
+def test_ctrl_c_while_modules_load_ends_without_a_traceback(tmp_path: Path) -> None:
+    (tmp_path / "typer.py").write_text("raise KeyboardInterrupt")
+    ended = subprocess.run(
+        [sys.executable, "-m", "app", "--help"],
+        capture_output=True,
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{Path(cli.__file__).parents[1]}"},
+    )
+    assert (ended.returncode, ended.stderr) == (130, b"")

@@ -100,14 +100,14 @@ def export_neuronpedia(
     """
     from app.exchange.exporting.chosen import choose
     from app.exchange.exporting.naming import Names
-    from app.exchange.exporting.neuronpedia import DEFAULT_CREATOR, Release, what
+    from app.exchange.exporting.neuronpedia import DEFAULT_CREATOR, Release, lost, what
     from app.exchange.exporting.neuronpedia import export_neuronpedia as write
 
     scale = _scale(logits)
     with _opened(atlas) as opened:
         parts = choose(opened, sae or [], features)
         labels = _labels(atlas, notebook, parts) if with_labels else {}
-        with _folder(output, what(parts)) as folder:
+        with _folder(output, what(parts), lost(parts)) as folder:
             write(
                 parts,
                 folder,
@@ -131,13 +131,13 @@ def export_circuit_tracer(
     """Write the features of dictionaries as circuit-tracer's graphs read them, a file each."""
     from app.exchange.exporting.chosen import choose
     from app.exchange.exporting.circuit_tracer import export_circuit_tracer as write
-    from app.exchange.exporting.circuit_tracer import what
+    from app.exchange.exporting.circuit_tracer import lost, what
     from app.exchange.exporting.naming import Names
 
     scale = _scale(logits)
     with _opened(atlas) as opened:
         parts = choose(opened, sae or [], features)
-        with _folder(output, what(parts)) as folder:
+        with _folder(output, what(parts), lost(parts)) as folder:
             write(parts, folder, Names(model_id, set_name, layer), scale)
 
 
@@ -203,14 +203,17 @@ def _opened(path: Path) -> Iterator["Atlas"]:
 
 
 @contextmanager
-def _folder(place: Path, what: str) -> Iterator["OutputFolder"]:
-    """The folder to write into; says how much it was when it stands in its place."""
+def _folder(place: Path, what: str, lost: str = "") -> Iterator["OutputFolder"]:
+    """The folder to write into; says how much it was, and what had no place there, when it stands
+    in its place."""
     from app.exchange.exporting.folder import OutputFolder
 
     with OutputFolder(place, what) as folder:
         yield folder
     many = "file" if folder.n_files == 1 else "files"
     typer.echo(f"{folder.n_files:,} {many}, {folder.n_bytes / 1e6:.1f} MB: {place}", err=True)
+    if lost:
+        typer.echo(lost, err=True)
 
 
 def _labels(atlas: Path, notebook: str, parts: "list[Part]") -> "dict[str, Explanations]":

@@ -15,6 +15,7 @@ from app.commands.running import needs, run_until_stopped, say_how_to_open
 from app.db.slugs import slug_of
 from app.errors import AtlasError, closest
 from app.exchange.delphi.cache import DelphiModule, open_cache
+from app.precompute.drivers.interruption import Stop
 from app.precompute.settings import PrecomputeSettings, read_settings
 
 Several = Annotated[list[str] | None, typer.Option(metavar="NAME")]
@@ -66,13 +67,14 @@ def import_delphi(
     reporting = needs("precompute", lambda: import_module("app.precompute.progress.reporter"))
     reporter = reporting.Reporter(kind=settings.progress)
     given = {each.split("/")[1]: found for each, found in zip(names, modules, strict=True)}
-    run_until_stopped(
-        lambda stop: job.precompute_given(
-            settings, given, _source(source, given, tokenizer, model), tokenizer, model is not None,
-            reporter, stop,
-        ),
-        reporter.say,
-    )  # fmt: skip
+    told = _source(source, given, tokenizer, model)
+
+    def rebuild(stop: Stop) -> None:
+        for each in modules:
+            each.check()
+        job.precompute_given(settings, given, told, tokenizer, model is not None, reporter, stop)
+
+    run_until_stopped(rebuild, reporter.say)
     say_how_to_open(atlas)
 
 

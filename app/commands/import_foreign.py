@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from app.commands.options import NotebookPlace
+from app.precompute.drivers.interruption import Stop
 
 _FORMATS = {
     "saedashboard": "A folder of SAEDashboard batches.",
@@ -35,10 +36,10 @@ def _command(format: str):
         source: Annotated[Path, typer.Argument(help="The files, or their folder.")],
         atlas: Annotated[Path, typer.Argument(help="The atlas to write or add to.")],
         name: Annotated[
-            str,
-            typer.Option(help="Address of the dictionary; else as called there.",
+            list[str] | None,
+            typer.Option(help="Address of each dictionary, in their order; else as called there.",
                          metavar="MODEL/SAE"),
-        ] = "",
+        ] = None,
         tokenizer: Annotated[
             Path | None,
             typer.Option(help="Folder with the model's tokenizer.json: for true token ids.",
@@ -54,7 +55,9 @@ def _command(format: str):
         from app.settings import Settings
 
         place = Settings(atlas=atlas, notebook=notebook).notebook_place if labels else None
-        for line in import_files(Order(format, source, atlas, name, tokenizer, replace, place)):
-            typer.echo(line)
+        order = Order(format, source, atlas, name or (), tokenizer, replace, place)
+        with Stop().listening():
+            for line in import_files(order):
+                typer.echo(line)
 
     return import_foreign

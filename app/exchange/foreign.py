@@ -105,6 +105,13 @@ class ForeignFeature:
     neighbors: ForeignNeighbors | None = None
     examples: Sequence[ForeignExample] = ()
     explanations: Sequence[ForeignExplanation] = ()
+    place: str = field(default="", compare=False)
+    """file, line and number, for a sentence a verb follows"""
+
+    @property
+    def where(self) -> str:
+        """The place, or the number where a source has none."""
+        return self.place or f"Feature {self.feature_index}"
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,7 @@ ALLOWED = {
     "commands": {"errors", "settings", "web", "precompute", "check", "demo", "db", "notebook"}
     | {"access", "explain", "hub", "exchange", "sae"},
     "cli": {"errors", "commands", "precompute"},
+    "__main__": {"cli", "precompute"},
 }
 """What each part may import besides itself and the package's version. The demo uses the job, and
 builds its invented atlas from records; the commands also check and describe an atlas."""

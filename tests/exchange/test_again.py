@@ -9,6 +9,8 @@ from pathlib import Path
 from shutil import copy
 from typing import Any
 
+import pytest
+
 from app.exchange.building.build import Asked, build_atlas
 from app.exchange.foreign import Importer
 from app.exchange.importing.circuit_tracer import CIRCUIT_TRACER
@@ -32,7 +34,7 @@ def of_neuronpedia(folder: Path, kind: str) -> list[dict[str, Any]]:
 def test_neuronpedia(export: Export, tmp_path: Path) -> None:
     first = export("neuronpedia", "--sae", FIRST, name="first")
     atlas = imported(NEURONPEDIA, first, tmp_path / "imported.db")
-    second = export("neuronpedia", "--layer", "2", "--set", "one", name="second", atlas=atlas)
+    second = export("neuronpedia", "--set", "one", name="second", atlas=atlas)
     known = {
         "index", "maxActApprox", "frac_nonzero", "freq_hist_data_bar_heights", "neg_str",
         "neg_values", "pos_str", "pos_values", "logits_hist_data_bar_heights",
@@ -54,7 +56,7 @@ def test_neuronpedia(export: Export, tmp_path: Path) -> None:
 def test_circuit_tracer(export: Export, tmp_path: Path) -> None:
     first = export("circuit-tracer", "--sae", FIRST, name="first")
     atlas = imported(CIRCUIT_TRACER, first, tmp_path / "imported.db")
-    second = export("circuit-tracer", "--layer", "2", name="second", atlas=atlas)
+    second = export("circuit-tracer", name="second", atlas=atlas)
     names = sorted(path.name for path in first.glob("*.json"))
     assert names == sorted(path.name for path in second.glob("*.json"))
     for name in names:
@@ -81,6 +83,42 @@ def test_the_reader_says_what_an_import_has(export: Export, tmp_path: Path) -> N
         assert feature.statistics.decoder_norm is None
         frame: Any = dictionary.features_frame()
         assert frame["decoder_norm"].isna().all() and frame["density"].notna().all()
+
+
+def test_numbers_that_an_import_lacks_are_null(export: Export, tmp_path: Path) -> None:
+    first = export("neuronpedia", "--sae", FIRST, "--features", "7", name="first")
+    atlas = imported(NEURONPEDIA, first, tmp_path / "imported.db")
+    with Atlas.open(atlas) as opened:
+        (feature,) = opened.dictionaries[0]
+        example, lens = feature.top_examples[0], feature.logit_lens
+        assert (example.position, example.window_position) == (None, None)
+        assert set(example.token_ids) == {None} and example.context.first_position is None
+        assert example.context_activations[example.token_index] == example.activation
+        assert lens is not None and lens.imported.positive and not lens.raw.positive
+        assert {one.token_id for one in lens.imported.positive} == {None}
+    tables = export("jsonl", name="tables", atlas=atlas)
+    rows = read_lines(tables / "examples.jsonl.gz")
+    assert {(one["position"], one["window_start"], one["token_ids"]) for one in rows} == {
+        (None, None, None)
+    }
+    for one in rows:
+        assert one["activations"][one["window_index"]] == pytest.approx(one["activation"])
+    logits = read_lines(tables / "logits.jsonl.gz")
+    assert {(one["scale"], one["token_id"]) for one in logits} == {("as imported", None)}
+    again = export("saedashboard", "--layer", "2", name="again", atlas=atlas)
+    settings = json.loads((again / "run_settings.json").read_text())
+    assert settings["feature_atlas"]["logits"] == "as imported"
+
+
+def test_positions_that_an_import_knows_count_from_the_start(
+    export: Export, tmp_path: Path
+) -> None:
+    first = export("saedashboard", "--sae", FIRST, "--features", "7", name="first")
+    with Atlas.open(imported(SAEDASHBOARD, first, tmp_path / "imported.db")) as atlas:
+        (feature,) = atlas.dictionaries[0]
+        for example in feature.top_examples:
+            assert example.context.first_position == 1
+            assert example.position == example.token_index + 1
 
 
 def _without_nul(tokens: list[str]) -> list[str]:

@@ -45,8 +45,8 @@ class Asked:
     """how pages call it"""
     path: Path
     """what was read"""
-    address: Address | None = None
-    """where the dictionary is to stand; None makes it of the source's names"""
+    addresses: Sequence[Address] = ()
+    """where the dictionaries are to stand, in their order; none makes them of the source's names"""
     tokenizer: Tokenizer | None = None
     replace: bool = False
 
@@ -75,32 +75,46 @@ def build_atlas(
         AtlasError: a source can't be read, its place is taken, or its model stands there with a
             vocabulary of its own that doesn't have the source's tokens.
     """
-    if asked.address is not None and len(sources) > 1:
-        raise AtlasError(
-            f"{asked.path} holds {len(sources)} dictionaries, --name names one: leave it out, or "
-            "give one dictionary's files."
-        )
+    addresses = _addresses(sources, asked)
     generator = {"name": "feature-atlas import", "version": __version__, "format": asked.format}
     done: list[Imported] = []
     with AtlasWriter(output, generator) as out:
-        for source in sources:
-            found = _Import(out, source, asked, explained).run()
-            if any(one.address == found.address for one in done):
-                raise AtlasError(f"{asked.path} holds {found.address} twice: import one at a time.")
-            done.append(found)
+        for source, address in zip(sources, addresses, strict=True):
+            done.append(_Import(out, source, address, asked, explained).run())
         out.publish()
     return done
+
+
+def _addresses(sources: Sequence[Source], asked: Asked) -> Sequence[Address]:
+    own = [address_of(one.dictionary.model, one.dictionary.sae) for one in sources]
+    if asked.addresses and len(asked.addresses) != len(own):
+        n = len(own)
+        raise AtlasError(
+            f"{asked.path} holds {n} dictionar{'y' if n == 1 else 'ies'} "
+            f"({', '.join(map(str, own))}), and there are {len(asked.addresses)} --name: give one "
+            "for each, in this order, or none."
+        )
+    addresses = asked.addresses or own
+    for address in addresses:
+        if addresses.count(address) > 1:
+            raise AtlasError(f"{asked.path} holds {address} twice: give each a --name of its own.")
+    return addresses
 
 
 class _Import:
     """One source on its way."""
 
     def __init__(
-        self, out: AtlasWriter, source: Source, asked: Asked, explained: Explained | None
+        self,
+        out: AtlasWriter,
+        source: Source,
+        address: Address,
+        asked: Asked,
+        explained: Explained | None,
     ) -> None:
         self._out, self._asked, self._explained = out, asked, explained
         self._of = source.dictionary
-        self._address = asked.address or address_of(self._of.model, self._of.sae)
+        self._address = address
         self._features = source.features
         self._seen: set[int] = set()
         self._last = -1
@@ -144,7 +158,9 @@ class _Import:
         for feature in features:
             index = feature.feature_index
             if index in self._seen:
-                raise AtlasError(f"{self._asked.path} holds feature {index} twice.")
+                raise AtlasError(
+                    f"{feature.where} is feature {index} again, expected each once: remove one."
+                )
             self._seen.add(index)
             dead.discard(index)
             silent = is_dead(feature)

@@ -48,8 +48,15 @@ class Contexts:
         """Of all texts in their order."""
         return self._digest.hexdigest()
 
-    def add(self, example: ForeignExample, vocabulary: Vocabulary) -> int:
-        """The number of an example's text; the same text of another document is another."""
+    def add(self, where: str, example: ForeignExample, vocabulary: Vocabulary) -> int:
+        """The number of an example's text; the same text of another document is another.
+
+        Args:
+            where: the feature's place, for a sentence.
+
+        Raises:
+            AtlasError: the vocabulary has other tokens.
+        """
         number, tokens, given = -1, example.tokens, example.token_ids
         if example.document:
             number = self._documents.setdefault(example.document, len(self._documents))
@@ -61,7 +68,7 @@ class Contexts:
         found = self._seen.get(digest)
         if found is not None:
             return found
-        token_ids = vocabulary.ids(tokens, given)
+        token_ids = vocabulary.ids(where, tokens, given)
         context_id, self.n_contexts = self.n_contexts, self.n_contexts + 1
         self._seen.put(digest, context_id)
         self._digest.update(digest)

@@ -44,7 +44,7 @@ def example_groups(
     """Groups by name; those without an example are absent.
 
     Args:
-        where: the feature, for a sentence.
+        where: the feature's place, for a sentence.
 
     Raises:
         AtlasError: an example contradicts itself.
@@ -68,7 +68,7 @@ def _placed(
         raise AtlasError(f"{where} has an example chosen for token {position} of {n}.")
     if not np.isfinite(activations).all():
         raise AtlasError(f"{where} has an example with a value that is no finite number.")
-    context_id = contexts.add(example, vocabulary)
+    context_id = contexts.add(where, example, vocabulary)
     firing = np.flatnonzero(activations > 0).astype(np.int32)
     activation = max(float(activations[position]), 0.0)
     group = example.group if activation > 0 else "silent"

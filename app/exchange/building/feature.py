@@ -33,11 +33,10 @@ def feature_bundle(
     Raises:
         AtlasError: its numbers can't be.
     """
-    where = f"Feature {feature.feature_index}"
-    _check(where, feature)
-    groups = example_groups(where, feature.examples, vocabulary, contexts)
+    _check(feature.where, feature)
+    groups = example_groups(feature.where, feature.examples, vocabulary, contexts)
     histogram = histogram_panel(feature.histogram)
-    lens = lens_panel(feature.logits, vocabulary)
+    lens = lens_panel(feature.where, feature.logits, vocabulary)
     neighbors = neighbor_panel(feature.neighbors)
     sentence, short = summary_of(feature, dead)
     largest = None if lens is None or not lens.raw_positive.size else float(lens.raw_positive[0])
@@ -78,7 +77,9 @@ def feature_bundle(
 
 def _check(where: str, feature: ForeignFeature) -> None:
     if not 0 <= feature.feature_index < MOST_FEATURES:
-        raise AtlasError(f"{where}: numbers of features lie between 0 and {MOST_FEATURES - 1:,}.")
+        raise AtlasError(
+            f"{where} has the number {feature.feature_index}, expected 0 to {MOST_FEATURES - 1:,}."
+        )
     density = feature.density
     if density is not None and not 0 <= density <= 1:
         raise AtlasError(f"{where} has the density {density:g}, which is no share.")

@@ -3,13 +3,10 @@
 Takes the names a source uses, or what the user typed, gives slugs. Knows no file.
 """
 
-import re
 from dataclasses import dataclass
 
-from app.db.slugs import RESERVED_SLUGS, slug_of
+from app.db.slugs import LONGEST_SLUG, RESERVED_SLUGS, slug_of
 from app.errors import AtlasError, echoed
-
-_SLUG = re.compile("[a-z0-9]+(?:-[a-z0-9]+)*")
 
 
 @dataclass(frozen=True)
@@ -35,11 +32,10 @@ def read_address(text: str) -> Address:
         AtlasError: it isn't two slugs with a slash between them.
     """
     model, slash, sae = text.partition("/")
-    parts = (model, sae)
-    if not slash or not all(_SLUG.fullmatch(p) and p not in RESERVED_SLUGS for p in parts):
+    if not slash or (slug_of(model), slug_of(sae)) != (model, sae):
         raise AtlasError(
             f"--name is {echoed(text)!r}: write MODEL/SAE in small letters, digits and hyphens "
-            "(gpt2-small/resid-8); "
+            f"(gpt2-small/resid-8), each of at most {LONGEST_SLUG}; "
             f"{', '.join(sorted(RESERVED_SLUGS))} are taken."
         )
     return Address(model, sae)

@@ -14,6 +14,8 @@ from app.exchange.building.vocabulary import Vocabulary
 from app.exchange.foreign import ForeignHistogram, ForeignLogits, ForeignNeighbors
 
 MILLION = 1_000_000
+_MOST_COUNTED = 2**53
+"""Up to here a float is exact."""
 
 
 def histogram_panel(found: ForeignHistogram | None) -> HistogramPanel | None:
@@ -33,8 +35,14 @@ def sparkline(panel: HistogramPanel | None) -> bytes:
     return scaled.astype(np.uint8).tobytes()
 
 
-def lens_panel(found: ForeignLogits | None, vocabulary: Vocabulary) -> LogitLensPanel | None:
-    """The lists as raw logits: nothing says that anything was subtracted."""
+def lens_panel(
+    where: str, found: ForeignLogits | None, vocabulary: Vocabulary
+) -> LogitLensPanel | None:
+    """The lists as raw logits: nothing says that anything was subtracted.
+
+    Args:
+        where: the feature's place, for a sentence.
+    """
     if found is None or not (len(found.promoted) or len(found.suppressed)):
         return None
     none, no_ids = np.zeros(0, np.float32), np.zeros(0, np.int32)
@@ -43,9 +51,9 @@ def lens_panel(found: ForeignLogits | None, vocabulary: Vocabulary) -> LogitLens
         edges = np.asarray(found.histogram.edges, np.float32)
         counts, _ = _whole(found.histogram.counts)
     return LogitLensPanel(
-        raw_positive_ids=_ids(found.promoted, vocabulary),
+        raw_positive_ids=_ids(where, found.promoted, vocabulary),
         raw_positive=np.asarray(found.promoted_logits, np.float32),
-        raw_negative_ids=_ids(found.suppressed, vocabulary),
+        raw_negative_ids=_ids(where, found.suppressed, vocabulary),
         raw_negative=np.asarray(found.suppressed_logits, np.float32),
         adjusted_positive_ids=no_ids,
         adjusted_positive=none,
@@ -69,13 +77,14 @@ def neighbor_panel(found: ForeignNeighbors | None) -> NeighborPanel | None:
     )
 
 
-def _ids(texts: Sequence[str], vocabulary: Vocabulary) -> Int32[np.ndarray, " n"]:
-    return np.array([vocabulary.id_of(text) for text in texts], np.int32)
+def _ids(where: str, texts: Sequence[str], vocabulary: Vocabulary) -> Int32[np.ndarray, " n"]:
+    return np.array([vocabulary.id_of(where, text) for text in texts], np.int32)
 
 
 def _whole(values: Float[np.ndarray, " n"]) -> tuple[np.ndarray, int]:
-    """Counts as they are, shares in millionths of all; 1 for shares."""
+    """Counts as they are, shares in millionths of all, and what is too large for a count; 1 for
+    these."""
     values = np.maximum(np.asarray(values, np.float64), 0)
-    if (values == np.rint(values)).all():
+    if (values == np.rint(values)).all() and values.sum() < _MOST_COUNTED:
         return values.astype(np.int64), 0
     return np.rint(values / values.sum() * MILLION).astype(np.int64), 1

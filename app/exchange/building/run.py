@@ -4,8 +4,9 @@ Takes what the command line said, gives lines to print. Knows the importers by n
 """
 
 import json
+import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,7 +29,7 @@ class Order:
     format: str
     source: Path
     atlas: Path
-    name: str = ""
+    names: Sequence[str] = ()
     tokenizer: Path | None = None
     replace: bool = False
     notebook: str | None = None
@@ -44,13 +45,14 @@ def import_files(order: Order) -> Iterator[str]:
     """
     importer = importer_of(order.format)
     source = order.source.expanduser()
-    if not source.exists():
+    if not os.path.exists(source):
         raise AtlasError(f"There is no {source}: give {importer.layout}.")
+    _check_place(order.atlas)
     asked = Asked(
         format=importer.name,
         title=importer.title or importer.name,
         path=source,
-        address=read_address(order.name) if order.name else None,
+        addresses=[read_address(name) for name in order.names],
         tokenizer=read_tokenizer(order.tokenizer.expanduser()) if order.tokenizer else None,
         replace=order.replace,
     )
@@ -63,6 +65,20 @@ def import_files(order: Order) -> Iterator[str]:
         yield from map(_said, done)
         if explanations.n:
             yield _labelled(order, explanations)
+
+
+def _check_place(atlas: Path) -> None:
+    """Refuses what is there and can be no atlas.
+
+    Raises:
+        AtlasError: a folder, a pipe, or a file without a byte.
+    """
+    if not os.path.exists(atlas):
+        return
+    if not atlas.is_file():
+        raise AtlasError(f"{atlas} is no file: give one to write or add to, like atlas.db.")
+    if not atlas.stat().st_size:
+        raise AtlasError(f"{atlas} is an empty file and no atlas: remove it, or give another name.")
 
 
 def _said(one: Imported) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 
 from app.db.records import TokenRecord
 from app.errors import AtlasError
+from app.exchange.files import check_file
 
 _BYTE = re.compile("<0x([0-9A-Fa-f]{2})>")
 _MOST_IDS = 1 << 20
@@ -41,19 +42,21 @@ def read_tokenizer(folder: Path) -> Tokenizer:
         AtlasError: there is no `tokenizer.json`, or none that can be read.
     """
     path = folder / "tokenizer.json" if folder.is_dir() else folder
+    if not path.exists():
+        raise AtlasError(
+            f"There is no tokenizer at {path}: --tokenizer takes a folder with a tokenizer.json."
+        )
+    check_file(path)
     try:
         content = json.loads(path.read_bytes())
         pieces = _pieces(content["model"]["vocab"])
         added = {int(one["id"]): one for one in content.get("added_tokens") or []}
         specials = {i for i, one in added.items() if one.get("special")}
         pieces |= {i: str(one["content"]) for i, one in added.items()}
-    except OSError as error:
-        raise AtlasError(
-            f"There is no tokenizer at {path} ({error.strerror}): --tokenizer takes a folder with "
-            "a tokenizer.json."
-        ) from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise AtlasError(f"{path} is no tokenizer.json that can be read.") from error
+        raise AtlasError(
+            f"{path} is no tokenizer.json that can be read: --tokenizer takes the one of the model."
+        ) from error
     if any(not 0 <= i < _MOST_IDS for i in pieces):
         raise AtlasError(f"{path} has ids beyond {_MOST_IDS:,}.")
     byte_level = "ByteLevel" in json.dumps(content.get("decoder"))

@@ -54,6 +54,7 @@ class Vocabulary:
             self._ids[token.token] = token.token_id
             self._ambiguous.discard(token.token)
         self._new: list[TokenRecord] = []
+        self._from_files: set[int] = set()
         self._next = max(max(self._texts, default=-1) + 1, own_from)
 
     def __len__(self) -> int:
@@ -65,33 +66,36 @@ class Vocabulary:
             self._ambiguous.add(text)
 
     def ids(
-        self, texts: Sequence[str], token_ids: Sequence[int] | None = None
+        self, where: str, texts: Sequence[str], token_ids: Sequence[int] | None = None
     ) -> Int32[np.ndarray, " n"]:
         """The ids of some texts; the source's own where it gives them.
+
+        Args:
+            where: what has the texts, for a sentence.
 
         Raises:
             AtlasError: the model's own vocabulary doesn't have a text, or has another under its id.
         """
         if token_ids is not None:
             for text, token_id in zip(texts, token_ids, strict=True):
-                self._check(text, token_id)
+                self._check(where, text, token_id)
             return np.asarray(token_ids, np.int32)
         known = self._ids.get
         if not self._ambiguous:
             found = [known(text) for text in texts]
             if None not in found:
                 return np.array(found, np.int32)
-        return np.array([self.id_of(text) for text in texts], np.int32)
+        return np.array([self.id_of(where, text) for text in texts], np.int32)
 
-    def id_of(self, text: str) -> int:
-        """The id of one text."""
+    def id_of(self, where: str, text: str) -> int:
+        """The id of one text, likewise."""
         found = self._ids.get(text)
         if found is not None and text not in self._ambiguous:
             return found
         if self._closed:
             why = "several of its tokens read so" if found is not None else "it has no such token"
             raise AtlasError(
-                f"The files hold the token {echoed(text)!r}, which isn't one of {self._closed} "
+                f"{where} has the token {echoed(text)!r}, which isn't one of {self._closed} "
                 f"({why}): import under another model with --name."
             )
         self._ambiguous.discard(text)
@@ -103,19 +107,24 @@ class Vocabulary:
         new, self._new = self._new, []
         return new
 
-    def _check(self, text: str, token_id: int) -> None:
+    def _check(self, where: str, text: str, token_id: int) -> None:
         known = self._texts.get(token_id)
         if known is None and not self._closed:
             self._add(text, token_id, given=True)
         elif known != text and (known is None or _BROKEN not in text + known):
             others = f"reads {echoed(known)!r}" if known is not None else "isn't there"
-            raise AtlasError(
-                f"The files say token {token_id} reads {echoed(text)!r}, in the vocabulary of the "
-                f"model it {others}: import under another model with --name."
-            )
+            if token_id in self._from_files:
+                said = f"before it {others}, so the files contradict each other: write them again."
+            else:
+                said = (
+                    f"in the vocabulary of the model it {others}: import under another model with "
+                    "--name."
+                )
+            raise AtlasError(f"{where} has token {token_id} as {echoed(text)!r}, {said}")
 
     def _add(self, text: str, token_id: int, given: bool = False) -> int:
         if given:
+            self._from_files.add(token_id)
             self._read(text, token_id)
         else:
             self._ids[text] = token_id

@@ -19,6 +19,7 @@ from jaxtyping import Int64
 
 from app.errors import AtlasError, echoed
 from app.exchange.delphi.split import SPLIT_NAME, Firings, Split
+from app.exchange.files import check_file
 
 SEQUENCES_AT_ONCE = 2**12
 
@@ -66,6 +67,15 @@ class DelphiModule:
         """Those in the sequences [start, stop), features of the same file together."""
         for split in self.splits:
             yield from split.firings(start, stop)
+
+    def check(self) -> None:
+        """Goes through every firing once, so that none is found wrong when others were used.
+
+        Raises:
+            AtlasError: one can't be.
+        """
+        for split in self.splits:
+            _ = split.is_ordered
 
     def tokens_hash(self) -> str:
         """Of shape and ids: the same for modules that were cached over the same texts."""
@@ -136,9 +146,10 @@ def _module(folder: Path, cache: Path) -> DelphiModule:
 def _config(path: Path) -> dict[str, Any]:
     if not path.exists():
         return {}
+    check_file(path)
     try:
-        config = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        config = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
         raise AtlasError(f"{path} is not valid JSON: {echoed(error)}.") from error
     if not isinstance(config, dict):
         raise AtlasError(f"{path} is not a JSON object.")

@@ -23,12 +23,16 @@ from jaxtyping import Float32, Int64
 from safetensors import SafetensorError, safe_open
 
 from app.errors import AtlasError
+from app.exchange.files import check_file
 
 SPLIT_NAME = re.compile(r"(\d+)_(\d+)\.safetensors")
 """`{first}_{last}.safetensors`, the last feature included."""
 
 ROWS_AT_ONCE = 2**20
 """Firings read together: about 30 MB."""
+
+MOST_IDS = 2**20
+"""Token ids lie below: no tokenizer has as many, and a vocabulary is held whole."""
 
 _INTEGERS = ("U8", "U16", "U32", "U64", "I16", "I32", "I64")
 _FLOATS = ("F16", "F32", "F64")
@@ -101,17 +105,27 @@ class Split:
         return cls(path, int(named[1]), int(named[2]), activations[0], *shape, dtype)
 
     def tokens(self, start: int, stop: int) -> Int64[np.ndarray, "n context_size"]:
-        """The token ids of the sequences [start, stop)."""
+        """The token ids of the sequences [start, stop).
+
+        Raises:
+            AtlasError: one of them can't be a token's.
+        """
         with _reading(self.path) as file:
-            part = file.get_slice("tokens")[start : min(stop, self.n_sequences)]
-            return part.astype(np.int64)
+            part = file.get_slice("tokens")[start : min(stop, self.n_sequences)].astype(np.int64)
+        wrong = (part < 0) | (part >= MOST_IDS)
+        if wrong.any():
+            row, position = (int(i) for i in np.argwhere(wrong)[0])
+            raise AtlasError(
+                f"{self.path}, sequence {start + row}, position {position}: {part[row, position]} "
+                f"is no token's id, expected 0 to {MOST_IDS - 1:,}."
+            )
+        return part
 
     def firings(self, start: int, stop: int) -> Iterator[Firings]:
         """Those in the sequences [start, stop), in the order of the file, block by block.
 
         Raises:
-            AtlasError: a place lies outside the sequences, a feature outside the file's, or an
-                activation is 0 or no finite number.
+            AtlasError: as `is_ordered`.
         """
         first, end = self._rows(start, stop) if self.is_ordered else (0, self.n_firings)
         for begin in range(first, end, ROWS_AT_ONCE):
@@ -123,15 +137,15 @@ class Split:
 
     @cached_property
     def is_ordered(self) -> bool:
-        """Whether sequences ascend. Reads the locations once.
+        """Whether sequences ascend. Goes through every firing once.
 
         Raises:
-            AtlasError: one of them is not there.
+            AtlasError: a place lies outside the sequences, a feature outside the file's, or an
+                activation is 0 or no finite number.
         """
         before, ordered = 0, True
         for start in range(0, self.n_firings, ROWS_AT_ONCE):
-            sequence = self._locations(start, start + ROWS_AT_ONCE)[:, 0]
-            self._check(start, "sequence", sequence, self.n_sequences)
+            sequence = self._read(start, min(start + ROWS_AT_ONCE, self.n_firings)).sequence
             ordered &= bool(sequence[0] >= before and (np.diff(sequence) >= 0).all())
             before = int(sequence[-1])
         return ordered
@@ -185,6 +199,7 @@ class Split:
 
 @contextmanager
 def _reading(path: Path) -> Iterator[Any]:
+    check_file(path)
     try:
         with safe_open(path, framework="np") as file:
             yield file

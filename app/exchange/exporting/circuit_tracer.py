@@ -30,6 +30,16 @@ def what(parts: Sequence[Part]) -> str:
     return described(FORMAT, parts)
 
 
+def lost(parts: Sequence[Part]) -> str:
+    """What of the dictionaries has no place in this format, in a sentence; empty for nothing."""
+    found = [
+        f"{part.dictionary.address} is at {part.dictionary.record.place}"
+        for part in parts
+        if part.dictionary.record.hook_name
+    ]
+    return f"The format has no place for hooks: {', '.join(found)}." if found else ""
+
+
 def export_circuit_tracer(
     parts: Sequence[Part], folder: OutputFolder, names: Names, scale: Scale
 ) -> None:
@@ -102,15 +112,15 @@ def _group(
     found = []
     for example in examples:
         start = max(skip, example.window_start)
-        if example.position < start:
+        if example.token_index < start:
             continue
-        place = (example.context.context_id, example.position)
+        place = (example.context.context_id, example.token_index)
         found.append(
             {
                 "tokens_acts_list": numbers(
                     example.context_activations[start : example.window_stop]
                 ),
-                "train_token_ind": example.position - start,
+                "train_token_ind": example.token_index - start,
                 "is_repeated_datapoint": place in seen,
                 "tokens": list(example.context.tokens[start : example.window_stop]),
             }

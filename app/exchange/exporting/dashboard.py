@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from app.db.records import CorpusRecord
 from app.exchange.exporting.values import number, numbers, strongest_band_first
-from app.exchange.reader.records import Band, Example, Feature, LogitLens, TokenLogit
+from app.exchange.reader.records import Band, Example, Feature, Logits, TokenLogit
 
 Scale = Literal["adjusted", "raw"]
 SHARE_DIGITS = 5
@@ -79,7 +79,7 @@ def _share_of_tokens(
 def _activation(
     example: Example, skip: int, bin_min: float, bin_max: float, share: float | None
 ) -> Iterator[Activation]:
-    if example.position < skip:
+    if example.token_index < skip:
         return
     stop = _end_of_text(example)
     yield Activation(
@@ -89,7 +89,7 @@ def _activation(
         share,
         list(example.context.tokens[skip:stop]),
         numbers(example.context_activations[skip:stop]),
-        example.position - skip,
+        example.token_index - skip,
     )
 
 
@@ -112,7 +112,7 @@ def _end_of_text(example: Example) -> int:
     ids = example.context.document_ids
     stop = len(ids)
     if (ids >= 0).any():
-        while stop > example.position + 1 and ids[stop - 1] < 0:
+        while stop > example.token_index + 1 and ids[stop - 1] < 0:
             stop -= 1
     return stop
 
@@ -120,7 +120,7 @@ def _end_of_text(example: Example) -> int:
 def histograms(feature: Feature, scale: Scale) -> dict[str, list[float]]:
     """The four lists both formats call the same; empty where the atlas has no such histogram.
 
-    Of the logits it has that of the adjusted ones alone; an import's is of the ones its source has.
+    Of the logits it has that of the adjusted ones alone; an import's is of those of its files.
     """
     found: dict[str, list[float]] = {
         "freq_hist_data_bar_values": [],
@@ -132,7 +132,11 @@ def histograms(feature: Feature, scale: Scale) -> dict[str, list[float]]:
         found["freq_hist_data_bar_values"] = feature.histogram.centers.tolist()
         found["freq_hist_data_bar_heights"] = feature.histogram.counts.tolist()
     lens = feature.logit_lens
-    if lens is not None and lens.histogram is not None and (scale == "adjusted" or _only_raw(lens)):
+    if (
+        lens is not None
+        and lens.histogram is not None
+        and (scale == "adjusted" or not _has(lens.raw))
+    ):
         found["logits_hist_data_bar_heights"] = lens.histogram.counts.tolist()
         found["logits_hist_data_bar_values"] = lens.histogram.centers.tolist()
     return found
@@ -158,17 +162,17 @@ def logits(feature: Feature, scale: Scale, unknown: float | None) -> dict[str, l
 
 
 def sides(feature: Feature, scale: Scale) -> tuple[tuple[TokenLogit, ...], tuple[TokenLogit, ...]]:
-    """(promoted, suppressed) of that scale; of the other one where the atlas has no such."""
+    """(promoted, suppressed) of that scale; of an import as its files have them."""
     lens = feature.logit_lens
     if lens is None:
         return (), ()
-    first, second = (lens.adjusted, lens.raw) if scale == "adjusted" else (lens.raw, lens.adjusted)
-    found = first if first.positive or first.negative else second
+    asked = lens.adjusted if scale == "adjusted" else lens.raw
+    found = asked if _has(asked) else lens.imported
     return found.positive, found.negative
 
 
-def _only_raw(lens: LogitLens) -> bool:
-    return not lens.adjusted.positive and not lens.adjusted.negative
+def _has(logits: Logits) -> bool:
+    return bool(logits.positive or logits.negative)
 
 
 def frac_nonzero(feature: Feature) -> float | None:

@@ -7,9 +7,13 @@ for in one sentence. Knows no file.
 import re
 from dataclasses import dataclass
 
+from app.db.records import SaeRecord
 from app.errors import AtlasError, echoed
 from app.exchange.exporting.values import layer_of
 from app.exchange.reader.atlas import Dictionary
+
+MOST_LAYERS = 1_000
+"""Of a model of which it isn't known how many it has."""
 
 
 @dataclass(frozen=True)
@@ -42,10 +46,13 @@ def name_of(dictionary: Dictionary, names: Names) -> Named:
     """The names of one dictionary.
 
     Raises:
-        AtlasError: its hook tells no layer and none was said, or a name has other characters than
-            letters, digits, dashes, dots and underscores.
+        AtlasError: nothing tells its layer, the model has no such layer, or a name has other
+            characters than letters, digits, dashes, dots and underscores.
     """
-    layer = names.layer if names.layer is not None else layer_of(dictionary.record.hook_name)
+    layer = _known_layer(dictionary.record) if names.layer is None else names.layer
+    n_layers = dictionary.model.n_layers or MOST_LAYERS
+    if names.layer is not None and names.layer >= n_layers:
+        raise AtlasError(f"--layer is {names.layer}, expected 0 to {n_layers - 1:,}.")
     if layer is None:
         hook = dictionary.record.hook_name or "not known"
         raise AtlasError(
@@ -58,6 +65,18 @@ def name_of(dictionary: Dictionary, names: Names) -> Named:
         _checked("--set", names.sae_set or dictionary.record.sae),
         _checked("--suffix", names.suffix) if names.suffix else "",
     )
+
+
+def _known_layer(record: SaeRecord) -> int | None:
+    """As its hook says, else as an import's files do, or the name they have for it: `6-res-jb`."""
+    found = layer_of(record.hook_name)
+    if found is not None or record.imported is None:
+        return found
+    said = record.imported.settings.get("layer")
+    if isinstance(said, int):
+        return said
+    named = re.match(r"(\d{1,4})-", record.imported.sae_name)
+    return None if named is None else int(named[1])
 
 
 def _checked(option: str, name: str) -> str:

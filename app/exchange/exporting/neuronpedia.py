@@ -57,6 +57,16 @@ def what(parts: Sequence[Part]) -> str:
     return described(FORMAT, parts)
 
 
+def lost(parts: Sequence[Part]) -> str:
+    """What of the dictionaries has no place in this format, in a sentence; empty for nothing."""
+    found = [
+        f"{part.dictionary.address} writes at {part.dictionary.record.hook_name_out}"
+        for part in parts
+        if part.dictionary.record.hook_name_out
+    ]
+    return f"The format has no place for a second hook: {', '.join(found)}." if found else ""
+
+
 def export_neuronpedia(
     parts: Sequence[Part],
     folder: OutputFolder,

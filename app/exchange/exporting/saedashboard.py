@@ -139,6 +139,6 @@ def _settings(part: Part, named: Named, scale: Scale) -> dict[str, Any]:
             "weights_hash": record.weights_hash,
             "n_tokens": corpus.n_tokens,
             "position_zero": corpus.position_zero,
-            "logits": scale,
+            "logits": scale if record.imported is None else "as imported",
         },
     }

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from app.exchange.foreign import ForeignHistogram
-from app.exchange.importing.entry import Entry
+from app.exchange.importing.entry import LARGEST, Entry
 
 
 def histogram_of(entry: Entry, centers: str, heights: str) -> ForeignHistogram | None:
@@ -25,7 +25,10 @@ def histogram_of(entry: Entry, centers: str, heights: str) -> ForeignHistogram |
         entry.wrong(centers, at.tolist(), "bars from left to right")
     if (counts < 0).any():
         entry.wrong(heights, float(counts.min()), "no negative height")
-    return ForeignHistogram(_edges(at), counts)
+    edges = _edges(at)
+    if np.abs(edges).max() > LARGEST:
+        entry.wrong(centers, at.tolist(), "bars whose ends are finite numbers too")
+    return ForeignHistogram(edges, counts)
 
 
 def _edges(centers: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n_plus_1"]:

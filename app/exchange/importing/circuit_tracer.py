@@ -5,7 +5,6 @@ a set of transcoders, which often lies beside the features. How the files are la
 `circuit_tracer_files` knows; what an object says, `circuit_tracer_feature`.
 """
 
-import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +19,7 @@ from app.exchange.importing.circuit_tracer_files import (
     packed_layers,
     single_files,
 )
-from app.exchange.importing.text_files import read_whole
+from app.exchange.importing.text_files import folders_at, read_whole
 
 LAYOUT = "features/ with index.json.gz and its layer files, or with one {number}.json a feature"
 _SETTING = re.compile(r"""([\w-]+)\s*:\s*["']?([^"'#\[\]{}]*?)["']?\s*(?:#.*)?""")
@@ -32,11 +31,7 @@ def open_circuit_tracer(path: Path) -> Sequence[ForeignSource]:
     Raises:
         AtlasError: there are none, or an index or a first feature can't be read.
     """
-    if path.is_file():
-        path = path.parent
-    for root, names, _ in os.walk(path):
-        names.sort()
-        folder = Path(root)
+    for folder in folders_at(path):
         if layers := _layers(folder):
             return _sources(folder, layers)
     raise AtlasError(f"{path} holds no circuit-tracer features, expected {LAYOUT}.")
@@ -44,7 +39,7 @@ def open_circuit_tracer(path: Path) -> Sequence[ForeignSource]:
 
 def _layers(folder: Path) -> list[Layer]:
     for name in INDEX_NAMES:
-        if (folder / name).is_file():
+        if (folder / name).exists():
             return packed_layers(folder / name)
     return single_files(folder)
 
@@ -75,7 +70,7 @@ def _source(layer: Layer, model: str, sae: str, settings: Mapping[str, str]) -> 
         d_sae=layer.n_features,
         absent=ABSENT,
         approximate=APPROXIMATE,
-        source=dict(settings),
+        source={**settings, **({} if layer.number is None else {"layer": layer.number})},
     )
     return ForeignSource(dictionary, features)
 
@@ -108,7 +103,7 @@ def _settings(folder: Path) -> dict[str, str]:
     """The lines `name: value` of a config.yaml beside the features or one folder up."""
     for place in (folder, folder.parent):
         path = place / "config.yaml"
-        if path.is_file():
+        if path.exists():
             lines = read_whole(path).decode("utf-8", "replace").splitlines()
             found = [m for m in map(_SETTING.fullmatch, lines) if m]
             return {m[1]: m[2].strip() for m in found if m[2].strip()}

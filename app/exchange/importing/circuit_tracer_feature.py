@@ -61,6 +61,7 @@ def feature_of(index: int, entry: Entry) -> ForeignFeature:
         histogram=_histogram(entry, entry.number("act_min"), largest),
         logits=_logits(entry),
         examples=tuple(examples),
+        place=str(entry.place),
     )
 
 
@@ -121,10 +122,16 @@ def _histogram(
     entry: Entry, smallest: float | None, largest: float | None
 ) -> ForeignHistogram | None:
     """None where a bound is absent, or the heights are no counts (some writers give logarithms)."""
+    if smallest is not None and largest is not None and smallest > largest:
+        entry.wrong("act_min", smallest, f"no more than act_max = {largest:g}")
     counts = entry.numbers("histogram")
-    if counts is None or smallest is None or largest is None or smallest >= largest:
+    if counts is None or smallest is None or largest is None or smallest == largest:
         return None
-    if len(counts) < 2 or (counts < 0).any():
+    negative = counts < 0
+    if negative.any() and (counts == np.rint(counts)).all():
+        at = int(negative.argmax())
+        entry.wrong(f"histogram[{at}]", counts[at], "no negative count")
+    if len(counts) < 2 or negative.any():
         return None
     return ForeignHistogram(np.linspace(smallest, largest, len(counts) + 1), counts)
 

@@ -7,6 +7,7 @@ Takes a folder, gives for each layer its features' objects in order. Knows nothi
 in them.
 """
 
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,15 +18,19 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int64
 
-from app.errors import AtlasError
+from app.errors import AtlasError, echoed
+from app.exchange.files import check_file
 from app.exchange.importing.entry import Entry, parse
-from app.exchange.importing.text_files import MOST_IN_A_LINE, Place, read_whole, unpack
+from app.exchange.importing.json_items import read_members
+from app.exchange.importing.text_files import MOST_AT_ONCE, Place, read_whole, unpack
 
 INDEX_NAMES = ("index.json.gz", "index.json")
 _FILE = re.compile(r"(\d{1,15})\.json(?:\.gz)?")
 _LAYER = re.compile(r"[0-9]{1,9}")
 _MOST_LAYERS = 200
 """More than any language model has"""
+_LARGEST_FILE = 1 << 53
+"""bytes; JSON's numbers are exact up to here"""
 _GZIP = b"\x1f\x8b"
 
 
@@ -43,28 +48,35 @@ class Layer:
 
 def packed_layers(index: Path) -> list[Layer]:
     """The layers an index names."""
-    content = parse(read_whole(index), Place(index))
-    found = []
-    for name in sorted(filter(_LAYER.fullmatch, content.names()), key=int):
-        layer = content.section(name)
-        file = index.parent / Path(layer.need(layer.text, "filename")).name
-        offsets = layer.need(layer.numbers, "offsets")
-        if len(offsets) < 1 or (np.diff(offsets) < 0).any() or offsets[0] < 0:
-            layer.wrong("offsets", offsets[:4].tolist(), "the features' places, ascending")
-        if not _is_file(file):
-            raise AtlasError(f"{file} is missing: {index.name} says it holds layer {name}.")
-        found.append(_packed(int(name), file, offsets.astype(np.int64)))
+    found = {
+        int(member.name): _named(index, Entry({member.name: member.value}, Place(index)))
+        for member in read_members(index)
+        if _LAYER.fullmatch(member.name)
+    }
     if not found:
         raise AtlasError(f"{index} names no layer, expected one entry for each.")
-    return found
+    return [found[number] for number in sorted(found)]
 
 
-def _is_file(path: Path) -> bool:
-    """False too for what can be no file's name."""
-    try:
-        return path.is_file()
-    except (OSError, ValueError):
-        return False
+def _named(index: Path, content: Entry) -> Layer:
+    """The layer of one entry of an index."""
+    (name,) = content.names()
+    layer = content.section(name)
+    file = index.parent / Path(layer.need(layer.text, "filename")).name
+    if not os.path.exists(file):
+        raise AtlasError(
+            f"{index.parent / echoed(file.name)} is missing: {index.name} says it holds layer "
+            f"{name}."
+        )
+    return _packed(int(name), file, _offsets(layer))
+
+
+def _offsets(layer: Entry) -> Int64[np.ndarray, " n_plus_1"]:
+    offsets = layer.need(layer.numbers, "offsets")
+    places = (offsets >= 0) & (offsets < _LARGEST_FILE) & (offsets == np.floor(offsets))
+    if len(offsets) < 1 or (np.diff(offsets) < 0).any() or not places.all():
+        layer.wrong("offsets", offsets[:4].tolist(), "the features' places in bytes, ascending")
+    return offsets.astype(np.int64)
 
 
 def single_files(folder: Path) -> list[Layer]:
@@ -95,20 +107,17 @@ def _names(folder: Path) -> list[str]:
 
 def _packed(number: int, file: Path, offsets: Int64[np.ndarray, " n_plus_1"]) -> Layer:
     def read() -> Iterator[tuple[int, Entry]]:
-        try:
-            opened = file.open("rb")
-        except OSError as error:
-            raise AtlasError(f"{file} can't be opened ({error.strerror}).") from error
-        with opened:
+        check_file(file)
+        with file.open("rb") as opened:
             for feature in range(len(offsets) - 1):
                 start, stop = int(offsets[feature]), int(offsets[feature + 1])
                 if start == stop:
                     continue
                 place = Place(file, part=f"feature {feature:,}")
-                if stop - start > MOST_IN_A_LINE:
+                if stop - start > MOST_AT_ONCE:
                     raise AtlasError(
                         f"{place} is said to have {stop - start:,} bytes, expected less than "
-                        f"{MOST_IN_A_LINE:,}."
+                        f"{MOST_AT_ONCE:,}."
                     )
                 opened.seek(start)
                 chunk = opened.read(stop - start)

@@ -13,10 +13,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from app.errors import AtlasError, echoed
-from app.exchange.importing.text_files import Place
+from app.exchange.importing.text_files import MOST_AT_ONCE, Place, faults_of, open_file
 
-MOST_IN_AN_ITEM = 64 << 20
-"""characters of one value"""
 _CHUNK = 1 << 20
 _SPACE = " \t\r\n"
 
@@ -33,25 +31,22 @@ class Member:
     """on which it begins, from 1"""
 
 
-def read_members(path: Path, list_name: str) -> Iterator[Member]:
-    """The members of the object in a file, in their order; of the list each item by itself.
+def read_members(path: Path, list_name: str | None = None) -> Iterator[Member]:
+    """The members of the object in a file, in their order; of the list named each item by itself.
 
     Raises:
         AtlasError: the file can't be read or isn't such an object; names line and item.
     """
-    try:
-        with path.open("rb") as file:
-            yield from _Reader(path, file, list_name).members()
-    except OSError as error:
-        raise AtlasError(f"{path} can't be read ({error.strerror}).") from error
+    with open_file(path) as file:
+        yield from _Reader(path, file, list_name).members()
 
 
 class _Reader:
     """The text of a file, of which what was read is dropped."""
 
-    def __init__(self, path: Path, file: IO[bytes], list_name: str) -> None:
+    def __init__(self, path: Path, file: IO[bytes], list_name: str | None) -> None:
         self._path, self._file, self._list_name = path, file, list_name
-        self._decode = codecs.getincrementaldecoder("utf-8")().decode
+        self._decode = codecs.getincrementaldecoder("utf-8-sig")().decode
         self._scan = json.JSONDecoder().raw_decode
         self._text, self._at, self._line, self._ended = "", 0, 1, False
         self._n_items = 0
@@ -66,7 +61,7 @@ class _Reader:
                 raise self._wrong("a name was expected")
             self._expect(":", "a colon")
             if name == self._list_name:
-                yield from self._items()
+                yield from self._items(name)
             else:
                 value, line = self._value()
                 yield Member(name, value, 0, line)
@@ -76,14 +71,14 @@ class _Reader:
         if self._peek():
             raise self._wrong("something stands behind the object")
 
-    def _items(self) -> Iterator[Member]:
-        self._expect("[", f"{self._list_name} to be a list")
+    def _items(self, name: str) -> Iterator[Member]:
+        self._expect("[", f"{name} to be a list")
         if self._next_is("]"):
             return
         while True:
             self._n_items += 1
             value, line = self._value()
-            yield Member(self._list_name, value, self._n_items, line)
+            yield Member(name, value, self._n_items, line)
             if self._next_is("]"):
                 return
             self._expect(",", "a comma or the list's end")
@@ -137,12 +132,11 @@ class _Reader:
         if self._ended:
             return False
         self._text, self._at = self._text[self._at :], 0
-        if len(self._text) > MOST_IN_AN_ITEM:
-            raise self._wrong(
-                f"a value of more than {MOST_IN_AN_ITEM >> 20} MiB, or none that ends"
-            )
+        if len(self._text) > MOST_AT_ONCE:
+            raise self._wrong(f"a value of more than {MOST_AT_ONCE >> 20} MiB, or none that ends")
         size = max(_CHUNK, len(self._text))
-        content = self._file.read(size)
+        with faults_of(Place(self._path, self._line)):
+            content = self._file.read(size)
         try:
             self._text += self._decode(content, final=not content)
         except UnicodeDecodeError as error:

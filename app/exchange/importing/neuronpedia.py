@@ -7,7 +7,6 @@ the order of their numbers as texts, so lines are sorted by feature before they 
 path, gives `ForeignSource`s; what a line says, `neuronpedia_lines` knows.
 """
 
-import os
 import re
 from collections.abc import Iterator, Sequence
 from itertools import groupby
@@ -25,7 +24,7 @@ from app.exchange.importing.neuronpedia_lines import (
     without_unused,
 )
 from app.exchange.importing.sorting import Keyed, SortedLines
-from app.exchange.importing.text_files import Place, read_lines
+from app.exchange.importing.text_files import Place, folders_at, read_lines
 
 _BATCH = re.compile(r"(.+)\.jsonl(?:\.gz)?$")
 LAYOUT = (
@@ -64,7 +63,7 @@ class _Export:
         found: dict[str, Entry] = {}
         for name in ("model", "source", "sourceset"):
             for path in (folder / f"{name}.jsonl", folder / f"{name}.jsonl.gz"):
-                if name not in found and path.is_file() and (line := _first(path)):
+                if name not in found and path.exists() and (line := _first(path)):
                     found[name] = line
         return found
 
@@ -102,17 +101,11 @@ def _first(path: Path) -> Entry | None:
 
 def _folders(path: Path) -> list[Path]:
     """Folders of one dictionary each: below the path, or the one it lies in."""
-    if path.is_file():
-        path = path.parent
-    if path.name in KINDS and _batches(path):
-        return [path.parent]
-    found = []
-    for root, names, _ in os.walk(path):
-        names.sort()
-        if any(_batches(Path(root) / kind) for kind in KINDS):
-            found.append(Path(root))
-            names.clear()
-    return found
+    found = folders_at(path)
+    first = next(found, path)
+    if first.name in KINDS and _batches(first):
+        return [first.parent]
+    return [folder for folder in (first, *found) if any(_batches(folder / kind) for kind in KINDS)]
 
 
 def _batches(folder: Path) -> list[Path]:
@@ -128,7 +121,7 @@ def _batches(folder: Path) -> list[Path]:
     found: dict[str, Path] = {}
     for path in paths:
         matched = _BATCH.fullmatch(path.name)
-        if matched and path.is_file():
+        if matched and not path.is_dir():
             found[matched[1]] = path
     return sorted(found.values(), key=_number)
 

@@ -140,11 +140,11 @@ def feature_of(index: int, lines: Lines, dictionary: ForeignDictionary) -> Forei
     """
     for line in lines.all():
         _refuse_other(line, dictionary)
-    feature = lines.feature
+    feature, place = lines.feature, str(lines.all()[0].place)
     examples = _examples(lines, dictionary)
     explanations = tuple(found for line in lines.explanations if (found := _explanation(line)))
     if feature is None:
-        return ForeignFeature(index, examples=examples, explanations=explanations)
+        return ForeignFeature(index, examples=examples, explanations=explanations, place=place)
     largest = feature.number("maxActApprox")
     density = _density(feature)
     silent = density == 0 and not largest and not examples
@@ -157,6 +157,7 @@ def feature_of(index: int, lines: Lines, dictionary: ForeignDictionary) -> Forei
         neighbors=_neighbors(feature, index),
         examples=examples,
         explanations=explanations,
+        place=place,
     )
 
 

@@ -73,6 +73,7 @@ def feature_of(index: int, entry: Entry) -> ForeignFeature:
         kurtosis=moments.kurtosis,
         histogram=_histogram(entry, largest or 0),
         examples=(*top, *random),
+        place=str(entry.place),
     )
 
 

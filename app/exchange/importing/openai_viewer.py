@@ -7,7 +7,6 @@ where the plain file is missing, without those. Takes a path, gives `ForeignSour
 object says, `openai_feature` knows.
 """
 
-import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,7 +15,7 @@ from app.errors import AtlasError
 from app.exchange.foreign import ForeignDictionary, ForeignFeature, ForeignSource, Importer
 from app.exchange.importing.entry import Entry, parse
 from app.exchange.importing.openai_feature import ABSENT, APPROXIMATE, feature_of, is_feature
-from app.exchange.importing.text_files import Place, read_whole
+from app.exchange.importing.text_files import Place, folders_at, read_whole
 
 LAYOUT = "{subject}/{…}/atoms/{feature}.json, one file a feature; any of these folders may be given"
 _FILE = re.compile(r"(\d{1,9})(-ablated)?\.json(?:\.gz)?")
@@ -39,14 +38,11 @@ def open_openai_viewer(path: Path) -> Sequence[ForeignSource]:
     Raises:
         AtlasError: there are none.
     """
-    if path.is_file():
-        path = path.parent
     found = []
-    for root, names, _ in os.walk(path):
-        names.sort()
-        files = _files(Path(root))
+    for folder in folders_at(path):
+        files = _files(folder)
         if files and is_feature(_read(files[min(files)])):
-            found.append(_source(Path(root).resolve(), files))
+            found.append(_source(folder.resolve(), files))
     if not found:
         raise AtlasError(f"{path} holds no files of OpenAI's viewer, expected {LAYOUT}.")
     return found
@@ -77,12 +73,15 @@ def _source(folder: Path, files: dict[int, Path]) -> ForeignSource:
 
 
 def _address(folder: Path) -> tuple[str, ...]:
-    """Subject and path, from the viewer's family on where the folders name one."""
+    """Subject and path, from the viewer's family on where the folders name one.
+
+    The innermost, as a folder around the viewer's may be called likewise.
+    """
     parts = folder.parts[1:]
     if len(parts) > 2 and parts[-1] == "atoms":
         parts = parts[:-1]
-    family = next((i for i, part in enumerate(parts) if i and _FAMILY.fullmatch(part)), None)
-    return parts[-2:] if family is None else parts[family - 1 :]
+    families = [i for i, part in enumerate(parts) if i and _FAMILY.fullmatch(part)]
+    return parts[families[-1] - 1 :] if families else parts[-2:]
 
 
 def _files(folder: Path) -> dict[int, Path]:

@@ -21,6 +21,7 @@ from app.exchange.importing.text_files import Place, read_whole
 LAYOUT = "a folder with batch-{n}.json, or one such file"
 _BATCH = re.compile(r"batch-(\d{1,9})\.json")
 _FEATURES = "features"
+_SETTINGS, _SKIPPED = "run_settings.json", "skipped_indexes.json"
 _NAMES = ("model_id", "layer", "sae_set", "sae_id_suffix")
 
 ABSENT = (
@@ -55,10 +56,12 @@ class _Batches:
         self._paths = paths
         head, feature = _head(paths[0])
         self._name = _name_of(head)
-        settings = _beside(paths[0], "run_settings.json")
+        settings = _beside(paths[0], _SETTINGS)
         own = settings.section("feature_atlas")
         self._is_own = own.has("version")
         self._prompt_size = feature.whole("n_tokens_in_prompt", 1)
+        self._d_sae = own.whole("d_sae", 1)
+        self._skipped = _skipped(paths[0])
         self.dictionary = self._dictionary(head, feature, settings, own)
 
     def source(self) -> ForeignSource:
@@ -68,20 +71,19 @@ class _Batches:
         self, head: Entry, feature: Entry, settings: Entry, own: Entry
     ) -> ForeignDictionary:
         n_prompts, size = feature.whole("n_prompts_total", 1), self._prompt_size
-        skipped = _beside(self._paths[0], "skipped_indexes.json").wholes("skipped_indexes") or []
         absent: list[str] = list(ABSENT)
-        if skipped:
-            absent.append(f"{_many(len(skipped))} it skipped, as too rare")
+        if self._skipped:
+            absent.append(f"{_many(len(self._skipped))} it skipped, as too rare")
         model, sae = _called(head)
         return ForeignDictionary(
             model=own.text("model") or model,
             sae=own.text("sae") or sae,
             hook_name=own.text("hook_name"),
             hook_name_out=own.text("hook_name_out"),
-            d_sae=own.whole("d_sae", 1),
+            d_sae=self._d_sae,
             d_in=own.whole("d_in", 1),
             d_out=own.whole("d_out", 1),
-            n_tokens=own.whole("n_tokens", 1) or (n_prompts * size if n_prompts and size else None),
+            n_tokens=_n_tokens(own, n_prompts, size),
             corpus=feature.text("dataset") or None,
             n_contexts=n_prompts,
             context_size=size,
@@ -95,10 +97,26 @@ class _Batches:
             head: dict[str, Any] = {}
             for member in read_members(path, _FEATURES):
                 if member.number:
-                    yield feature_of(_entry(path, member), self._prompt_size, self._is_own)
+                    found = feature_of(_entry(path, member), self._prompt_size, self._is_own)
+                    self._refuse_unlisted(found)
+                    yield found
                 elif member.name in _NAMES:
                     head[member.name] = member.value
             self._refuse_other(Entry(head, Place(path)))
+
+    def _refuse_unlisted(self, found: ForeignFeature) -> None:
+        """Refuses a feature that the files beside the batches say isn't there."""
+        index = found.feature_index
+        if self._d_sae is not None and index >= self._d_sae:
+            raise AtlasError(
+                f"{found.where} has feature_index = {index}, but {_SETTINGS} says "
+                f"d_sae = {self._d_sae}: they are of different exports."
+            )
+        if index in self._skipped:
+            raise AtlasError(
+                f"{found.where} is there, but {_SKIPPED} says it was skipped: they are of "
+                "different runs."
+            )
 
     def _refuse_other(self, head: Entry) -> None:
         if (name := _name_of(head)) != self._name:
@@ -135,6 +153,19 @@ def _entry(path: Path, member: Member) -> Entry:
     return Entry(value, Place(path, member.line, part))
 
 
+def _skipped(batch: Path) -> frozenset[int]:
+    return frozenset(_beside(batch, _SKIPPED).wholes("skipped_indexes") or ())
+
+
+def _n_tokens(own: Entry, n_prompts: int | None, size: int | None) -> int | None:
+    """Tokens that were counted: all but the first positions and special ones."""
+    every = n_prompts * size if n_prompts and size else None
+    counted = own.whole("n_tokens", 1)
+    if counted is not None and n_prompts and every and not n_prompts <= counted <= every:
+        own.wrong("n_tokens", counted, f"{n_prompts:,} to {every:,}, as many as its prompts have")
+    return counted or every
+
+
 def _many(n: int) -> str:
     return f"{n:,} feature{'' if n == 1 else 's'}"
 
@@ -156,7 +187,7 @@ def _called(head: Entry) -> tuple[str, str]:
 def _beside(batch: Path, name: str) -> Entry:
     """The object in a file beside the batches; empty where it isn't there."""
     path = batch.parent / name
-    if not path.is_file():
+    if not path.exists():
         return Entry({}, Place(path))
     return parse(read_whole(path), Place(path))
 

@@ -39,12 +39,12 @@ def feature_of(entry: Entry, prompt_size: int | None, whole: bool) -> ForeignFea
     Raises:
         AtlasError: a field can't be used; names file and feature.
     """
-    index = entry.need(entry.whole, "feature_index")
+    index, place = entry.need(entry.whole, "feature_index"), str(entry.place)
     density = entry.number("frac_nonzero", 0, 1)
     histogram = histogram_of(entry, "freq_hist_data_bar_values", "freq_hist_data_bar_heights")
     largest, examples = _examples(entry, density, prompt_size, whole)
     if not largest and _is_dead(density, histogram, examples):
-        return ForeignFeature(index, density=0.0, logits=_logits(entry))
+        return ForeignFeature(index, density=0.0, logits=_logits(entry), place=place)
     return ForeignFeature(
         index,
         density=density or None,
@@ -52,6 +52,7 @@ def feature_of(entry: Entry, prompt_size: int | None, whole: bool) -> ForeignFea
         histogram=histogram,
         logits=_logits(entry),
         examples=examples,
+        place=place,
     )
 
 

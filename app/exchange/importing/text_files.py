@@ -1,11 +1,12 @@
-"""Opens other tools' text files, plain or gzipped: by the line, or whole.
+"""Opens other tools' text files, plain or gzipped: by the line, or whole; and finds their folders.
 
-Takes a path, gives bytes with the place they stand at. No line and no file is read past a limit,
+Takes a path, gives bytes with the place they stand at. Nothing is read in one piece past a limit,
 so that a damaged or hostile file can't fill memory. Every fault is an AtlasError naming file and
 line. Knows nothing of what the bytes mean.
 """
 
 import gzip
+import os
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,11 +15,11 @@ from pathlib import Path
 from typing import IO
 
 from app.errors import AtlasError
+from app.exchange.files import check_file
 
-MOST_IN_A_LINE = 64 << 20
-"""bytes; the longest lines known, features with their decoder row, have about 0.2 MiB"""
-MOST_IN_A_FILE = 256 << 20
-"""bytes of a file that is read whole, unpacked"""
+MOST_AT_ONCE = 64 << 20
+"""bytes of a line, or of a file that is read whole, unpacked; the longest known, features with
+their decoder row, have about 0.2 MiB"""
 
 
 @dataclass(frozen=True)
@@ -42,19 +43,36 @@ class Place:
         return f"{self.path}{line}{part}{',' if line or part else ''}"
 
 
+@contextmanager
+def open_file(path: Path) -> Iterator[IO[bytes]]:
+    """A file's bytes, unpacked where its name ends in .gz.
+
+    Raises:
+        AtlasError: it is no file that can be read; an empty one that should be packed.
+    """
+    check_file(path)
+    packed = path.suffix == ".gz"
+    with faults_of(Place(path)):
+        if packed and not path.stat().st_size:
+            raise EOFError
+        file = (gzip.open if packed else open)(path, "rb")
+    with file:
+        yield file  # type: ignore[misc]
+
+
 def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
     """The lines of a file that aren't empty, with their numbers from 1."""
     number = 0
-    with _open(path) as file:
+    with open_file(path) as file:
         while True:
-            with _faults_of(Place(path, number + 1)):
-                line = file.readline(MOST_IN_A_LINE + 1)
+            with faults_of(Place(path, number + 1)):
+                line = file.readline(MOST_AT_ONCE + 1)
             if not line:
                 return
             number += 1
-            if len(line) > MOST_IN_A_LINE:
+            if len(line) > MOST_AT_ONCE:
                 raise AtlasError(
-                    f"{Place(path, number)} is longer than {MOST_IN_A_LINE >> 20} MiB; no tool "
+                    f"{Place(path, number)} is longer than {MOST_AT_ONCE >> 20} MiB; no tool "
                     "writes such lines, so the file is damaged: download or write it again."
                 )
             if line.strip():
@@ -63,11 +81,11 @@ def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
 
 def read_whole(path: Path) -> bytes:
     """All of a small file, unpacked."""
-    with _open(path) as file, _faults_of(Place(path)):
-        content = file.read(MOST_IN_A_FILE + 1)
-    if len(content) > MOST_IN_A_FILE:
+    with open_file(path) as file, faults_of(Place(path)):
+        content = file.read(MOST_AT_ONCE + 1)
+    if len(content) > MOST_AT_ONCE:
         raise AtlasError(
-            f"{path} has more than {MOST_IN_A_FILE >> 20} MiB, expected less for one file."
+            f"{path} has more than {MOST_AT_ONCE >> 20} MiB, expected less for one file."
         )
     return content
 
@@ -75,27 +93,28 @@ def read_whole(path: Path) -> bytes:
 def unpack(packed: bytes, place: Place) -> bytes:
     """A gzip member's content; what follows it is padding."""
     stream = zlib.decompressobj(wbits=31)
-    with _faults_of(place):
-        content = stream.decompress(packed, MOST_IN_A_FILE)
+    with faults_of(place):
+        content = stream.decompress(packed, MOST_AT_ONCE)
         if not stream.eof and not stream.unconsumed_tail:
             raise EOFError
     if not stream.eof:
-        raise AtlasError(f"{place} unpacks to more than {MOST_IN_A_FILE >> 20} MiB.")
+        raise AtlasError(f"{place} unpacks to more than {MOST_AT_ONCE >> 20} MiB.")
     return content
 
 
-@contextmanager
-def _open(path: Path) -> Iterator[IO[bytes]]:
-    try:
-        file = (gzip.open if path.suffix == ".gz" else open)(path, "rb")
-    except OSError as error:
-        raise AtlasError(f"{path} can't be opened ({error.strerror}).") from error
-    with file:
-        yield file  # type: ignore[misc]
+def folders_at(path: Path) -> Iterator[Path]:
+    """The folder of a file; a folder and all below it, by name."""
+    if path.is_file():
+        yield path.parent
+        return
+    for root, names, _ in os.walk(path):
+        names.sort()
+        yield Path(root)
 
 
 @contextmanager
-def _faults_of(place: Place) -> Iterator[None]:
+def faults_of(place: Place) -> Iterator[None]:
+    """What reading and unpacking may raise, as sentences that name the place."""
     try:
         yield
     except EOFError as error:

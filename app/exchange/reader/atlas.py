@@ -89,10 +89,11 @@ class Dictionary:
         return make_feature(
             stored.record.model,
             stored.record.sae,
+            stored.record.imported is not None,
             record,
             get_panels(self.connection, stored.sae_id, feature_index),
             groups,
-            self._lookups.texts,
+            self._lookups.tokens,
             self._lookups.context,
             self._lookups.document,
         )

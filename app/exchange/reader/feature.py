@@ -38,7 +38,7 @@ from app.exchange.reader.records import (
 )
 
 Groups = Mapping[Group, tuple[ExampleGroup, AblationGroup | None]]
-Texts = Callable[[Integer[ndarray, " n"]], list[str]]
+Tokens = Callable[[Integer[ndarray, " n"]], list[tuple[int | None, str]]]
 ContextOf = Callable[[int], Context]
 DocumentOf = Callable[[int], str | None]
 
@@ -46,10 +46,11 @@ DocumentOf = Callable[[int], str | None]
 def make_feature(
     model: str,
     sae: str,
+    imported: bool,
     record: FeatureRecord,
     panels: FeaturePanels,
     groups: Groups,
-    texts: Texts,
+    tokens_of: Tokens,
     context_of: ContextOf,
     document_of: DocumentOf,
 ) -> Feature:
@@ -60,8 +61,10 @@ def make_feature(
         sae=sae,
         statistics=record,
         histogram=None if panels.histogram is None else _histogram(panels.histogram),
-        logit_lens=None if panels.logit_lens is None else _lens(panels.logit_lens, texts),
-        tokens=() if panels.tokens is None else tuple(_tokens(panels.tokens, texts)),
+        logit_lens=None
+        if panels.logit_lens is None
+        else _lens(panels.logit_lens, imported, tokens_of),
+        tokens=() if panels.tokens is None else tuple(_tokens(panels.tokens, tokens_of)),
         neighbors=() if near is None else tuple(map(Neighbor, *_lists(near))),
         coactive=()
         if both is None
@@ -101,22 +104,25 @@ def _histogram(panel: HistogramPanel) -> Histogram:
     return Histogram(edges.astype(np.float64), counts / 1e6 if panel.in_millionths else counts)
 
 
-def _lens(panel: LogitLensPanel, texts: Texts) -> LogitLens:
+def _lens(panel: LogitLensPanel, imported: bool, tokens_of: Tokens) -> LogitLens:
     def side(ids: Integer[ndarray, " k"], values: Float[ndarray, " k"]) -> tuple[TokenLogit, ...]:
-        rows = zip(ids.tolist(), texts(ids), values.tolist(), strict=True)
-        return tuple(TokenLogit(i, text, known(value)) for i, text, value in rows)
+        rows = zip(tokens_of(ids), values.tolist(), strict=True)
+        return tuple(TokenLogit(*token, known(value)) for token, value in rows)
 
     edges, counts = panel.histogram_edges, panel.histogram_counts
     found = Histogram(edges.astype(np.float64), counts.astype(np.int64)) if counts.size else None
+    raw = Logits(
+        side(panel.raw_positive_ids, panel.raw_positive),
+        side(panel.raw_negative_ids, panel.raw_negative),
+    )
+    none = Logits((), ())
     return LogitLens(
-        Logits(
-            side(panel.raw_positive_ids, panel.raw_positive),
-            side(panel.raw_negative_ids, panel.raw_negative),
-        ),
+        none if imported else raw,
         Logits(
             side(panel.adjusted_positive_ids, panel.adjusted_positive),
             side(panel.adjusted_negative_ids, panel.adjusted_negative),
         ),
+        raw if imported else none,
         found,
         known(panel.std),
         known(panel.skewness),
@@ -124,13 +130,13 @@ def _lens(panel: LogitLensPanel, texts: Texts) -> LogitLens:
     )
 
 
-def _tokens(panel: TokenPanel, texts: Texts) -> Iterator[TokenStatistic]:
+def _tokens(panel: TokenPanel, tokens_of: Tokens) -> Iterator[TokenStatistic]:
     rows = zip(
-        panel.token_id.tolist(), texts(panel.token_id), panel.n_active.tolist(),
-        panel.n_occurrences.tolist(), panel.share.tolist(), panel.mean.tolist(),
-        panel.max.tolist(), strict=True,
+        panel.n_active.tolist(), panel.n_occurrences.tolist(), panel.share.tolist(),
+        panel.mean.tolist(), panel.max.tolist(), strict=True,
     )  # fmt: skip
-    for token_id, text, n_active, n_occurrences, *values in rows:
+    for (token_id, text), row in zip(tokens_of(panel.token_id), rows, strict=True):
+        n_active, n_occurrences, *values = row
         yield TokenStatistic(token_id, text, n_active, n_occurrences, *map(known, values))
 
 
@@ -143,22 +149,22 @@ def _examples(
 ) -> Iterator[Example]:
     of_rank = {} if ablations is None else {int(r): i for i, r in enumerate(ablations.rank)}
     for rank in range(group.position.size):
-        context, position = context_of(int(group.context_id[rank])), int(group.position[rank])
+        context, index = context_of(int(group.context_id[rank])), int(group.position[rank])
         firings = slice(int(group.firing_indptr[rank]), int(group.firing_indptr[rank + 1]))
         row = of_rank.get(rank)
         yield Example(
             group=name,
             rank=rank,
             context=context,
-            position=position,
+            token_index=index,
             activation=float(group.activation[rank]),
             hidden_pre=known(group.hidden_pre[rank]),
             band=_band(group, int(group.band[rank])),
             repeats=int(group.repeats[rank]),
-            document=document_of(int(context.document_ids[position])),
+            document=document_of(int(context.document_ids[index])),
             window_start=int(group.window_start[rank]),
             window_stop=int(group.window_stop[rank]),
-            firing_positions=group.firing_position[firings].astype(np.int64),
+            firing_indices=group.firing_position[firings].astype(np.int64),
             firing_activations=group.firing_activation[firings].astype(np.float32),
             ablation=None if ablations is None or row is None else _ablation(ablations, row),
         )

@@ -7,8 +7,8 @@ else of the reader does.
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from app.db.records import Group
-from app.errors import AtlasError
+from app.db.records import GROUPS, Group
+from app.errors import AtlasError, echoed
 from app.exchange.reader.records import Feature
 from app.exchange.tables.catalog import TABLES
 from app.exchange.tables.columns import Row, Table
@@ -33,10 +33,15 @@ def examples_frame(features: Iterable[Feature], groups: Iterable[Group] | None) 
     """The table `examples`, of all groups or of those named.
 
     Raises:
-        AtlasError: pandas is not installed.
+        AtlasError: pandas is not installed, or there is no such group.
     """
     pandas, table = _pandas(), _BY_NAME["examples"]
     wanted = None if groups is None else set(groups)
+    for unknown in sorted(wanted or ()):
+        if unknown not in GROUPS:
+            raise AtlasError(
+                f"There is no group {echoed(unknown)!r}: known are {', '.join(GROUPS)}."
+            )
     rows = [
         row
         for feature in features

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from app.db.catalog import Sae, document_names
 from app.db.examples import get_contexts
-from app.db.records import ContextRecord
+from app.db.records import ContextRecord, TokenRecord
 from app.db.tokens import get_tokens
 from app.errors import AtlasError
 from app.exchange.reader.records import Context
@@ -23,6 +23,9 @@ from app.exchange.reader.records import Context
 MOST_TOKENS_KEPT = 2_000_000
 """Tokens of the contexts kept at a time: about 50 MB."""
 MOST_NAMES_KEPT = 20_000
+
+Token = tuple[int | None, str]
+"""the id, None where an import made it up, and the exact text"""
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
@@ -52,19 +55,26 @@ class Lookups:
 
     def __init__(self, connection: Connection, sae: Sae) -> None:
         self._connection, self._sae = connection, sae
-        self._texts: dict[int, str] = {}
+        self._tokens: dict[int, Token] = {}
         most = max(64, MOST_TOKENS_KEPT // max(1, sae.corpus.context_size or 1))
         self._contexts = _Latest[int, Context](most)
         self._names = _Latest[int, str](MOST_NAMES_KEPT)
 
-    def texts(self, token_ids: Integer[ndarray, " n"]) -> list[str]:
-        """The exact texts of tokens; an id the vocabulary lacks has an empty one."""
+    def tokens(self, token_ids: Integer[ndarray, " n"]) -> list[Token]:
+        """Tokens by the ids they are stored under; one the vocabulary lacks has an empty text."""
         ids = token_ids.tolist()
-        missing = {i for i in ids if i not in self._texts}
+        missing = {i for i in ids if i not in self._tokens}
         if missing:
             found = get_tokens(self._connection, self._sae.model_id, missing)
-            self._texts |= {i: found[i].token if i in found else "" for i in missing}
-        return [self._texts[i] for i in ids]
+            self._tokens |= {i: self._token(i, found.get(i)) for i in missing}
+        return [self._tokens[i] for i in ids]
+
+    def _token(self, token_id: int, record: TokenRecord | None) -> Token:
+        """An import's entry without a string of the vocabulary was numbered as it appeared."""
+        if record is None:
+            return token_id, ""
+        own = self._sae.model.imported and not record.piece
+        return None if own else token_id, record.token
 
     def context(self, context_id: int) -> Context:
         """A stored context.
@@ -115,6 +125,11 @@ class Lookups:
         return name or None
 
     def _context(self, record: ContextRecord) -> Context:
-        ids = record.token_ids.astype(np.int64)
-        texts = tuple(self.texts(ids))
-        return Context(record.context_id, ids, texts, record.document_ids.astype(np.int64))
+        tokens = self.tokens(record.token_ids)
+        return Context(
+            record.context_id,
+            self._sae.corpus.first_position,
+            tuple(token_id for token_id, _ in tokens),
+            tuple(text for _, text in tokens),
+            record.document_ids.astype(np.int64),
+        )

@@ -1,7 +1,8 @@
 """What the reader gives, one dataclass for each thing; each field has its line with its unit.
 
-Positions count from the start of the context, BOS included. What an atlas doesn't have is None (or
-an empty tuple), never a number that stands for it. Knows no database.
+Positions count from the start of the context, BOS included; indices from the first token that is
+stored, which is the same but for imports. What an atlas doesn't have is None (or an empty tuple),
+never a number that stands for it. Knows no database.
 """
 
 from dataclasses import dataclass
@@ -31,7 +32,8 @@ class Histogram:
 class TokenLogit:
     """A token and what the feature does to its logit."""
 
-    token_id: int
+    token_id: int | None
+    """None where an import's source gives none"""
     token: str
     logit: float | None
     """per unit of activation; None where only the token is known"""
@@ -55,8 +57,10 @@ class LogitLens:
     """W_dec[f] · W_U"""
     adjusted: Logits
     """with the final norm's gain, centred, odd tokens left out, minus the mean"""
+    imported: Logits
+    """as an import's files have them, which don't say what was subtracted; it has no others"""
     histogram: Histogram | None
-    """of the adjusted logits over the kept vocabulary"""
+    """of the adjusted logits over the kept vocabulary; an import's is its source's own"""
     std: float | None
     """of the adjusted logits, as the next two"""
     skewness: float | None
@@ -68,7 +72,8 @@ class LogitLens:
 class TokenStatistic:
     """How a feature stands to one token."""
 
-    token_id: int
+    token_id: int | None
+    """None where an import's source gives none"""
     token: str
     n_active: int
     """firings on it"""
@@ -134,7 +139,11 @@ class Context:
     """One stored context with the feature's activations on it."""
 
     context_id: int
-    token_ids: Int64[np.ndarray, " context_size"]
+    """row of the corpus array; of an import by order of appearance"""
+    first_position: int | None
+    """of its first token: 0, but for imports; None where an import's source doesn't say"""
+    token_ids: tuple[int | None, ...]
+    """None for a token to which an import's source gives no id"""
     tokens: tuple[str, ...]
     """exact texts; bytes that are no text alone are escaped as \\xNN"""
     document_ids: Int64[np.ndarray, " context_size"]
@@ -150,8 +159,8 @@ class Example:
     rank: int
     """place in its group, from 0"""
     context: Context
-    position: int
-    """of the token it was chosen for"""
+    token_index: int
+    """of the token it was chosen for, in `context.tokens`"""
     activation: float
     """there; 0 for silent examples and near misses"""
     hidden_pre: float | None
@@ -162,22 +171,37 @@ class Example:
     document: str | None
     """name of what the token stands in"""
     window_start: int
+    """its first token, in `context.tokens`"""
     window_stop: int
     """exclusive"""
-    firing_positions: Int64[np.ndarray, " n_firings"]
-    """every firing in the whole context, ascending; position 0 is not counted"""
+    firing_indices: Int64[np.ndarray, " n_firings"]
+    """every firing in `context.tokens`, ascending; position 0 is not counted"""
     firing_activations: Float32[np.ndarray, " n_firings"]
     ablation: Ablation | None
+
+    @property
+    def position(self) -> int | None:
+        """Of the token it was chosen for; None where an import's source doesn't say."""
+        return self._position(self.token_index)
+
+    @property
+    def window_position(self) -> int | None:
+        """Of the window's first token; likewise."""
+        return self._position(self.window_start)
+
+    def _position(self, index: int) -> int | None:
+        first = self.context.first_position
+        return None if first is None else first + index
 
     @cached_property
     def context_activations(self) -> Float32[np.ndarray, " context_size"]:
         """On every token of the context; 0 where it doesn't fire, and at position 0."""
         values = np.zeros(len(self.context.tokens), np.float32)
-        values[self.firing_positions] = self.firing_activations
+        values[self.firing_indices] = self.firing_activations
         return values
 
     @property
-    def token_ids(self) -> Int64[np.ndarray, " n"]:
+    def token_ids(self) -> tuple[int | None, ...]:
         """Of the window."""
         return self.context.token_ids[self.window_start : self.window_stop]
 

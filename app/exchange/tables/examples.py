@@ -27,10 +27,11 @@ COLUMNS = (
     *FEATURE_KEY,
     Column("group", "text", "", "top, interval, quantile, silent or near"),
     Column("rank", "int", "", "place in the group, from 0"),
-    Column("context_id", "int", "", "row of the corpus array; of an import the number of its text"),
+    Column("context_id", "int", "", "row of the corpus array; of an import by order of "
+           "appearance"),
     Column("document", "text", "", "name of what the token stands in"),
-    Column("position", "int", _POSITION, "of the token it was chosen for; where an import does "
-           "not say where texts began, in the text"),
+    Column("position", "int", _POSITION, "of the token it was chosen for; null where imported "
+           "files don't say where texts begin"),
     Column("activation", "float", _ACTIVATION, "there; 0 for silent examples and near misses"),
     Column("hidden_pre", "float", "hidden_pre", "pre-activation there"),
     Column("band", "int", "", "of the interval or quantile, from 0 for the weakest"),
@@ -40,9 +41,9 @@ COLUMNS = (
     Column("band_n_active", "int", "tokens", "firings in the band"),
     Column("band_share", "float", "share, 0 to 1", "of the feature's firings in the band"),
     Column("repeats", "int", "contexts", "whose window up to the peak is the same"),
-    Column("window_start", "int", _POSITION, "of the first token listed"),
-    Column("token_ids", "ints", "", "of the window; where imported files give none, by order of "
-           "appearance"),
+    Column("window_start", "int", _POSITION, "of the first token listed; likewise"),
+    Column("window_index", "int", "", "of the token it was chosen for, in the lists, from 0"),
+    Column("token_ids", "ints", "", "of the window; null where imported files give none"),
     Column("tokens", "texts", "", "of the window; bytes that are no text alone as \\xNN"),
     Column("activations", "floats", _ACTIVATION, "on the tokens of the window"),
     *_ABLATION,
@@ -71,12 +72,18 @@ def example_row(example: Example) -> dict[str, Any]:
         "band_n_active": None if band is None else band.n_active,
         "band_share": None if band is None else band.share,
         "repeats": example.repeats,
-        "window_start": example.window_start,
-        "token_ids": example.token_ids.tolist(),
+        "window_start": example.window_position,
+        "window_index": example.token_index - example.window_start,
+        "token_ids": _given(example.token_ids),
         "tokens": list(example.tokens),
         "activations": example.activations,
         **_ablation(example.ablation),
     }
+
+
+def _given(token_ids: tuple[int | None, ...]) -> list[int | None] | None:
+    """None where none is known."""
+    return None if set(token_ids) == {None} else list(token_ids)
 
 
 def _ablation(found: Ablation | None) -> dict[str, Any]:

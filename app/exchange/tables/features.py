@@ -33,7 +33,8 @@ SCALARS = (
     Column("run_length", "float", _TOKENS, "mean number of consecutive firings"),
     Column("span_fill", "float", _SHARE, "of tokens between first and last firing on which it "
            "fires"),
-    Column("max_logit", "float", "logits per activation", "largest adjusted direct logit"),
+    Column("max_logit", "float", "logits per activation", "largest adjusted direct logit; of an "
+           "import as its files have them"),
     Column("position_zero_n_active", "int", _TOKENS, "firings at position 0, in no other count"),
     Column("position_zero_max", "float", _ACTIVATION, "largest activation at position 0"),
     Column("delta_ce", "float", _NATS, "change of the next token's cross-entropy when it is "

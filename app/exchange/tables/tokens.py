@@ -11,7 +11,7 @@ _TOKEN = (
         "token_id",
         "int",
         "",
-        "of the vocabulary; where imported files give none, by order of appearance",
+        "of the vocabulary; null where imported files give none",
     ),
     Column("token", "text", "", "its exact text; bytes that are no text alone as \\xNN"),
 )
@@ -46,7 +46,8 @@ def _logits(feature: Feature) -> Iterator[Row]:
     if lens is None:
         return
     key = key_of(feature)
-    for scale, found in (("adjusted", lens.adjusted), ("raw", lens.raw)):
+    scales = (("adjusted", lens.adjusted), ("raw", lens.raw), ("as imported", lens.imported))
+    for scale, found in scales:
         for side, tokens in (("promoted", found.positive), ("suppressed", found.negative)):
             for rank, one in enumerate(tokens):
                 yield {**key, "scale": scale, "side": side, "rank": rank, **vars(one)}
@@ -57,8 +58,8 @@ LOGITS = Table(
     "Tokens whose logits the feature raises and lowers most, by the direct path.",
     (
         *FEATURE_KEY,
-        Column("scale", "text", "", "adjusted (final norm's gain, centred, minus the mean) or raw "
-               "(W_dec · W_U; of an import, as its files have them)"),
+        Column("scale", "text", "", "adjusted (final norm's gain, centred, minus the mean), raw "
+               "(W_dec · W_U) or as imported (what was subtracted isn't known)"),
         Column("side", "text", "", "promoted or suppressed"),
         Column("rank", "int", "", "from 0 for the strongest"),
         *_TOKEN,

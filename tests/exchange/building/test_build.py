@@ -17,6 +17,7 @@ from app.demo.synthetic import build_synthetic_atlas
 from app.errors import AtlasError
 from app.exchange.building.build import Asked, build_atlas
 from app.exchange.building.naming import Address
+from app.exchange.building.panels import histogram_panel
 from app.exchange.foreign import (
     ForeignBand,
     ForeignFeature,
@@ -175,7 +176,7 @@ def test_a_models_own_vocabulary_is_used_and_never_added_to(
     atlas: Path, source: MakeSource
 ) -> None:
     build_synthetic_atlas(atlas, n_features=5, saes=("one",))
-    at = {"address": Address("synthetic", "imported")}
+    at = {"addresses": [Address("synthetic", "imported")]}
     known = ForeignFeature(0, examples=[example([" def", " self"], [0, 1], 1)])
     unknown = ForeignFeature(0, examples=[example(["never-a-token"], [1], 0)])
     before = atlas.read_bytes()
@@ -213,7 +214,7 @@ def test_importing_again_is_refused_without_replace(atlas: Path, source: MakeSou
 @pytest.mark.parametrize(
     ("feature", "said"),
     [
-        (ForeignFeature(1 << 24), "numbers of features lie between"),
+        (ForeignFeature(1 << 24), "the number 16777216, expected 0 to"),
         (ForeignFeature(0, density=1.5), "density 1.5, which is no share"),
         (ForeignFeature(0, max_activation=float("inf")), "max activation that is no finite"),
         (ForeignFeature(0, examples=[example(["a"], [1], 1)]), "chosen for token 1 of 1"),
@@ -230,8 +231,8 @@ def test_what_cannot_be_is_refused_and_leaves_no_atlas(
 
 
 def test_a_feature_twice_is_refused(atlas: Path, source: MakeSource) -> None:
-    with pytest.raises(AtlasError, match="holds feature 3 twice"):
-        build_atlas(atlas, [source(ForeignFeature(3), ForeignFeature(3))], _asked())
+    with pytest.raises(AtlasError, match=r"^a\.json is feature 3 again"):
+        build_atlas(atlas, [source(ForeignFeature(3), ForeignFeature(3, place="a.json"))], _asked())
     with pytest.raises(AtlasError, match="holds no feature"):
         build_atlas(atlas, [source()], _asked())
 
@@ -251,5 +252,11 @@ def test_ids_of_the_source_are_kept(atlas: Path, source: MakeSource) -> None:
         assert lens is not None and lens.raw_positive_ids[0] >= 1 << 20
     opened.close()
     other = ForeignFeature(0, examples=[example(["not a"], [1], 0, token_ids=[50])])
-    with pytest.raises(AtlasError, match="token 50 reads 'not a'"):
+    with pytest.raises(AtlasError, match="token 50 as 'not a', in the vocabulary of the model"):
         build_atlas(atlas, [source(other, sae="other")], _asked())
+
+
+def test_heights_beyond_any_count_are_kept_as_shares() -> None:
+    panel = histogram_panel(ForeignHistogram(np.arange(3.0), np.array([1e38, 3e38])))
+    assert panel is not None and panel.in_millionths
+    assert panel.counts.tolist() == [250_000, 750_000]

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -70,9 +71,22 @@ def test_a_dictionary_is_called_as_asked(tmp_path: Path, files: Path) -> None:
     said = _run("info", tmp_path / "a.db")
     assert "my-gpt/layer-8: 3 features, imported" in said
     assert "SAEDashboard files gpt2: gpt2-small, 8-res-jb" in said
-    for name in ("gpt", "GPT/x", "a/b/c", "gpt/random"):
+    for name in ("gpt", "GPT/x", "a/b/c", "gpt/random", "/", "gpt/a-", f"gpt/{'a' * 81}"):
         with pytest.raises(AtlasError, match="write MODEL/SAE in small letters"):
             _run("import", "saedashboard", files, tmp_path / "a.db", "--name", name)
+
+
+def test_several_dictionaries_are_called_as_asked(tmp_path: Path) -> None:
+    for layer in ("3", "8"):
+        write_neuronpedia(tmp_path / "files" / layer, 2)
+    atlas = tmp_path / "a.db"
+    with pytest.raises(AtlasError, match=r"holds 2 dictionaries \(.*\), and there are 1 --name"):
+        _run("import", "neuronpedia", tmp_path / "files", atlas, "--name", "gpt2/three")
+    with pytest.raises(AtlasError, match="holds gpt2-small/6-res-invented twice: give each"):
+        _run("import", "neuronpedia", tmp_path / "files", atlas)
+    names = ("--no-labels", "--name", "gpt2/three", "--name", "gpt2/eight")
+    said = _run("import", "neuronpedia", tmp_path / "files", atlas, *names)
+    assert "gpt2/eight: 2 features" in said and "gpt2/three: 2 features" in said
 
 
 def test_a_tokenizer_gives_true_ids(tmp_path: Path, files: Path) -> None:
@@ -129,6 +143,21 @@ def test_what_is_not_there_is_said(tmp_path: Path) -> None:
     files = write_batches(tmp_path / "gpt2", [0])
     with pytest.raises(AtlasError, match="is not an atlas"):
         _run("import", "saedashboard", files, tmp_path / "a.db")
+    with pytest.raises(AtlasError, match="gpt2 is no file: give one to write"):
+        _run("import", "saedashboard", files, files)
+    (tmp_path / "a.db").write_bytes(b"")
+    with pytest.raises(AtlasError, match=r"a\.db is an empty file and no atlas"):
+        _run("import", "saedashboard", files, tmp_path / "a.db")
+
+
+def test_what_cannot_be_built_is_named_with_its_line(tmp_path: Path, files: Path) -> None:
+    batch = json.loads((files / "batch-0.json").read_text())
+    batch["features"].append(batch["features"][0])
+    (files / "batch-0.json").write_text(json.dumps(batch, indent=0))
+    with pytest.raises(
+        AtlasError, match=r"batch-0.json, line [\d,]+, feature 0, is feature 0 again"
+    ):
+        _run("import", "saedashboard", files, tmp_path / "a.db")
 
 
 def test_a_fault_halfway_leaves_what_stood_there(tmp_path: Path, files: Path) -> None:
@@ -144,13 +173,15 @@ def test_a_fault_halfway_leaves_what_stood_there(tmp_path: Path, files: Path) ->
     assert not [*tmp_path.glob("*.partial")]
 
 
-def test_killed_halfway_it_leaves_no_atlas(tmp_path: Path) -> None:
-    write_saedashboard(tmp_path / "files", 400)
-    atlas = tmp_path / "a.db"
+def _started(folder: Path) -> subprocess.Popen[bytes]:
+    """An import on its way to `a.db`, with texts written and more to come."""
+    write_saedashboard(folder / "files", 400)
+    (folder / "temporary").mkdir()
+    atlas = folder / "a.db"
     process = subprocess.Popen(
         [sys.executable, "-c", "from app.cli import main; main()",
-         "import", "saedashboard", str(tmp_path / "files"), str(atlas)],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+         "import", "saedashboard", str(folder / "files"), str(atlas)],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(folder / "temporary")},
     )  # fmt: skip
     partial = atlas.with_name("a.db.partial")
     deadline = time.monotonic() + 60
@@ -158,9 +189,26 @@ def test_killed_halfway_it_leaves_no_atlas(tmp_path: Path) -> None:
         while not (partial.exists() and partial.stat().st_size > 100_000):
             assert process.poll() is None and time.monotonic() < deadline
             time.sleep(0.02)
-    finally:
+    except AssertionError:
         process.kill()
-        process.wait(20)
+        raise
+    return process
+
+
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
+def test_stopped_halfway_it_leaves_nothing(tmp_path: Path, sent: signal.Signals) -> None:
+    process = _started(tmp_path)
+    process.send_signal(sent)
+    assert process.wait(20) == 130
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["files", "temporary"]
+    assert not [*(tmp_path / "temporary").iterdir()]
+
+
+def test_killed_halfway_it_leaves_no_atlas(tmp_path: Path) -> None:
+    process, atlas = _started(tmp_path), tmp_path / "a.db"
+    partial = atlas.with_name("a.db.partial")
+    process.send_signal(signal.SIGKILL)
+    process.wait(20)
     assert not atlas.exists()
     _run("import", "saedashboard", write_batches(tmp_path / "few", [0]), atlas)
     assert atlas.exists() and not partial.exists()

@@ -31,24 +31,36 @@ def test_a_tokenizers_texts_are_told_however_a_tool_writes_them(folder: Path) ->
     ]  # fmt: skip
     assert [t.special for t in found.tokens] == [False] * 7 + [True]
     words = Vocabulary(found.tokens, found.readings)
-    assert words.ids([" the", "Ġthe", "é", "Ã©", "—", r"\xc3"]).tolist() == [1, 1, 4, 4, 3, 5]
+    assert words.ids("f", [" the", "Ġthe", "é", "Ã©", "—", r"\xc3"]).tolist() == [1, 1, 4, 4, 3, 5]
 
 
 def test_a_text_of_two_tokens_gets_a_number_of_its_own(folder: Path) -> None:
     found = read_tokenizer(folder)
     words = Vocabulary(found.tokens, found.readings)
-    assert words.ids(["�", "a", "�"]).tolist() == [8, 0, 8]
+    assert words.ids("f", ["�", "a", "�"]).tolist() == [8, 0, 8]
     (new,) = words.take_new()
     assert (new.token_id, new.token, new.token_bytes, new.producible) == (8, "�", b"", False)
     again = Vocabulary([*found.tokens, new], found.readings)
-    assert again.ids(["�", "a", "more"]).tolist() == [8, 0, 9]
+    assert again.ids("f", ["�", "a", "more"]).tolist() == [8, 0, 9]
 
 
 def test_without_a_tokenizer_numbers_follow_appearance() -> None:
     words = Vocabulary()
-    assert words.ids(["x", " x", "x"]).tolist() == [0, 1, 0]
+    assert words.ids("f", ["x", " x", "x"]).tolist() == [0, 1, 0]
     assert [t.token for t in words.take_new()] == ["x", " x"]
     assert words.take_new() == []
+
+
+def test_files_that_contradict_themselves_or_the_model_are_told_apart() -> None:
+    words = Vocabulary()
+    words.ids("0.json", ["a"], [5])
+    with pytest.raises(
+        AtlasError, match=r"^1.json has token 5 as 'b', before it reads 'a', so the"
+    ):
+        words.ids("1.json", ["b"], [5])
+    standing = Vocabulary(words.take_new())
+    with pytest.raises(AtlasError, match="in the vocabulary of the model it reads 'a': import und"):
+        standing.ids("1.json", ["b"], [5])
 
 
 @pytest.mark.parametrize(

@@ -115,6 +115,8 @@ WRONG: dict[str, tuple[Callable[[Path], Any], str]] = {
     "sequence": (spoiled(locations=np.array([[0, 0, 0], [N, 0, 0]])), "sequence 9 is not below 9"),
     "position": (spoiled(locations=np.array([[0, 9, 0], [1, 0, 0]])), "position 9 is not below 5"),
     "feature": (spoiled(locations=np.array([[0, 0, 3], [1, 0, 0]])), "feature 3 is not below 3"),
+    "token": (spoiled(tokens=np.full((N, SIZE), 2**40)), "0: 1099511627776 is no token's id"),
+    "negative token": (spoiled(tokens=np.full((N, SIZE), -1)), "position 0: -1 is no token's id"),
     "infinity": (spoiled(activations=np.array([1, np.inf], np.float16)), "firing 1: the"),
     "other texts": (spoiled(tokens=np.zeros((N + 1, SIZE), np.int64)), "of different caches"),
     "truncated": (
@@ -138,7 +140,8 @@ def test_a_wrong_file_is_named(
     change(folder)
     with pytest.raises(AtlasError) as caught:
         (module,) = open_cache(folder)
-        list(module.firings(0, N))
+        list(module.tokens())
+        module.check()
     assert said in str(caught.value)
     assert str(folder) in str(caught.value)
 

@@ -5,13 +5,18 @@ JavaScript asks whether something is there; the number of a file is unpaired as 
 """
 
 import json
+import re
+import sqlite3
 from math import isqrt
 from pathlib import Path
+from shutil import copy
 from typing import Any
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from app.cli import cli
 from app.errors import AtlasError
 from app.exchange.reader.atlas import Atlas
 from tests.exchange.conftest import FIRST, N_FEATURES, Export
@@ -90,9 +95,9 @@ def test_texts_are_the_windows_of_the_atlas(export: Export, atlas: Atlas) -> Non
             for group in written[1:]
         ]
         assert peaks == sorted(peaks, reverse=True)
-        top = {(one.context.context_id, one.position) for one in feature.top_examples}
+        top = {(one.context.context_id, one.token_index) for one in feature.top_examples}
         repeated = sum(
-            (one.context.context_id, one.position) in top for one in feature.group("interval")
+            (one.context.context_id, one.token_index) in top for one in feature.group("interval")
         )
         marked = [one for group in written[1:] for one in group["examples"]]
         assert sum(one["is_repeated_datapoint"] for one in marked) == repeated
@@ -120,3 +125,23 @@ def test_dictionaries_of_different_layers_share_a_folder(export: Export) -> None
     assert sorted(found) == [(layer, index) for layer in (1, 2) for index in range(5)]
     with pytest.raises(AtlasError, match="Two dictionaries are of layer 3"):
         export("circuit-tracer", "--layer", "3", name="other")
+
+
+def test_a_layer_the_model_does_not_have_is_refused(export: Export) -> None:
+    with pytest.raises(AtlasError, match=r"--layer is 99999999999, expected 0 to 3\."):
+        export("circuit-tracer", "--sae", FIRST, "--layer", "99999999999")
+
+
+def test_what_has_no_place_is_said(atlas_file: Path, tmp_path: Path) -> None:
+    of = copy(atlas_file, tmp_path / "atlas.db")
+    with sqlite3.connect(of) as connection:
+        more = json.dumps({"hook_name_out": "blocks.2.hook_mlp_out"})
+        connection.execute("UPDATE sae SET record = json_patch(record, ?)", (more,))
+    for form, said in (
+        ("circuit-tracer", r"no place for hooks: synthetic/one is at .* → blocks.2.hook_mlp_out\."),
+        ("neuronpedia", r"a second hook: synthetic/one writes at blocks.2.hook_mlp_out\."),
+    ):
+        done = CliRunner().invoke(
+            cli, ["export", form, str(of), str(tmp_path / form), "--sae", FIRST]
+        )
+        assert done.exit_code == 0 and re.search(said, done.output)

@@ -202,7 +202,8 @@ def test_an_unknown_logit_is_the_number_that_says_so(atlas: Atlas) -> None:
     from app.exchange.reader.records import Feature, LogitLens, Logits, TokenLogit
 
     empty = Logits((), ())
-    lens = LogitLens(empty, Logits((TokenLogit(1, "a", None),), ()), None, None, None, None)
+    named = Logits((TokenLogit(None, "a", None),), ())
+    lens = LogitLens(empty, empty, named, None, None, None, None)
     whole = atlas.feature("synthetic", "one", 1)
     feature = Feature(**{**vars(whole), "logit_lens": lens})
     assert logits(feature, "adjusted", NO_LOGIT)["pos_values"] == [-10_000]

@@ -125,10 +125,10 @@ def test_texts_lack_the_first_position_and_places_count_from_the_second(
         for example, found in zip(wanted, record["activations"], strict=True):
             assert found["tokens"] == list(example.context.tokens[1:])
             dense = np.zeros(len(example.context.tokens), np.float32)
-            dense[example.firing_positions] = example.firing_activations
+            dense[example.firing_indices] = example.firing_activations
             assert np.array_equal(np.array(found["values"], np.float32), dense[1:])
             place = found["qualifying_token_index"]
-            assert place == example.position - 1
+            assert place == example.token_index - 1
             assert np.float32(found["values"][place]) == np.float32(example.activation)
 
 
@@ -215,10 +215,10 @@ def test_a_batch_holds_so_many_features(export: Export, monkeypatch: pytest.Monk
 def test_names_can_be_said(export: Export) -> None:
     folder = export(
         "saedashboard", "--sae", FIRST, "--features", "0", "--model-id", "gpt2-small",
-        "--set", "res-xy", "--layer", "7", "--suffix", "v2",
+        "--set", "res-xy", "--layer", "3", "--suffix", "v2",
     )  # fmt: skip
     batch = json.loads((folder / "batch-0.json").read_bytes())
-    assert [batch[name] for name in list(BATCH)[:4]] == ["gpt2-small", 7, "res-xy", "v2"]
+    assert [batch[name] for name in list(BATCH)[:4]] == ["gpt2-small", 3, "res-xy", "v2"]
 
 
 def test_one_of_several_dictionaries_has_to_be_chosen(export: Export) -> None:

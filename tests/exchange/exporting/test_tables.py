@@ -66,10 +66,10 @@ def test_features_and_examples_are_those_of_the_atlas(export: Export, atlas: Atl
             text = next(examples)
             assert text["tokens"] == list(example.tokens)
             assert (
-                text["tokens"][text["position"] - text["window_start"]]
-                == (example.context.tokens[example.position])
+                text["tokens"][text["window_index"]]
+                == (example.context.tokens[example.token_index])
             )
-            at_peak = text["activations"][text["position"] - text["window_start"]]
+            at_peak = text["activations"][text["window_index"]]
             if text["group"] not in ("silent", "near"):
                 assert np.float32(at_peak) == np.float32(text["activation"])
             assert (text["delete_positions"] is None) == (example.ablation is None)

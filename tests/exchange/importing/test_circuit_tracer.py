@@ -241,6 +241,8 @@ def of_example(**columns: Any) -> Change:
     [
         (sets(activation_frequency=2), ", has activation_frequency = 2, expected 0 to 1"),
         (sets(act_max=float("nan")), ", has act_max = NaN"),
+        (sets(act_min=5), ", has act_min = 5.0, expected no more than act_max = 4"),
+        (sets(histogram=[3, -1]), ", has histogram[1] = -1.0, expected no negative count"),
         (sets(act_max="4"), ', has act_max = "4", expected a number'),
         (sets(top_logits=" a"), ', has top_logits = " a", expected a list of texts'),
         (sets(top_logits=[["a"]]), ', has top_logits[0] = ["a"], expected a token and its number'),
@@ -304,7 +306,9 @@ def test_damaged_packs(tmp_path: Path) -> None:
         ({"3": [1]}, "has 3 = [1], expected an object"),
         ({"version": 1}, "names no layer"),
         ({"1" * 5000: {"filename": "a.bin", "offsets": [0, 1]}}, "names no layer"),
-        ({"3": {"filename": "a" * 999, "offsets": [0, 1]}}, "is missing: index.json says"),
+        ({"3": {"filename": "a.bin", "offsets": [0, 0.5]}}, "expected the features' places"),
+        ({"3": {"filename": "a.bin", "offsets": [0, 3e38]}}, "expected the features' places"),
+        ({"3": {"filename": "a" * 999, "offsets": [0, 1]}}, "aaa… is missing: index.json says"),
     ],
 )
 def test_an_index_that_is_refused(tmp_path: Path, index: Any, says: str) -> None:
@@ -328,7 +332,7 @@ def test_a_groups_name_with_numbers_out_of_range(tmp_path: Path, name: str) -> N
 def test_an_object_that_unpacks_to_too_much(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.exchange.importing.text_files.MOST_IN_A_FILE", 1 << 20)
+    monkeypatch.setattr("app.exchange.importing.text_files.MOST_AT_ONCE", 1 << 20)
     folder = packed(tmp_path / "f", {3: [feature(0)]})
     bomb = gzip.compress(b'{"a": "' + b"a" * (1 << 22) + b'"}')
     (folder / "layer_3.bin").write_bytes(bomb)

@@ -388,3 +388,10 @@ def test_any_damage_is_one_sentence(tmp_path: Path) -> None:
             n_refused += 1
             assert "batch-0.jsonl" in str(error)
     assert n_refused > 50
+
+
+def test_an_empty_packed_file_ends_too_early(tmp_path: Path) -> None:
+    folder = write_export(tmp_path, [feature(7)])
+    (folder / "features" / "batch-1.jsonl.gz").write_bytes(b"")
+    with pytest.raises(AtlasError, match=r"batch-1.jsonl.gz ends too early"):
+        read(tmp_path)

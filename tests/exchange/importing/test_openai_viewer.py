@@ -265,3 +265,10 @@ def test_any_damage_is_one_sentence(atoms: Path) -> None:
             n_refused += 1
             assert "7.json" in str(error)
     assert n_refused > 50
+
+
+def test_the_innermost_family_is_the_viewers(tmp_path: Path) -> None:
+    folder = tmp_path / "v2" / "mine" / "gpt2-small" / "v5_32k" / "layer_8" / "resid_post_mlp"
+    source, _ = read(write(folder / "atoms" / "0.json", feature()).parent)
+    found = source.dictionary
+    assert (found.model, found.sae) == ("gpt2-small", "v5_32k-layer_8-resid_post_mlp")

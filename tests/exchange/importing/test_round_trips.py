@@ -19,7 +19,7 @@ def same_text(found: ForeignExample, tokens: Sequence[str], example: Example, st
     assert list(found.tokens) == [token.replace("\x00", " ") for token in tokens]
     expected = example.context_activations[start : start + len(tokens)]
     np.testing.assert_array_equal(found.activations.astype(np.float32), expected)
-    assert found.position + start == example.position
+    assert found.position + start == example.token_index
 
 
 def same_ends(found: ForeignExample, example: Example) -> None:
@@ -31,7 +31,7 @@ def same_ends(found: ForeignExample, example: Example) -> None:
 
 def held(feature: Feature, group: Any) -> list[Example]:
     """Examples that exports hold: not those chosen for the first position."""
-    return [one for one in feature.group(group) if one.position >= 1]
+    return [one for one in feature.group(group) if one.token_index >= 1]
 
 
 def strongest_band_first(examples: list[Example]) -> list[Example]:

@@ -1,6 +1,7 @@
 """SAEDashboard's batches are read with their traps; what can't be read is said with its place."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -194,8 +195,51 @@ def test_a_batch_is_read_feature_by_feature(
 def test_a_value_without_end_does_not_fill_the_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(json_items, "MOST_IN_AN_ITEM", 1 << 16)
+    monkeypatch.setattr(json_items, "MOST_AT_ONCE", 1 << 16)
     monkeypatch.setattr(json_items, "_CHUNK", 1 << 12)
     (tmp_path / "batch-0.json").write_text('{"features": [{"vector": "' + "a" * (1 << 20))
     with pytest.raises(AtlasError, match="a value of more than"):
         open_saedashboard(tmp_path)
+
+
+def test_a_byte_order_mark_is_passed_over(tmp_path: Path) -> None:
+    batch = _write(tmp_path, FEATURE) / "batch-0.json"
+    batch.write_bytes(b"\xef\xbb\xbf" + batch.read_bytes())
+    (source,) = open_saedashboard(tmp_path)
+    assert [one.feature_index for one in source.features()] == [3]
+
+
+@pytest.mark.parametrize("name", ["batch-0.json", "run_settings.json"])
+def test_a_pipe_is_refused_instead_of_waited_for(tmp_path: Path, name: str) -> None:
+    _write(tmp_path, FEATURE)
+    (tmp_path / name).unlink(missing_ok=True)
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(AtlasError, match=f"{name} is a pipe or a device, expected a file"):
+        open_saedashboard(tmp_path)
+
+
+def test_bars_whose_ends_overflow_are_refused(tmp_path: Path) -> None:
+    bars = {"freq_hist_data_bar_values": [-3e38, 3e38], "freq_hist_data_bar_heights": [1, 2]}
+    with pytest.raises(AtlasError, match=r"feature 3, has freq_hist_data_bar_values = .*finite"):
+        _only(tmp_path, **bars)
+
+
+@pytest.mark.parametrize(
+    ("beside", "content", "says"),
+    [
+        ("skipped_indexes.json", {"skipped_indexes": [3]}, "feature 3, is there, but skipped_ind"),
+        ("run_settings.json", {"d_sae": 3}, "has feature_index = 3, but run_settings.json says d_"),
+        ("run_settings.json", {"n_tokens": 1}, "n_tokens = 1, expected 100 to 400"),
+    ],
+)
+def test_files_beside_that_contradict_a_batch(
+    tmp_path: Path, beside: str, content: dict[str, Any], says: str
+) -> None:
+    _write(tmp_path, FEATURE)
+    own = {"feature_atlas": {"version": "0", **content}}
+    written = own if beside == "run_settings.json" else content
+    (tmp_path / beside).write_text(json.dumps(written))
+    with pytest.raises(AtlasError, match=says) as raised:
+        (source,) = open_saedashboard(tmp_path)
+        list(source.features())
+    assert beside in str(raised.value)

@@ -32,7 +32,7 @@ def test_a_feature_is_what_is_stored(atlas: Atlas) -> None:
     assert [one.token_id for one in feature.tokens] == panels.tokens.token_id.tolist()
     texts = get_tokens(atlas.connection, sae.model_id, panels.tokens.token_id)
     assert [one.token for one in feature.tokens] == [
-        texts[one.token_id].token for one in feature.tokens
+        texts[token_id].token for token_id in panels.tokens.token_id.tolist()
     ]
     assert sum(one.n_active for one in feature.tokens) <= (feature.statistics.n_active or 0)
     assert feature.logit_lens is not None
@@ -57,13 +57,13 @@ def test_examples_hold_their_window_and_their_whole_context(atlas: Atlas) -> Non
         (context,) = get_contexts(
             atlas.connection, sae.corpus_id, [example.context.context_id]
         ).values()
-        assert np.array_equal(example.context.token_ids, context.token_ids)
+        assert example.context.token_ids == tuple(context.token_ids.tolist())
         inside = slice(example.window_start, example.window_stop)
-        assert np.array_equal(example.token_ids, context.token_ids[inside])
+        assert example.token_ids == tuple(context.token_ids[inside].tolist())
         assert example.text == "".join(example.tokens)
         assert example.context_activations.shape == (len(example.context.tokens),)
         assert np.array_equal(example.activations, example.context_activations[inside])
-        assert example.context_activations[example.position] == np.float32(example.activation)
+        assert example.context_activations[example.token_index] == np.float32(example.activation)
         assert example.document
 
 

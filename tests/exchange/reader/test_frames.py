@@ -3,7 +3,9 @@
 from typing import Any
 
 import pandas as pd
+import pytest
 
+from app.errors import AtlasError
 from app.exchange.reader.atlas import Atlas
 from app.exchange.tables.catalog import TABLES
 from tests.exchange.conftest import N_FEATURES
@@ -48,3 +50,9 @@ def test_no_feature_gives_an_empty_frame_with_all_columns(atlas: Atlas) -> None:
     frame = atlas.dictionary("synthetic", "one").examples_frame([])
     assert len(frame) == 0
     assert list(frame.columns) == [column.name for column in TABLES[1].columns]
+
+
+def test_a_group_that_is_none_is_refused(atlas: Atlas) -> None:
+    dictionary = atlas.dictionaries[0]
+    with pytest.raises(AtlasError, match="no group 'nonsense': known are top, interval"):
+        dictionary.examples_frame([1], groups=["nonsense"])  # type: ignore[list-item]

@@ -242,6 +242,18 @@ def test_what_does_not_go_together_is_said(
     assert not atlas.exists()
 
 
+def test_a_wrong_firing_is_refused_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    acts = np.ones((30, 16, 4), np.float16)
+    acts[29, 15, 3] = np.inf
+    write_cache(tmp_path / "cache" / "layers.0", acts, np.ones((30, 16), int))
+    atlas = tmp_path / "given.db"
+    assert command(monkeypatch, "import", "delphi", tmp_path / "cache", atlas) == 2
+    assert "2_3.safetensors, firing 959: the activation is inf" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["cache"]
+
+
 def test_an_atlas_of_given_firings_holds_what_it_should(
     ordinary: PrecomputeSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],

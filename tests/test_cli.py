@@ -202,6 +202,7 @@ def bad(what: str, sentence: str, **options: Any) -> Any:
         bad("a folder", "it is a folder; give a file name", output="/tmp"),
         bad("name", "--name is ['Tiny']: 'Tiny' is not an address like", name="Tiny"),
         bad("reserved", "is not an address like", name="tiny/random"),
+        bad("endless", "each part of at most 80", name="tiny/" + 81 * "a"),
         bad("names", "There are 1 --sae and 2 --name: give one", name=["a/b", "a/c"]),
         bad("context", "longer than the model's n_ctx of 32", context_size=33),
         bad("short", "is too short: position 0 is never counted", context_size=2),

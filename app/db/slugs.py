@@ -9,6 +9,11 @@ LONGEST_SLUG = 80
 """characters"""
 
 
+def is_slug(name: str) -> bool:
+    """Whether it can stand in an address as it is: small letters, digits, single hyphens."""
+    return slug_of(name) == name
+
+
 def slug_of(name: str) -> str:
     """The address part made of a folder's or model's name: its last component, tamed."""
     tail = name.rstrip("/").rsplit("/", 1)[-1].lower()

@@ -3,19 +3,17 @@
 Knows ranges and names, opens no file and loads no library of the model's.
 """
 
-import re
 import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from app.db.slugs import RESERVED_SLUGS
+from app.db.slugs import LONGEST_SLUG, RESERVED_SLUGS, is_slug
 from app.errors import AtlasError, closest, echoed
 from app.precompute.presets import preset_options
 from app.precompute.studies.catalog import NAMES as STUDIES
 
-SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 ProgressKind = Literal["auto", "plain", "json"]
 
 
@@ -182,12 +180,11 @@ class PrecomputeSettings(BaseModel):
     def _valid_names(cls, names: list[str]) -> list[str]:
         for name in names:
             parts = name.split("/")
-            if len(parts) != 2 or any(
-                not SLUG.fullmatch(part) or part in RESERVED_SLUGS for part in parts
-            ):
+            if len(parts) != 2 or not all(map(is_slug, parts)):
                 raise ValueError(
-                    f"{name!r} is not an address like pythia-70m/resid-3 (small letters, "
-                    f"digits and single hyphens; {', '.join(sorted(RESERVED_SLUGS))} are reserved)"
+                    f"{echoed(name)!r} is not an address like pythia-70m/resid-3 (small letters, "
+                    f"digits and single hyphens, each part of at most {LONGEST_SLUG}; "
+                    f"{', '.join(sorted(RESERVED_SLUGS))} are reserved)"
                 )
         return names
 

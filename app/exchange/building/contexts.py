@@ -60,8 +60,7 @@ class Contexts:
         number, tokens, given = -1, example.tokens, example.token_ids
         if example.document:
             number = self._documents.setdefault(example.document, len(self._documents))
-        # Half of a character, which nothing but a fault can bring here, must not end the import.
-        text = "\0".join(tokens).encode("utf-8", "surrogatepass")
+        text = "\0".join(tokens).encode()
         ids = b"" if given is None else np.asarray(given, np.int64).tobytes()
         salt = b"%d %d" % (number, len(tokens))
         digest = blake2b(text + ids, digest_size=16, salt=salt[:16]).digest()

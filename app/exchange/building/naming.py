@@ -5,7 +5,7 @@ Takes the names a source uses, or what the user typed, gives slugs. Knows no fil
 
 from dataclasses import dataclass
 
-from app.db.slugs import LONGEST_SLUG, RESERVED_SLUGS, slug_of
+from app.db.slugs import LONGEST_SLUG, RESERVED_SLUGS, is_slug, slug_of
 from app.errors import AtlasError, echoed
 
 
@@ -32,7 +32,7 @@ def read_address(text: str) -> Address:
         AtlasError: it isn't two slugs with a slash between them.
     """
     model, slash, sae = text.partition("/")
-    if not slash or (slug_of(model), slug_of(sae)) != (model, sae):
+    if not slash or not (is_slug(model) and is_slug(sae)):
         raise AtlasError(
             f"--name is {echoed(text)!r}: write MODEL/SAE in small letters, digits and hyphens "
             f"(gpt2-small/resid-8), each of at most {LONGEST_SLUG}; "

@@ -149,6 +149,7 @@ def _config(path: Path) -> dict[str, Any]:
     check_file(path)
     try:
         config = json.loads(path.read_bytes())
+        json.dumps(config, ensure_ascii=False).encode()  # half of a character can't be said again
     except (ValueError, RecursionError) as error:
         raise AtlasError(f"{path} is not valid JSON: {echoed(error)}.") from error
     if not isinstance(config, dict):

@@ -26,7 +26,7 @@ from app.exchange.importing.text_files import MOST_AT_ONCE, Place, read_whole, u
 
 INDEX_NAMES = ("index.json.gz", "index.json")
 _FILE = re.compile(r"(\d{1,15})\.json(?:\.gz)?")
-_LAYER = re.compile(r"[0-9]{1,9}")
+_LAYER = re.compile(r"0|[1-9][0-9]{0,8}")
 _MOST_LAYERS = 200
 """More than any language model has"""
 _LARGEST_FILE = 1 << 53

@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from app import npy
-from app.errors import AtlasError, echoed, out_of_memory
+from app.errors import AtlasError, echoed
 from app.sae.readers.archives import require_sane
 from app.sae.readers.opening import needs_memory, require_file
 from app.sae.readers.torch_files import load_torch
@@ -107,11 +107,9 @@ def read_npz(path: Path) -> dict[str, Tensor]:
     require_sane(path)
     try:
         arrays = npy.archive(path)
-    except Exception as error:
-        if out_of_memory(error):
-            raise needs_memory(path) from error
-        # As with torch files: what breaks depends on the byte (BadZipFile, ValueError, OSError,
-        # zlib.error, and AttributeError where one array lies under the name of an archive).
+    except MemoryError as error:
+        raise needs_memory(path) from error
+    except (OSError, ValueError) as error:
         raise AtlasError(
             f"{path} is damaged, holds Python objects or is no .npz archive of numbers "
             f"({type(error).__name__}); copy or download it again."

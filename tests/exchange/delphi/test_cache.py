@@ -128,6 +128,10 @@ WRONG: dict[str, tuple[Callable[[Path], Any], str]] = {
         "the file before it ends at 4",
     ),
     "config": (lambda folder: (folder / "config.json").write_text("{"), "is not valid JSON"),
+    "half a character": (
+        lambda folder: (folder / "config.json").write_text(r'{"dataset_repo": "\ud800"}'),
+        "is not valid JSON",
+    ),
 }  # fmt: skip
 
 

@@ -306,6 +306,7 @@ def test_damaged_packs(tmp_path: Path) -> None:
         ({"3": [1]}, "has 3 = [1], expected an object"),
         ({"version": 1}, "names no layer"),
         ({"1" * 5000: {"filename": "a.bin", "offsets": [0, 1]}}, "names no layer"),
+        ({"007": {"filename": "a.bin", "offsets": [0, 1]}}, "names no layer"),
         ({"3": {"filename": "a.bin", "offsets": [0, 0.5]}}, "expected the features' places"),
         ({"3": {"filename": "a.bin", "offsets": [0, 3e38]}}, "expected the features' places"),
         ({"3": {"filename": "a" * 999, "offsets": [0, 1]}}, "aaa… is missing: index.json says"),

@@ -5,11 +5,12 @@ Takes a connection, gives contradictions as sentences.
 
 from collections.abc import Iterator
 
+import numpy as np
 from sqlalchemy import Connection, func, select
 
 from app.db import schema
 from app.db.checks.rows import address
-from app.db.fulltext.queries import load_examples, load_text
+from app.db.fulltext.queries import example_places, load_layout
 
 
 def search_problems(connection: Connection) -> Iterator[str]:
@@ -19,17 +20,19 @@ def search_problems(connection: Connection) -> Iterator[str]:
 
 
 def _problems(connection: Connection, sae_id: int, corpus_id: int, name: str) -> Iterator[str]:
-    text = load_text(connection, corpus_id)
+    layout = load_layout(connection, corpus_id)
     n_contexts = connection.scalar(
         select(func.count())
         .select_from(schema.context)
         .where(schema.context.c.corpus_id == corpus_id)
     )
-    if text.context_id.size != n_contexts:
-        yield f"{name}: search knows {text.context_id.size} contexts, {n_contexts} are stored."
+    if layout.context_id.size != n_contexts:
+        yield f"{name}: search knows {layout.context_id.size} contexts, {n_contexts} are stored."
         return
-    column = schema.feature.c
-    last = connection.scalar(select(func.max(column.feature_index)).where(column.sae_id == sae_id))
-    examples = load_examples(connection, sae_id, 0 if last is None else last + 1, text)
-    if (examples.stop > text.n_tokens).any() or (examples.peak >= examples.stop).any():
-        yield f"{name}: search knows examples outside their contexts."
+    for _, places in example_places(connection, sae_id):
+        stop = places.position + places.after
+        held = (places.before <= places.position) & (places.after > 0)
+        held &= (stop <= layout.context_size) & np.isin(places.context_id, layout.context_id)
+        if not held.all():
+            yield f"{name}: search knows examples outside their contexts."
+            return

@@ -6,7 +6,7 @@ place is exact: phrases are found by the numbers of their words, no text is comp
 Read-only; knows no page and no query language.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, reduce
 
@@ -82,11 +82,16 @@ class Examples:
         return self.feature.size
 
 
-def load_text(connection: Connection, corpus_id: int) -> Text:
-    """The layout of a corpus' words."""
+def load_layout(connection: Connection, corpus_id: int) -> TextLayout:
+    """The layout of a corpus' words as it is stored."""
     table = schema.text_layout
     blob = connection.execute(select(table.c.layout).where(table.c.corpus_id == corpus_id))
-    layout = codec.unpack(TextLayout, blob.scalar_one())
+    return codec.unpack(TextLayout, blob.scalar_one())
+
+
+def load_text(connection: Connection, corpus_id: int) -> Text:
+    """Where every word of a corpus stands."""
+    layout = load_layout(connection, corpus_id)
     n_contexts = layout.context_id.size
     size = layout.context_size
     flat = np.int32 if (n_contexts + 1) * size < 2**31 else np.int64
@@ -96,15 +101,21 @@ def load_text(connection: Connection, corpus_id: int) -> Text:
     )  # fmt: skip
 
 
-def load_examples(connection: Connection, sae_id: int, d_sae: int, text: Text) -> Examples:
-    """The example windows of a dictionary, placed in the text of its corpus."""
+def example_places(connection: Connection, sae_id: int) -> Iterator[tuple[int, ExamplePlaces]]:
+    """(first feature, the examples of it and those that follow) of a dictionary, some at a time."""
     table = schema.example_places
     rows = connection.execute(
         select(table.c.first_feature, table.c.places)
         .where(table.c.sae_id == sae_id)
         .order_by(table.c.first_feature)
-    ).all()
-    chunks = [(row.first_feature, unpack_one(ExamplePlaces, row.places)) for row in rows]
+    )
+    for row in rows:
+        yield row.first_feature, unpack_one(ExamplePlaces, row.places)
+
+
+def load_examples(connection: Connection, sae_id: int, d_sae: int, text: Text) -> Examples:
+    """The example windows of a dictionary, placed in the text of its corpus."""
+    chunks = list(example_places(connection, sae_id))
     flat = text.start.dtype
 
     def joined(name: str, kind: type | np.dtype) -> ndarray:

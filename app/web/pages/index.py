@@ -38,16 +38,10 @@ class IndexPage:
     """features somebody labelled, by sae_id; a dictionary without any isn't there"""
     lists: list[FeatureList]
     """of the notebook, those changed last"""
-
-    @property
-    def has_imports(self) -> bool:
-        """Whether any dictionary was read from another tool's files."""
-        return any(sae.record.imported is not None for each in self.models for sae in each.saes)
-
-    @property
-    def has_runnable(self) -> bool:
-        """Whether a live model can run with any of them."""
-        return any(sae.is_runnable for each in self.models for sae in each.saes)
+    has_imports: bool
+    """whether any dictionary was read from another tool's files"""
+    has_runnable: bool
+    """whether a live model can run with any of them"""
 
     def as_json(self) -> dict[str, Any]:
         """`models`, each with its `saes`."""
@@ -78,6 +72,8 @@ def build(connection: Connection, reader: Reader = NO_NOTEBOOK) -> IndexPage:
         n_features=sum(sae.record.n_features for sae in saes),
         n_labelled=n_labelled,
         lists=_lists(reader),
+        has_imports=any(sae.record.imported is not None for sae in saes),
+        has_runnable=any(sae.is_runnable for sae in saes),
     )
 
 

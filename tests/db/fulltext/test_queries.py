@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sqlalchemy import Connection, create_engine, delete, inspect, select
+from sqlalchemy import Connection, create_engine, delete, inspect, select, update
 
 from app.db import schema
 from app.db.catalog import Sae, list_saes
@@ -21,6 +21,7 @@ from app.db.fulltext.queries import (
     Examples,
     Matches,
     Text,
+    example_places,
     features_by_summary,
     find_phrase,
     load_examples,
@@ -28,6 +29,7 @@ from app.db.fulltext.queries import (
 )
 from app.db.fulltext.records import EXAMPLE_GROUPS, pack_numbers, unpack_numbers
 from app.db.fulltext.words import TokenWords, words_of
+from app.db.stored.packing import pack
 from app.db.tokens import get_tokens, load_token_pairs
 from app.demo.synthetic import build_synthetic_atlas
 
@@ -293,4 +295,22 @@ def test_what_search_misses_is_a_contradiction(write_atlas: Callable[..., Path])
         connection.execute(delete(schema.context).where(schema.context.c.context_id == 1))
         [problem] = check_atlas(connection)
         assert problem == "tiny/first: search knows 3 contexts, 2 are stored."
+    engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("field", "by"),
+    [("position", 1), ("after", 1), ("after", -5), ("before", 1), ("context_id", 9)],
+)
+def test_an_example_outside_its_context_is_a_contradiction(
+    write_atlas: Callable[..., Path], field: str, by: int
+) -> None:
+    """Windows are whole contexts of eight tokens, peaks their fourth."""
+    engine = create_engine(f"sqlite:///{write_atlas()}")
+    with engine.begin() as connection:
+        [(_, places)] = example_places(connection, 1)
+        moved = replace(places, **{field: getattr(places, field) + by})
+        connection.execute(update(schema.example_places).values(places=pack(moved)))
+        [problem] = check_atlas(connection)
+        assert problem == "tiny/first: search knows examples outside their contexts."
     engine.dispose()

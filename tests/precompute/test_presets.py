@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from app.db.slugs import is_slug
 from app.errors import AtlasError
 from app.hub.address import model_address, parse_address
 from app.precompute.presets import families, preset_options, table_lines
-from app.precompute.settings import SLUG, PrecomputeSettings, read_settings
+from app.precompute.settings import PrecomputeSettings, read_settings
 from app.sae.readers import READERS
 
 REST = {"corpus": "texts.jsonl", "output": Path("atlas.db")}
@@ -24,7 +25,7 @@ def test_every_preset_makes_settings() -> None:
             address = parse_address(named)
             assert address.folder and not re.search("[{}]", named + str(settings.hook_name))
             assert model_address(settings.model) is not None
-            assert all(SLUG.fullmatch(part) for part in name.split("/"))
+            assert all(map(is_slug, name.split("/")))
             seen.add((settings.model, named, settings.hook_name))
     assert len(seen) == sum(len(list(family.names())) for family in families())
 

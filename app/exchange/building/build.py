@@ -91,8 +91,8 @@ def _addresses(sources: Sequence[Source], asked: Asked) -> Sequence[Address]:
         n = len(own)
         raise AtlasError(
             f"{asked.path} holds {n} dictionar{'y' if n == 1 else 'ies'} "
-            f"({', '.join(map(str, own))}), and there are {len(asked.addresses)} --name: give one "
-            "for each, in this order, or none."
+            f"({', '.join(map(str, own))}), not {len(asked.addresses)}: give --name once for each, "
+            "in this order, or not at all."
         )
     addresses = asked.addresses or own
     for address in addresses:

@@ -80,7 +80,7 @@ def test_several_dictionaries_are_called_as_asked(tmp_path: Path) -> None:
     for layer in ("3", "8"):
         write_neuronpedia(tmp_path / "files" / layer, 2)
     atlas = tmp_path / "a.db"
-    with pytest.raises(AtlasError, match=r"holds 2 dictionaries \(.*\), and there are 1 --name"):
+    with pytest.raises(AtlasError, match=r"holds 2 dictionaries \(.*\), not 1: give --name once"):
         _run("import", "neuronpedia", tmp_path / "files", atlas, "--name", "gpt2/three")
     with pytest.raises(AtlasError, match="holds gpt2-small/6-res-invented twice: give each"):
         _run("import", "neuronpedia", tmp_path / "files", atlas)

@@ -1,11 +1,12 @@
-"""The one error a user is meant to read.
+"""The one error a user is meant to read, and the words its sentences are made of.
 
 Everything a person can get wrong (a missing file, an unknown hook, a full disk) is raised as an
 `AtlasError` whose text is one sentence: the thing, its value, what was expected, the next step. The
 command line prints it and exits with 2; the server turns its own kind into an HTTP answer.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -46,6 +47,22 @@ def unreadable(path: Path, error: OSError) -> AtlasError:
             "above it, or copy it to where you may."
         )
     return AtlasError(f"{path} can't be read ({error.strerror or error}): give another path.")
+
+
+@contextmanager
+def writing(place: Path) -> Iterator[None]:
+    """What the system refuses while a file or folder is written beside its place, as a sentence.
+
+    Raises:
+        AtlasError: the disk is full, the place may not be written …
+    """
+    try:
+        yield
+    except OSError as error:
+        raise AtlasError(
+            f"Can't write {place} ({error.strerror or error}): what stood there still does; free "
+            "some space or give another place."
+        ) from error
 
 
 def listed(names: Sequence[str], most: int = 8) -> str:

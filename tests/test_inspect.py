@@ -135,15 +135,20 @@ def test_without_a_corpus_the_text_is_named(
     assert code == 0
 
 
+def turn_decoder(sae: Path) -> None:
+    """Makes a dictionary that explains nothing."""
+    file = sae / "sae_weights.safetensors"
+    arrays = load_file(file)
+    save_file(arrays | {"W_dec": -arrays["W_dec"]}, file)
+
+
 def test_a_wrong_hook_is_shown_with_its_figures_and_refused(
     inspect: Callable[..., tuple[int, str, str]],
     sae: Path,
     texts: Path,
     model_folder: Callable[[str], Path],
 ) -> None:
-    file = sae / "sae_weights.safetensors"
-    arrays = load_file(file)
-    save_file(arrays | {"W_dec": -arrays["W_dec"]}, file)
+    turn_decoder(sae)
     code, said, error = inspect(sae, "--model", model_folder("neox"), "--corpus", texts)
     assert code == 2
     assert "explained variance  -" in said
@@ -186,9 +191,7 @@ def test_a_complaint_names_no_option_of_another_command(
     texts: Path,
     model_folder: Callable[[str], Path],
 ) -> None:
-    file = sae / "sae_weights.safetensors"
-    arrays = load_file(file)
-    save_file(arrays | {"W_dec": -arrays["W_dec"]}, file)
+    turn_decoder(sae)
     _, said, error = inspect(sae, "--model", model_folder("neox"), "--corpus", texts, "--json")
     assert "--no-verify" not in said + error
 

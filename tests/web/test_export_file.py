@@ -192,7 +192,7 @@ def test_a_file_is_written_whole_and_over_nothing_but_a_page(
     export_feature(atlas_path, name, out, "")
     before = out.read_bytes()
     largest_file(10_000)
-    with pytest.raises(AtlasError, match=r"Can't write .*: free some space or choose another"):
+    with pytest.raises(AtlasError, match=r"Can't write .*: what stood there still does; free some"):
         export_feature(atlas_path, name, out, "")
     assert [path.name for path in tmp_path.iterdir()] == ["feature.html"]
     assert out.read_bytes() == before

@@ -256,7 +256,7 @@ def test_a_full_disk_leaves_what_stood_there(
 
     def fails() -> None:
         largest_file(100_000)
-        with pytest.raises(AtlasError, match=r"Can't write into .*: what stood there still does"):
+        with pytest.raises(AtlasError, match=r"Can't write .*: what stood there still does"):
             export_site(atlas_path, out, [SAE], "0,1", "", lambda _: None)
         largest_file(2**30)
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from app.db.records import TokenRecord
 from app.errors import AtlasError
-from app.exchange.files import check_file
+from app.opening import require_file
 
 _BYTE = re.compile("<0x([0-9A-Fa-f]{2})>")
 _MOST_IDS = 1 << 20
@@ -46,7 +46,7 @@ def read_tokenizer(folder: Path) -> Tokenizer:
         raise AtlasError(
             f"There is no tokenizer at {path}: --tokenizer takes a folder with a tokenizer.json."
         )
-    check_file(path)
+    require_file(path)
     try:
         content = json.loads(path.read_bytes())
         pieces = _pieces(content["model"]["vocab"])

@@ -19,7 +19,7 @@ from jaxtyping import Int64
 
 from app.errors import AtlasError, echoed
 from app.exchange.delphi.split import SPLIT_NAME, Firings, Split
-from app.exchange.files import check_file
+from app.opening import require_file
 
 SEQUENCES_AT_ONCE = 2**12
 
@@ -146,7 +146,7 @@ def _module(folder: Path, cache: Path) -> DelphiModule:
 def _config(path: Path) -> dict[str, Any]:
     if not path.exists():
         return {}
-    check_file(path)
+    require_file(path)
     try:
         config = json.loads(path.read_bytes())
         json.dumps(config, ensure_ascii=False).encode()  # half of a character can't be said again

@@ -23,7 +23,7 @@ from jaxtyping import Float32, Int64
 from safetensors import SafetensorError, safe_open
 
 from app.errors import AtlasError
-from app.exchange.files import check_file
+from app.opening import require_file
 
 SPLIT_NAME = re.compile(r"(\d+)_(\d+)\.safetensors")
 """`{first}_{last}.safetensors`, the last feature included."""
@@ -199,7 +199,7 @@ class Split:
 
 @contextmanager
 def _reading(path: Path) -> Iterator[Any]:
-    check_file(path)
+    require_file(path)
     try:
         with safe_open(path, framework="np") as file:
             yield file

@@ -5,7 +5,7 @@ Takes an opened atlas and the words of the command line, gives `Part`s. Knows no
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from app.db.chosen import choose_saes
@@ -93,6 +93,12 @@ def choose_one(
         names = ", ".join(part.dictionary.address for part in parts)
         raise AtlasError(f"This format holds one dictionary: choose with --sae one of {names}.")
     return parts[0]
+
+
+def no_place_for(what: str, held: Iterable[str]) -> str:
+    """What a format can't hold of the dictionaries, in a sentence; empty for nothing."""
+    said = ", ".join(held)
+    return f"The format has no place for {what}: {said}." if said else ""
 
 
 def described(form: str, parts: Sequence[Part]) -> str:

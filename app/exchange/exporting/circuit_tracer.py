@@ -12,7 +12,7 @@ from typing import Any
 
 from app.db.records import CorpusRecord
 from app.errors import AtlasError
-from app.exchange.exporting.chosen import Part, described
+from app.exchange.exporting.chosen import Part, described, no_place_for
 from app.exchange.exporting.dashboard import Scale, ends, left_out, sides
 from app.exchange.exporting.folder import OutputFolder
 from app.exchange.exporting.naming import Named, Names, name_of
@@ -32,12 +32,10 @@ def what(parts: Sequence[Part]) -> str:
 
 def lost(parts: Sequence[Part]) -> str:
     """What of the dictionaries has no place in this format, in a sentence; empty for nothing."""
-    found = [
-        f"{part.dictionary.address} is at {part.dictionary.record.place}"
-        for part in parts
-        if part.dictionary.record.hook_name
-    ]
-    return f"The format has no place for hooks: {', '.join(found)}." if found else ""
+    dictionaries = [part.dictionary for part in parts if part.dictionary.record.hook_name]
+    return no_place_for(
+        "hooks", (f"{one.address} is at {one.record.place}" for one in dictionaries)
+    )
 
 
 def export_circuit_tracer(

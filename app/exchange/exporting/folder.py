@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from app import durable
-from app.errors import AtlasError
+from app.errors import AtlasError, writing
 
 LIST = ".feature-atlas-export"
 GZIP_LEVEL = 6
@@ -39,7 +39,7 @@ class OutputFolder:
         self.what = what
         self._partial = place.with_name(f"{place.name}.partial")
         self.n_files = self.n_bytes = 0
-        with self._writing():
+        with writing(self.place):
             _check(place, what)
             if self._partial.exists():
                 _check_partial(self._partial)
@@ -57,7 +57,7 @@ class OutputFolder:
         if kind is not None:
             shutil.rmtree(self._partial, ignore_errors=True)
             return
-        with self._writing():
+        with writing(self.place):
             durable.sync_file(self._partial / LIST)
             self._take_place()
 
@@ -65,7 +65,7 @@ class OutputFolder:
     def open(self, name: str) -> Iterator[BinaryIO]:
         """A file to write into, from its first byte to its last."""
         path = self._partial / name
-        with self._writing():
+        with writing(self.place):
             path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("wb") as file:
                 yield file
@@ -101,16 +101,6 @@ class OutputFolder:
         os.replace(self._partial, self.place)
         durable.sync_folder(self.place.parent)
         shutil.rmtree(aside, ignore_errors=True)
-
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise AtlasError(
-                f"Can't write into {self.place} ({error.strerror or error}): free some space or "
-                "give another folder."
-            ) from error
 
 
 def _check(place: Path, what: str) -> None:

@@ -17,7 +17,7 @@ from app import __version__
 from app.db.features import column_values
 from app.errors import AtlasError
 from app.exchange.exporting import dashboard
-from app.exchange.exporting.chosen import Part, described
+from app.exchange.exporting.chosen import Part, described, no_place_for
 from app.exchange.exporting.dashboard import (
     Activation,
     Scale,
@@ -59,12 +59,9 @@ def what(parts: Sequence[Part]) -> str:
 
 def lost(parts: Sequence[Part]) -> str:
     """What of the dictionaries has no place in this format, in a sentence; empty for nothing."""
-    found = [
-        f"{part.dictionary.address} writes at {part.dictionary.record.hook_name_out}"
-        for part in parts
-        if part.dictionary.record.hook_name_out
-    ]
-    return f"The format has no place for a second hook: {', '.join(found)}." if found else ""
+    transcoders = [part.dictionary for part in parts if part.dictionary.record.hook_name_out]
+    written = (f"{one.address} writes at {one.record.hook_name_out}" for one in transcoders)
+    return no_place_for("a second hook", written)
 
 
 def export_neuronpedia(

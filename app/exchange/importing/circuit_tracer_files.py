@@ -19,10 +19,10 @@ import numpy as np
 from jaxtyping import Int64
 
 from app.errors import AtlasError, echoed
-from app.exchange.files import check_file
 from app.exchange.importing.entry import Entry, parse
 from app.exchange.importing.json_items import read_members
 from app.exchange.importing.text_files import MOST_AT_ONCE, Place, read_whole, unpack
+from app.opening import require_file
 
 INDEX_NAMES = ("index.json.gz", "index.json")
 _FILE = re.compile(r"(\d{1,15})\.json(?:\.gz)?")
@@ -107,7 +107,7 @@ def _names(folder: Path) -> list[str]:
 
 def _packed(number: int, file: Path, offsets: Int64[np.ndarray, " n_plus_1"]) -> Layer:
     def read() -> Iterator[tuple[int, Entry]]:
-        check_file(file)
+        require_file(file)
         with file.open("rb") as opened:
             for feature in range(len(offsets) - 1):
                 start, stop = int(offsets[feature]), int(offsets[feature + 1])

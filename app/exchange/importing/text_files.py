@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from app.errors import AtlasError
-from app.exchange.files import check_file
+from app.opening import require_file
 
 MOST_AT_ONCE = 64 << 20
 """bytes of a line, or of a file that is read whole, unpacked; the longest known, features with
@@ -50,7 +50,7 @@ def open_file(path: Path) -> Iterator[IO[bytes]]:
     Raises:
         AtlasError: it is no file that can be read; an empty one that should be packed.
     """
-    check_file(path)
+    require_file(path)
     packed = path.suffix == ".gz"
     with faults_of(Place(path)):
         if packed and not path.stat().st_size:

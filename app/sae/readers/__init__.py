@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from app.errors import AtlasError, closest, unreadable
+from app.opening import require_file
 from app.sae.dictionary import Dictionary
 from app.sae.readers import (
     dictionary_learning,
@@ -21,7 +22,6 @@ from app.sae.readers import (
 )
 from app.sae.readers.below import below
 from app.sae.readers.numbered import numbered
-from app.sae.readers.opening import require_file
 from app.sae.readers.reader import Reader
 from app.sae.readers.unknown import seen
 from app.sae.recognition import Finding

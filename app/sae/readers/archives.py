@@ -42,6 +42,14 @@ def require_sane(path: Path) -> None:
         )
 
 
+def needs_memory(path: Path) -> AtlasError:
+    """The sentence for a file that says it holds more than there is room for."""
+    return AtlasError(
+        f"{path} needs more memory than this machine has left, or is damaged: compare its size "
+        "with the original's, or read it on a larger machine."
+    )
+
+
 def _entries(path: Path) -> list[zipfile.ZipInfo]:
     try:
         with zipfile.ZipFile(path) as archive:

@@ -18,8 +18,8 @@ from torch import Tensor
 
 from app import npy
 from app.errors import AtlasError, echoed
-from app.sae.readers.archives import require_sane
-from app.sae.readers.opening import needs_memory, require_file
+from app.opening import require_file
+from app.sae.readers.archives import needs_memory, require_sane
 from app.sae.readers.torch_files import load_torch
 
 #: Bytes of a file's name, on every system.

@@ -13,8 +13,8 @@ from typing import Any
 import torch
 
 from app.errors import AtlasError, out_of_memory
-from app.sae.readers.archives import require_stored
-from app.sae.readers.opening import needs_memory, require_file
+from app.opening import require_file
+from app.sae.readers.archives import needs_memory, require_stored
 
 #: How what torch.save writes begins since 2020; before, it was a row of pickles.
 _ARCHIVE = b"PK\x03\x04"

@@ -11,8 +11,8 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 
 from app.errors import echoed, listed
+from app.opening import NO_FILE
 from app.sae.readers.below import TORCH_SUFFIXES
-from app.sae.readers.opening import NO_FILE
 from app.sae.readers.pickled import pickled_words
 
 #: How many names of files, of tensors and of code a sentence bears.

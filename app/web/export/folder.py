@@ -7,12 +7,10 @@ export may replace this one and removes nothing else (a `.git` or a `CNAME` stay
 
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from app import durable
-from app.errors import AtlasError
+from app.errors import AtlasError, writing
 
 LIST = "-/site/files.txt"
 PARTIAL = ".partial"
@@ -31,7 +29,7 @@ class SiteFolder:
         self.folder = folder
         self.n_files = self.n_bytes = 0
         self._partial = folder / PARTIAL
-        with self._writing():
+        with writing(self.folder):
             self._was_there = folder.exists()
             _check(folder)
             if self._partial.exists():
@@ -46,7 +44,7 @@ class SiteFolder:
     def __exit__(self, kind: type[BaseException] | None, *_error: object) -> None:
         self._list.close()
         if kind is None:
-            with self._writing():
+            with writing(self.folder):
                 self._take_places()
             return
         shutil.rmtree(self._partial, ignore_errors=True)
@@ -57,7 +55,7 @@ class SiteFolder:
         """Writes one file and lists it."""
         data = content.encode() if isinstance(content, str) else content
         path = self._partial / file
-        with self._writing():
+        with writing(self.folder):
             path.parent.mkdir(parents=True, exist_ok=True)
             self._list.write(f"{file}\n")
             path.write_bytes(data)
@@ -90,16 +88,6 @@ class SiteFolder:
                     if parent == root or any(parent.iterdir()):
                         break
                     parent.rmdir()
-
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise AtlasError(
-                f"Can't write into {self.folder} ({error.strerror or error}): what stood there "
-                "still does; free some space or give another folder."
-            ) from error
 
 
 def _check(folder: Path) -> None:

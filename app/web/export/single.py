@@ -21,7 +21,7 @@ from app.db.catalog import Sae, find_sae, list_saes
 from app.db.engine import open_atlas
 from app.db.features import has_feature
 from app.db.records import GROUPS, Group
-from app.errors import AtlasError, closest, echoed
+from app.errors import AtlasError, closest, echoed, writing
 from app.notebook.database import open_notebook
 from app.settings import Settings
 from app.web.export.plain_html import lean, unlinked
@@ -198,17 +198,12 @@ def export_feature(
 
 def _put(output: Path, html: bytes) -> None:
     """Writes the file whole or not at all, over nothing but a page."""
-    try:
+    with writing(output):
         if output.is_dir():
             raise AtlasError(f"{output} is a folder: give the name of a file, like feature.html.")
         if output.exists() and not _is_page(output):
             raise AtlasError(f"{output} exists and is no page: choose another name.")
         durable.write(output, html)
-    except OSError as error:
-        raise AtlasError(
-            f"Can't write {output} ({error.strerror or error}): free some space or choose another "
-            "place."
-        ) from error
 
 
 def _is_page(path: Path) -> bool:

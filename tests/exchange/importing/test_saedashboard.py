@@ -214,7 +214,7 @@ def test_a_pipe_is_refused_instead_of_waited_for(tmp_path: Path, name: str) -> N
     _write(tmp_path, FEATURE)
     (tmp_path / name).unlink(missing_ok=True)
     os.mkfifo(tmp_path / name)
-    with pytest.raises(AtlasError, match=f"{name} is a pipe or a device, expected a file"):
+    with pytest.raises(AtlasError, match=f"{name} is a pipe, a socket or a device, expected"):
         open_saedashboard(tmp_path)
 
 

@@ -14,6 +14,14 @@ from app.sae.dictionary import Dictionary
 
 Array = NDArray[np.float64]
 
+STATE = {
+    "encoder.weight": torch.ones(4, 3),
+    "encoder.bias": torch.zeros(4),
+    "decoder.weight": torch.ones(3, 4),
+    "bias": torch.zeros(3),
+}
+"""What a plain dictionary_learning file holds."""
+
 
 def draw(seed: int, *shape: int, scale: float = 1.0) -> Array:
     """Normal numbers that float32 keeps, so that file and reference agree on every threshold."""

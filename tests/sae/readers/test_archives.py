@@ -12,13 +12,8 @@ import torch
 
 from app.errors import AtlasError
 from app.sae.readers import archives, load_dictionary
+from tests.sae.readers.conftest import STATE
 
-STATE = {
-    "encoder.weight": torch.ones(4, 3),
-    "encoder.bias": torch.zeros(4),
-    "decoder.weight": torch.ones(3, 4),
-    "bias": torch.zeros(3),
-}
 SHAPES = {"W_enc": (3, 4), "b_enc": (4,), "W_dec": (4, 3), "b_dec": (3,), "threshold": (4,)}
 
 

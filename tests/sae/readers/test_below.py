@@ -7,13 +7,7 @@ import torch
 
 from app.errors import AtlasError
 from app.sae.readers import load_dictionary
-
-STATE = {
-    "encoder.weight": torch.ones(4, 3),
-    "encoder.bias": torch.zeros(4),
-    "decoder.weight": torch.ones(3, 4),
-    "bias": torch.zeros(3),
-}
+from tests.sae.readers.conftest import STATE
 
 
 def library(folder: Path) -> Path:

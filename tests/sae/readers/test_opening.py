@@ -13,13 +13,7 @@ from safetensors.torch import save_file
 
 from app.errors import AtlasError
 from app.sae.readers import READERS, load_dictionary
-
-STATE = {
-    "encoder.weight": torch.ones(4, 3),
-    "encoder.bias": torch.zeros(4),
-    "decoder.weight": torch.ones(3, 4),
-    "bias": torch.zeros(3),
-}
+from tests.sae.readers.conftest import STATE
 
 
 def saelens(folder: Path) -> Path:
